@@ -1,0 +1,33 @@
+"""Label map → machine mask; label map and original → human picture."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .kernels import color as kernels
+from .palette import Palette
+
+Labels = NDArray[np.unsignedinteger[Any]]
+
+
+def color_machine(labels: Labels, palette: Palette, out: NDArray[np.uint8]) -> None:
+    """Paint the machine mask.
+
+    `out` is (height, width) if the palette is gray, else (height, width, 3) RGB.
+    """
+    if palette.is_gray:
+        kernels.gray(labels, np.ascontiguousarray(palette.colors[:, 0]), out)
+    else:
+        kernels.rgb(labels, palette.colors, out)
+
+
+def color_human(
+    image: NDArray[np.uint8], labels: Labels, palette: Palette, out: NDArray[np.uint8]
+) -> None:
+    """Stack the original, one pure green column, and the original under the classes.
+
+    A painted pixel is (original + colour) >> 1 in every channel, any other is the original.
+    `image` is (height, width, 3) RGB, `out` (height, 2 * width + 1, 3).
+    """
+    kernels.human(image, labels, palette.colors, out)

@@ -1,0 +1,98 @@
+"""Everything that savemasks raises on purpose.
+
+    SavemasksError
+    ├── ConfigError (ValueError)       the layer's JSON: every problem with its path and its fix
+    ├── ProjectError (OSError)         a project folder that cannot be used at all
+    ├── OutputError (OSError)          an output folder that must not be written to
+    └── ItemError                      one image or its annotation; the run goes on
+        ├── AnnotationError (ValueError)   what its JSON says cannot be painted
+        ├── ImageError (ValueError)        its picture is missing, broken or of another size
+        └── WriteError (OSError)           its results could not be stored
+
+The first three end a run before anything is written. An `ItemError` costs its item only.
+"""
+
+from collections.abc import Sequence
+
+
+class SavemasksError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigError(SavemasksError, ValueError):
+    """The configuration cannot be used.
+
+    Attributes
+    ----------
+    problems
+        One line each: the JSON path, what is wrong there and what would be right.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[type["ConfigError"], tuple[tuple[str, ...]]]:
+        return type(self), (self.problems,)
+
+
+class ProjectError(SavemasksError, OSError):
+    """A project folder is missing, unreadable or not a project."""
+
+
+class OutputError(SavemasksError, OSError):
+    """The output folder must not, or cannot, be written to."""
+
+
+class ItemError(SavemasksError):
+    """One item could not be exported.
+
+    Attributes
+    ----------
+    kind
+        A word for reports: "annotation", "image" or "write".
+    message
+        What is wrong and, where that helps, what would be right.
+    file
+        The file that is to blame, or None while that is not known.
+    object_index
+        Position of the guilty object in the annotation's list, or None.
+    """
+
+    kind = "item"
+
+    def __init__(
+        self, message: str, *, file: str | None = None, object_index: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = file
+        self.object_index = object_index
+
+    def __str__(self) -> str:
+        where = [self.file] if self.file else []
+        if self.object_index is not None:
+            where.append(f"object {self.object_index}")
+        return ": ".join([*where, self.message])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        state = {"file": self.file, "object_index": self.object_index}
+        return type(self), (self.message,), state
+
+
+class AnnotationError(ItemError, ValueError):
+    """An annotation is missing, is no JSON, or says something that cannot be painted."""
+
+    kind = "annotation"
+
+
+class ImageError(ItemError, ValueError):
+    """A picture is missing, cannot be decoded, or does not fit its annotation."""
+
+    kind = "image"
+
+
+class WriteError(ItemError, OSError):
+    """A result could not be stored; what had been written of its item was removed."""
+
+    kind = "write"

@@ -1,0 +1,166 @@
+"""One item through the line: read, parse, paint, colour, encode, write."""
+
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from .encode import encode_png
+from .errors import AnnotationError, ImageError, ItemError, WriteError
+from .images import read_image
+from .painter import Painter
+from .project import Item
+from .scratch import Scratch
+from .settings import Settings
+from .store import Store
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one item.
+
+    Attributes
+    ----------
+    item
+        The item.
+    outputs
+        Files written, relative to the store; empty if it failed.
+    error
+        Why it failed, or None.
+    pixels
+        Pixels of its canvas.
+    geometries, unsupported
+        Objects by geometry, and those among them that could not be painted.
+    seconds
+        Time spent per station.
+    """
+
+    item: Item
+    outputs: list[str] = field(default_factory=list)
+    error: Exception | None = None
+    pixels: int = 0
+    geometries: dict[str, int] = field(default_factory=dict)
+    unsupported: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class _Stopwatch:
+    """Adds up the time between calls under the station that used it."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds = seconds
+        self._last = perf_counter()
+
+    def lap(self, station: str) -> None:
+        now = perf_counter()
+        self._seconds[station] = self._seconds.get(station, 0.0) + now - self._last
+        self._last = now
+
+
+def export_item(
+    item: Item, settings: Settings, painter: Painter, store: Store, scratch: Scratch
+) -> Outcome:
+    """Make and write all outputs of an item, or none of them.
+
+    Whatever goes wrong is in the outcome, not raised: an item never ends a run.
+    """
+    outcome = Outcome(item)
+    try:
+        files = _make(item, settings, painter, scratch, outcome)
+        watch = _Stopwatch(outcome.seconds)
+        _write(files, item, store, outcome)
+        watch.lap("write")
+    except Exception as error:
+        outcome.error = error
+    return outcome
+
+
+_Files = dict[str, list[bytes] | None]
+"""Contents by name; None stands for a copy of the image."""
+
+
+def _make(
+    item: Item, settings: Settings, painter: Painter, scratch: Scratch, outcome: Outcome
+) -> _Files:
+    """Everything up to writing."""
+    watch = _Stopwatch(outcome.seconds)
+    annotation = _read_annotation(item)
+    if (settings.images or settings.masks_human) and item.image is None:
+        raise ImageError("the image of this annotation is missing", file=item.annotation)
+    watch.lap("read")
+    try:
+        shapes = painter.parse(annotation)
+    except AnnotationError as error:
+        error.file = item.annotation
+        raise
+    outcome.pixels = shapes.height * shapes.width
+    outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
+    watch.lap("parse")
+    machine_labels, human_labels = painter.labels(shapes, scratch)
+    watch.lap("paint")
+
+    files: _Files = {}
+    if machine_labels is not None:
+        mask = painter.machine(machine_labels, scratch)
+        watch.lap("color")
+        files[f"{item.dataset}/masks_machine/{item.mask_name}"] = encode_png(mask, scratch)
+        watch.lap("encode")
+    data = None
+    if human_labels is not None and item.image is not None:
+        data = _read(item.image, ImageError)
+        watch.lap("read")
+        try:
+            image = read_image(data, (shapes.height, shapes.width))
+        except ImageError as error:
+            error.file = item.image
+            raise
+        watch.lap("decode")
+        page = painter.human(human_labels, image, scratch)
+        watch.lap("color")
+        files[f"{item.dataset}/masks_human/{item.mask_name}"] = encode_png(page, scratch)
+        watch.lap("encode")
+    if settings.images:
+        files[f"{item.dataset}/img/{item.name}"] = None if data is None else [data]
+    if settings.annotations and item.annotation is not None:
+        name = item.annotation.rpartition("/")[2]
+        files[f"{item.dataset}/ann/{name}"] = [annotation]
+    return files
+
+
+def _read_annotation(item: Item) -> bytes:
+    if item.annotation is None:
+        expected = f"{item.dataset}/ann/{item.name}.json"
+        raise AnnotationError(f"the annotation is missing: expected {expected}", file=item.image)
+    return _read(item.annotation, AnnotationError)
+
+
+def _read(path: str, failure: type[ItemError]) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (the hot path)
+            return file.read()
+    except OSError as error:
+        raise failure(f"cannot be read: {error.strerror}", file=path) from error
+
+
+def _write(files: _Files, item: Item, store: Store, outcome: Outcome) -> None:
+    """Put all files; if one fails, take those before it away again."""
+    written: list[str] = []
+    try:
+        for name, parts in files.items():
+            if parts is not None:
+                store.write(name, parts)
+            elif item.image is not None:
+                _copy_image(item.image, name, store)
+            written.append(name)
+    except BaseException:
+        for name in written:
+            store.remove(name)
+        raise
+    outcome.outputs = written
+
+
+def _copy_image(source: str, name: str, store: Store) -> None:
+    try:
+        store.copy(source, name)
+    except WriteError:
+        raise
+    except OSError as error:
+        raise ImageError(f"cannot be read: {error.strerror}", file=source) from error

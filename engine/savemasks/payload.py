@@ -1,0 +1,223 @@
+"""`bitmap.data` → packed masks: base64 of zlib of a PNG, or base64 of a bare PNG.
+
+Bombs are refused from their headers: nothing is inflated beyond what a mask that fits the canvas
+can need. Everyday PNGs go through one kernel call per annotation; interlaced and 16-bit ones and
+RGB with a transparent colour take libvips.
+"""
+
+import binascii
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+from .errors import AnnotationError
+from .kernels.payload import ALPHA, ANY, LOOKUP, unpack
+from .shapes import Masks
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG colour type
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+# A compressed payload up to this size is inflated at once: deflate expands 1032 times at most.
+_SMALL = 4096
+# What a PNG may need beyond its pixels: chunk headers, palettes, a comment.
+_CHUNK_ALLOWANCE = 1 << 16
+
+NO_MASKS = Masks(np.zeros(1, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.uint8))
+
+
+_InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says Exception
+
+
+class _BadPayloadError(ValueError):
+    """What is wrong with one payload, before it is known which object's it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A PNG up to its inflated scanlines, or already reduced to 8-bit samples by libvips."""
+
+    scanlines: bytes
+    height: int
+    width: int
+    depth: int
+    channels: int
+    mode: int
+    visible: NDArray[np.bool_] | None
+
+
+def decode_masks(data: Sequence[str], objects: Sequence[int], canvas: tuple[int, int]) -> Masks:
+    """Decode the payloads of one annotation.
+
+    Parameters
+    ----------
+    data
+        The `bitmap.data` of every bitmap.
+    objects
+        For messages: the object that each belongs to.
+    canvas
+        Height and width in pixels; a mask may have no more than four times as many pixels.
+
+    Raises
+    ------
+    AnnotationError
+        Naming the object whose payload is damaged or promises too many pixels.
+    """
+    if not data:
+        return NO_MASKS
+    limit = 4 * canvas[0] * canvas[1] + _CHUNK_ALLOWANCE
+    pictures = []
+    for text, index in zip(data, objects, strict=True):
+        try:
+            pictures.append(_read_png(_unwrap(text, limit), limit))
+        except _BadPayloadError as error:
+            raise AnnotationError(f"bitmap.data: {error}", object_index=index) from error
+    return _pack(pictures, objects)
+
+
+def _unwrap(text: str, limit: int) -> bytes:
+    """The PNG inside a payload."""
+    try:
+        raw = binascii.a2b_base64(text)
+    except ValueError as error:
+        raise _BadPayloadError(f"not base64 ({error})") from error
+    if raw[:8] == _SIGNATURE:
+        return raw
+    inflater = isal_zlib.decompressobj()
+    try:
+        if len(raw) <= _SMALL:
+            png = inflater.decompress(raw)
+        else:
+            # The header first, for what it promises bounds what may follow.
+            png = inflater.decompress(raw, 33)
+            height, width, depth, colour, _ = _header(png, limit)
+            size = height * (1 + (width * depth * _CHANNELS[colour] + 7) // 8)
+            size += size // 100 + 2 * _CHUNK_ALLOWANCE
+            png += inflater.decompress(inflater.unconsumed_tail, size)
+            if not inflater.eof and len(png) >= size:
+                raise _BadPayloadError(f"inflates to more than its {width} x {height} pixels need")
+    except _InflateError as error:
+        raise _BadPayloadError(f"neither zlib nor PNG ({error})") from error
+    if not inflater.eof:
+        raise _BadPayloadError("the zlib stream is cut off")
+    return bytes(png)
+
+
+def _header(png: bytes, limit: int) -> tuple[int, int, int, int, int]:
+    """Height, width, bits per sample, colour type and interlace method."""
+    if len(png) < 33 or png[:8] != _SIGNATURE or png[12:16] != b"IHDR":
+        raise _BadPayloadError("no PNG inside")
+    width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", png, 16)
+    if depth not in _DEPTHS.get(colour, ()):
+        raise _BadPayloadError(f"a PNG of colour type {colour} with {depth} bits does not exist")
+    if not (width and height):
+        raise _BadPayloadError("a PNG without pixels")
+    if width * height > limit:
+        raise _BadPayloadError(f"promises {width} x {height} pixels, more than the canvas can hold")
+    return height, width, depth, colour, interlace
+
+
+def _read_png(png: bytes, limit: int) -> _Picture:
+    """Check a PNG's chunks and inflate its scanlines."""
+    height, width, depth, colour, interlace = _header(png, limit)
+    chunks = _chunks(png)
+    if interlace or depth == 16 or (colour == 2 and b"tRNS" in chunks):
+        return _read_by_libvips(png)
+    channels = _CHANNELS[colour]
+    size = height * (1 + (width * depth * channels + 7) // 8)
+    inflater = isal_zlib.decompressobj()
+    try:
+        scanlines = inflater.decompress(chunks.get(b"IDAT", b""), size + 1)
+    except _InflateError as error:
+        raise _BadPayloadError(f"the PNG's pixels are damaged ({error})") from error
+    if len(scanlines) != size or not inflater.eof:
+        raise _BadPayloadError("the PNG has more or fewer pixels than its header says")
+    visible = None
+    mode = ALPHA if colour in (4, 6) else ANY
+    if colour == 3:
+        visible, mode = _visible_entries(chunks), LOOKUP
+    elif colour == 0:
+        visible, mode = _visible_grays(chunks), LOOKUP
+    return _Picture(scanlines, height, width, depth, channels, mode, visible)
+
+
+def _chunks(png: bytes) -> dict[bytes, bytes]:
+    """The critical chunks and tRNS, checksums verified, IDATs joined."""
+    found: dict[bytes, list[bytes]] = {}
+    at = 8
+    while at + 12 <= len(png):
+        length, name = struct.unpack_from(">I4s", png, at)
+        end = at + 8 + length
+        if end + 4 > len(png):
+            break
+        if name in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+            if isal_zlib.crc32(png[at + 4 : end]) != int.from_bytes(png[end : end + 4]):
+                raise _BadPayloadError(f"wrong checksum of the PNG's {name.decode()} chunk")
+            found.setdefault(name, []).append(png[at + 8 : end])
+        if name == b"IEND":
+            return {key: b"".join(parts) for key, parts in found.items()}
+        at = end + 4
+    raise _BadPayloadError("the PNG is cut off")
+
+
+def _visible_entries(chunks: dict[bytes, bytes]) -> NDArray[np.bool_]:
+    """Palette entries that belong to the mask: the opaque ones, or without tRNS all but black."""
+    palette = np.frombuffer(chunks.get(b"PLTE", b"").ljust(768, b"\0")[:768], np.uint8)
+    if b"tRNS" not in chunks:
+        visible: NDArray[np.bool_] = palette.reshape(256, 3).any(axis=1)
+        return visible
+    alpha = chunks[b"tRNS"].ljust(256, b"\xff")[:256]
+    return np.frombuffer(alpha, np.uint8).astype(np.bool_)
+
+
+def _visible_grays(chunks: dict[bytes, bytes]) -> NDArray[np.bool_]:
+    """Gray levels that belong to the mask: all but black, or all but the transparent one."""
+    levels = np.ones(256, np.bool_)
+    hidden = chunks.get(b"tRNS", b"\0\0")
+    levels[int.from_bytes(hidden[:2]) & 0xFF] = False
+    return levels
+
+
+def _read_by_libvips(png: bytes) -> _Picture:
+    """The slow road: any PNG at all, reduced to 8-bit samples that are 0 or 255."""
+    import pyvips  # noqa: PLC0415  (most annotations never need it)
+
+    try:
+        image = pyvips.Image.new_from_buffer(png, "", fail_on="truncated")
+        if image.hasalpha():
+            image = image[image.bands - 1]
+        samples = image.numpy()
+    except pyvips.Error as error:
+        raise _BadPayloadError("the PNG cannot be decoded") from error
+    samples = samples.reshape(image.height, image.width, -1).any(axis=2)
+    lines = np.zeros((image.height, image.width + 1), np.uint8)
+    lines[:, 1:] = samples
+    return _Picture(lines.tobytes(), image.height, image.width, 8, 1, ANY, None)
+
+
+def _pack(pictures: Sequence[_Picture], objects: Sequence[int]) -> Masks:
+    """Unfilter all pictures and pack their masks."""
+    layout = np.array(
+        [(p.height, p.width, p.depth, p.channels, p.mode) for p in pictures], np.int64
+    )
+    raw_start = np.zeros(len(pictures) + 1, np.int64)
+    np.cumsum([len(p.scanlines) for p in pictures], out=raw_start[1:])
+    bits_start = np.zeros(len(pictures) + 1, np.int64)
+    np.cumsum(layout[:, 0] * ((layout[:, 1] + 7) // 8), out=bits_start[1:])
+    visible = np.zeros((len(pictures), 256), np.bool_)
+    for i, picture in enumerate(pictures):
+        if picture.visible is not None:
+            visible[i] = picture.visible
+    longest = max((p.width * p.depth * p.channels + 7) // 8 for p in pictures)
+    bits = np.empty(bits_start[-1], np.uint8)
+    raw = np.frombuffer(b"".join([p.scanlines for p in pictures]), np.uint8)
+    scratch = np.empty((2, longest), np.uint8)
+    bad = unpack(raw, raw_start, layout, visible, bits, bits_start, scratch)
+    if bad >= 0:
+        raise AnnotationError(
+            "bitmap.data: the PNG has a row filter that does not exist", object_index=objects[bad]
+        )
+    return Masks(bits_start, np.ascontiguousarray(layout[:, :2]), bits)

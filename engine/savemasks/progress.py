@@ -1,0 +1,47 @@
+"""Progress on a terminal as a bar, elsewhere as plain lines now and then."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from tqdm import tqdm
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Callable[[int, int, int], None] | None]:
+    """Yield what a run calls after every item, with items done, failed and in all."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with tqdm(unit="img", dynamic_ncols=True, disable=None) as bar:
+            yield _bar_updater(bar)
+    else:
+        yield _line_printer()
+
+
+def _bar_updater(bar: "tqdm[None]") -> Callable[[int, int, int], None]:
+    def update(done: int, failed: int, total: int) -> None:
+        bar.total = total
+        bar.set_postfix(errors=failed, refresh=False)
+        bar.update(done - bar.n)
+
+    return update
+
+
+def _line_printer() -> Callable[[int, int, int], None]:
+    started = last = monotonic()
+
+    def update(done: int, failed: int, total: int) -> None:
+        nonlocal last
+        now = monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            rate = done / (now - started)
+            left = tqdm.format_interval((total - done) / rate)
+            text = f"{done}/{total} images, {rate:.1f}/s, {failed} errors, about {left} left"
+            print(text, file=sys.stderr, flush=True)
+
+    return update

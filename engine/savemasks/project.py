@@ -1,0 +1,242 @@
+"""Supervisely projects on disk → data sets and items.
+
+    <project>/meta.json
+    <project>/<dataset>/img/IMG_1.jpeg
+    <project>/<dataset>/ann/IMG_1.jpeg.json      (older projects: IMG_1.json)
+    <project>/<dataset>/datasets/<child>/...     to any depth
+
+Listing is lazy: one data set's names are in memory at a time.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from .errors import ProjectError
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image and its annotation; names are as the file system has them.
+
+    Attributes
+    ----------
+    dataset
+        Where the data set's folders lie below the output, as "ds0" or "ds0/datasets/child".
+    name
+        The image's file name.
+    image, annotation
+        Paths of the two files, None where one is missing.
+    mask_name
+        File name of the masks.
+    """
+
+    dataset: str
+    name: str
+    image: str | None
+    annotation: str | None
+    mask_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A folder with `img` and `ann`; `output` is its place below the output folder."""
+
+    folder: Path
+    output: str
+
+    def names(self) -> tuple[list[str], set[str]]:
+        """Return the sorted names of images and the set of annotations; may raise OSError."""
+        images = sorted(n for n in _files(self.folder / "img") if not n.startswith("."))
+        annotations = {n for n in _files(self.folder / "ann") if n.endswith(".json")}
+        return images, annotations
+
+    def count(self) -> int:
+        """How many items there are, or 0 if the folder cannot be read."""
+        try:
+            images, annotations = self.names()
+        except OSError:
+            return 0
+        return len(_pair(images, annotations))
+
+    def items(self) -> Iterator[Item]:
+        """All items by name: images with or without annotation, and annotations without image."""
+        pairs = _pair(*self.names())
+        masks = mask_names([name for name, _, _ in pairs])
+        for (name, has_image, annotation), mask in zip(pairs, masks, strict=True):
+            yield Item(
+                dataset=self.output,
+                name=name,
+                image=os.path.join(self.folder, "img", name) if has_image else None,  # noqa: PTH118
+                annotation=annotation and os.path.join(self.folder, "ann", annotation),  # noqa: PTH118
+                mask_name=mask,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """An opened project.
+
+    Attributes
+    ----------
+    folder
+        Where it is.
+    meta_bytes, meta
+        `meta.json`, as it is and parsed.
+    """
+
+    folder: Path
+    meta_bytes: bytes
+    meta: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> "Project":
+        """Read `meta.json`.
+
+        Raises
+        ------
+        ProjectError
+            If the folder is no project.
+        """
+        path = folder / "meta.json"
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            hint = "is not a Supervisely project: it has no meta.json"
+            raise ProjectError(
+                f"{folder}: {hint if folder.is_dir() else 'no such folder'}"
+            ) from None
+        except OSError as error:
+            raise ProjectError(f"{path}: cannot be read: {error.strerror}") from error
+        try:
+            meta = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            raise ProjectError(f"{path}: not valid JSON: {error}") from error
+        classes = meta.get("classes") if isinstance(meta, dict) else None
+        if not isinstance(classes, list) or not all(
+            isinstance(c, dict) and isinstance(c.get("title"), str) for c in classes
+        ):
+            raise ProjectError(f'{path}: "classes" must be a list of objects with a "title"')
+        return cls(folder, content, meta)
+
+    @property
+    def classes(self) -> list[str]:
+        """Titles of the project's classes."""
+        return [c["title"] for c in self.meta["classes"]]
+
+    def datasets(self) -> list[Dataset]:
+        """All data sets, parents before children, by name."""
+        try:
+            return list(_datasets(self.folder, "", frozenset()))
+        except OSError as error:
+            raise ProjectError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def _datasets(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Dataset]:
+    real = os.path.realpath(folder)
+    if real in above:  # a symbolic link to a folder that it lies in
+        return
+    for path in sorted(folder.iterdir()):
+        name = path.name
+        if name.startswith(".") or not path.is_dir():
+            continue
+        if (path / "img").is_dir() or (path / "ann").is_dir():
+            yield Dataset(path, prefix + name)
+        if (path / "datasets").is_dir():
+            yield from _datasets(path / "datasets", f"{prefix}{name}/datasets/", above | {real})
+
+
+def plan_datasets(projects: Sequence[Project]) -> list[Dataset]:
+    """Data sets of all projects with distinct outputs.
+
+    A data set keeps its name unless several projects have one of that name; then each of these is
+    called <project>__<dataset>, and numbered if even that is not unique.
+    """
+    per_project = [(project, project.datasets()) for project in projects]
+    tops = Counter(t for _, sets in per_project for t in {d.output.split("/")[0] for d in sets})
+    taken = {top for top, count in tops.items() if count == 1}
+    planned: list[Dataset] = []
+    for project, datasets in per_project:
+        renamed: dict[str, str] = {}
+        for dataset in datasets:
+            top, slash, rest = dataset.output.partition("/")
+            if tops[top] > 1 and top not in renamed:
+                renamed[top] = _free(f"{project.folder.resolve().name}__{top}", taken)
+            planned.append(Dataset(dataset.folder, renamed.get(top, top) + slash + rest))
+    return planned
+
+
+def _free(name: str, taken: set[str]) -> str:
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}-{number}", number + 1
+    taken.add(free)
+    return free
+
+
+def merge_meta(projects: Sequence[Project]) -> bytes:
+    """`meta.json` of the result: the project's own, or the union of several.
+
+    Of classes and tags of one name the first is kept; a class whose shapes differ becomes "any".
+    """
+    if len(projects) == 1:
+        return projects[0].meta_bytes
+    merged = dict(projects[0].meta)
+    classes: dict[str, dict[str, Any]] = {}
+    tags: dict[Any, Any] = {}
+    for project in projects:
+        for item in project.meta["classes"]:
+            first = classes.setdefault(item["title"], dict(item))
+            if first.get("shape") != item.get("shape"):
+                first["shape"] = "any"
+        for tag in project.meta.get("tags") or ():
+            tags.setdefault(tag.get("name") if isinstance(tag, dict) else str(tag), tag)
+    merged["classes"], merged["tags"] = list(classes.values()), list(tags.values())
+    return orjson.dumps(merged)
+
+
+def mask_names(images: Sequence[str]) -> list[str]:
+    """File names of the masks of one data set: the image's without its extension, and ".png".
+
+    Where that is not unique the whole image name is kept: a.jpg and a.png give a.jpg.png and
+    a.png.png. A name that then meets another one's is kept whole as well, until all differ.
+    """
+    names = [os.path.splitext(image)[0] + ".png" for image in images]  # noqa: PTH122
+    while True:
+        counts = Counter(names)
+        if len(counts) == len(names):
+            return names
+        names = [
+            image + ".png" if counts[name] > 1 else name
+            for image, name in zip(images, names, strict=True)
+        ]
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Names of the files in a folder; none if there is no such folder."""
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            if not entry.is_dir():
+                yield entry.name
+
+
+def _pair(images: list[str], annotations: set[str]) -> list[tuple[str, bool, str | None]]:
+    """Name, whether there is an image, and the annotation's file name, by name."""
+    pairs: list[tuple[str, bool, str | None]] = []
+    used = set()
+    for name in images:
+        stem = os.path.splitext(name)[0]  # noqa: PTH122
+        found = next((a for a in (f"{name}.json", f"{stem}.json") if a in annotations), None)
+        used.add(found)
+        pairs.append((name, True, found))
+    pairs += [(a.removesuffix(".json"), False, a) for a in annotations - used]
+    return sorted(pairs)

@@ -1,0 +1,186 @@
+"""The `save_masks` layer: what to paint, in which colours, and where to.
+
+The first station. It turns the layer's JSON into a validated, immutable `SaveMasks` and knows
+nothing of projects or pixels. `SaveMasks.model_json_schema()` is the JSON Schema of a layer.
+"""
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from .errors import ConfigError
+
+MAX_CLASSES = 65535
+"""The largest number of classes in a mapping: labels are 16-bit, and 0 is the background."""
+
+
+def _three_channels(value: object) -> object:
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        raise PydanticCustomError(
+            "color", "must be a list of three integers 0..255, as [255, 0, 0]"
+        )
+    return tuple(value)
+
+
+def _folder_below_out(dst: str) -> str:
+    path = PurePosixPath(dst)
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in dst or "\0" in dst:
+        raise PydanticCustomError(
+            "folder", "must name a folder below --out, without '..' and not absolute"
+        )
+    return str(path)
+
+
+Channel = Annotated[int, Field(strict=True, ge=0, le=255)]
+Color = Annotated[tuple[Channel, Channel, Channel], BeforeValidator(_three_channels)]
+Mapping = Annotated[dict[StrictStr, Color], Field(max_length=MAX_CLASSES)]
+
+
+class Settings(BaseModel):
+    """The `settings` of a layer. Colours are RGB, 0..255; the order of classes has no meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    masks_machine: StrictBool = False
+    masks_human: StrictBool = False
+    gt_machine_color: Mapping | None = None
+    gt_human_color: Mapping | None = None
+    images: StrictBool = True
+    annotations: StrictBool = True
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        wanted = (
+            (self.masks_machine, "machine", self.gt_machine_color),
+            (self.masks_human, "human", self.gt_human_color),
+        )
+        for requested, name, mapping in wanted:
+            if requested and not mapping:
+                raise PydanticCustomError(
+                    "mapping",
+                    "masks_{name} is true, so gt_{name}_color must map at least one class to a"
+                    ' colour, as {{"kiwi": [255, 0, 0]}}',
+                    {"name": name},
+                )
+        if not (self.masks_machine or self.masks_human):
+            raise PydanticCustomError(
+                "nothing", "nothing is requested: set masks_machine or masks_human to true"
+            )
+        return self
+
+
+class SaveMasks(BaseModel):
+    """One `save_masks` layer, validated and immutable.
+
+    Attributes
+    ----------
+    action
+        Always "save_masks".
+    src
+        Names of the inputs; placeholders such as "$0" stand for the projects that are given.
+    dst
+        Folder of the result, relative to the output folder.
+    settings
+        What to make, and the colours.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    action: Literal["save_masks"]
+    src: list[StrictStr] = Field(default_factory=list)
+    dst: Annotated[StrictStr, AfterValidator(_folder_below_out)]
+    settings: Settings
+
+    @classmethod
+    def from_json(cls, config: bytes | str | Path | dict[str, Any] | list[Any]) -> Self:
+        """Validate a layer.
+
+        Parameters
+        ----------
+        config
+            The JSON as text or bytes, the path of a file with it, or what it parses to: one layer,
+            or a list that holds exactly one.
+
+        Raises
+        ------
+        ConfigError
+            With every problem found, each with its JSON path.
+        """
+        prefix = ""
+        data = _load(config)
+        if isinstance(data, list):
+            if len(data) != 1:
+                raise ConfigError([f"a list must hold exactly one layer, not {len(data)}"])
+            prefix, data = "[0]", data[0]
+        if not isinstance(data, dict):
+            raise ConfigError(['a layer is a JSON object: {"action": "save_masks", ...}'])
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise ConfigError([_describe(e, prefix) for e in error.errors()]) from None
+
+    def unknown_keys(self) -> list[str]:
+        """JSON paths of keys that no version of the layer knows; they have no effect."""
+        own = list(self.__pydantic_extra__ or ())
+        return own + [f"settings.{key}" for key in self.settings.__pydantic_extra__ or ()]
+
+
+def _load(config: bytes | str | Path | dict[str, Any] | list[Any]) -> object:
+    if isinstance(config, dict | list):
+        return config
+    where = ""
+    if isinstance(config, Path):
+        where = f"{config}: "
+        try:
+            config = config.read_bytes()
+        except OSError as error:
+            raise ConfigError([f"{where}cannot be read: {error.strerror}"]) from error
+    try:
+        return orjson.loads(config)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ConfigError([f"{where}not valid JSON at {place}: {error.msg}"]) from error
+
+
+def _describe(error: ErrorDetails, prefix: str) -> str:
+    """One problem as `path: what is wrong`."""
+    path = prefix
+    for part in error["loc"]:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif re.fullmatch(r"[\w-]+", part):
+            path += f".{part}" if path else part
+        else:
+            path += f'["{part}"]'
+    value = error["input"]
+    shown = orjson.dumps(value, default=repr).decode()
+    shown = shown if len(shown) <= 40 else shown[:37] + "..."
+    limits = error.get("ctx", {})
+    texts = {
+        "missing": "is missing",
+        "less_than_equal": f"{shown} is above {limits.get('le')}",
+        "greater_than_equal": f"{shown} is below {limits.get('ge')}",
+        "int_type": f"{shown} is not a whole number",
+        "bool_type": f"{shown} is neither true nor false",
+        "string_type": f"{shown} is not a text",
+        "dict_type": f"{shown} is not a mapping of classes to colours",
+        "model_type": f"{shown} is not an object",
+        "list_type": f"{shown} is not a list",
+        "literal_error": f'{shown} is not supported; only "save_masks" is',
+        "too_long": f"{limits.get('actual_length')} classes; at most {MAX_CLASSES} are supported",
+    }
+    return f"{path or 'layer'}: {texts.get(error['type'], error['msg'])}"

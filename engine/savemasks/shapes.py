@@ -1,0 +1,101 @@
+"""`Shapes`: the objects of one annotation as flat arrays. The layout is explained here, once.
+
+A *shape* is something that the painter knows how to fill: a polygon, a rectangle, a line, a point
+or a bitmap. An object of the annotation becomes one shape or several that are painted one after
+the other; `object_index` tells which object a shape came from.
+
+Ragged data are coordinates and offsets::
+
+    shape i      rings     ring[i] .. ring[i + 1]
+    ring j       vertices  vertex[j] .. vertex[j + 1]
+    vertex k     x, y      xy[k]
+
+    POLYGON      the first ring is the exterior, the others are its holes
+    RECTANGLE    one ring of two opposite corners, both included
+    LINE         one ring: an open chain of vertices
+    POINT        one ring of one vertex
+    BITMAP       one ring of one vertex, its top left corner; its mask is number payload[i]
+
+    mask b       bits_shape[b] = height, width
+                 bits[bits_start[b] : bits_start[b + 1]] = rows of ceil(width / 8) bytes,
+                 leftmost pixel in the highest bit
+
+Coordinates are pixels, already floored; (0, 0) is the top left pixel. They may lie anywhere within
+`COORDINATE_LIMIT`: what leaves the canvas is cut while it is painted, never before.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+POLYGON = 0
+RECTANGLE = 1
+LINE = 2
+POINT = 3
+BITMAP = 4
+
+COORDINATE_LIMIT = 1_000_000_000
+"""Largest magnitude of a coordinate in pixels; the kernels' 64-bit products rely on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """The bitmaps of one annotation, one bit a pixel.
+
+    Attributes
+    ----------
+    start
+        (b + 1,) int64, offsets into `bits`.
+    shape
+        (b, 2) int64, height and width of each mask.
+    bits
+        (bytes,) uint8, the rows of all masks.
+    """
+
+    start: NDArray[np.int64]
+    shape: NDArray[np.int64]
+    bits: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """All paintable objects of one annotation, in the order of its list.
+
+    Attributes
+    ----------
+    height, width
+        The canvas in pixels.
+    kind
+        (n,) uint8: POLYGON, RECTANGLE, LINE, POINT or BITMAP.
+    class_id
+        (n,) int32: number of the shape's class in the table that the parser was given.
+    object_index
+        (n,) int32: position of its object in the annotation.
+    ring, vertex, xy
+        (n + 1,) and (r + 1,) int64 offsets, (v, 2) int32 coordinates.
+    payload
+        (n,) int32: number of the bitmap's mask, -1 for the other kinds.
+    masks
+        The bitmaps.
+    geometries
+        How many objects the annotation has of each geometry, paintable or not.
+    unsupported
+        How many of them are of a geometry that this version does not paint.
+    """
+
+    height: int
+    width: int
+    kind: NDArray[np.uint8]
+    class_id: NDArray[np.int32]
+    object_index: NDArray[np.int32]
+    ring: NDArray[np.int64]
+    vertex: NDArray[np.int64]
+    xy: NDArray[np.int32]
+    payload: NDArray[np.int32]
+    masks: Masks
+    geometries: dict[str, int]
+    unsupported: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.kind)
