@@ -30,4 +30,7 @@ def color_human(
     A painted pixel is (original + colour) >> 1 in every channel, any other is the original.
     `image` is (height, width, 3) RGB, `out` (height, 2 * width + 1, 3).
     """
-    kernels.human(image, labels, palette.colors, out)
+    height, width = labels.shape
+    pixels = image.reshape(height, 3 * width)
+    pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all originals
+    kernels.human(pixels, labels, palette.colors, out.reshape(height, 6 * width + 3))

@@ -1,12 +1,14 @@
 """Pictures in, through libvips: any format it reads → 8-bit RGB, as the viewer shows it."""
 
+import io
+
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
 from .errors import ImageError
 
-_ALPHA_FREE_BANDS = 3
+_RGB = 3
 
 
 def read_image(data: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -34,17 +36,25 @@ def read_image(data: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
     if not data:
         raise ImageError("the file is empty")
     try:
-        image = pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="truncated")
+        image = pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
+    except pyvips.Error as error:
+        if "not in a known format" in error.detail:
+            return _read_by_pillow(data, size)
+        raise ImageError(f"cannot be decoded: {_cause(error)}") from error
+    try:
         turned = image.get_typeof("orientation") and image.get("orientation") in (5, 6, 7, 8)
-        found = (image.width, image.height) if turned else (image.height, image.width)
-        if found != size:
-            raise ImageError(
-                f"is {found[1]} x {found[0]} pixels, but its annotation says {size[1]} x {size[0]}"
-            )
+        _check_size((image.width, image.height) if turned else (image.height, image.width), size)
         pixels = _to_rgb(image).write_to_memory()
     except pyvips.Error as error:
-        raise ImageError(f"cannot be decoded: {_first_line(error)}") from error
+        raise ImageError(f"cannot be decoded: {_cause(error)}") from error
     return np.frombuffer(pixels, np.uint8).reshape(*size, 3)
+
+
+def _check_size(found: tuple[int, int], size: tuple[int, int]) -> None:
+    if found != size:
+        raise ImageError(
+            f"is {found[1]} x {found[0]} pixels, but its annotation says {size[1]} x {size[0]}"
+        )
 
 
 def _to_rgb(image: pyvips.Image) -> pyvips.Image:
@@ -58,13 +68,28 @@ def _to_rgb(image: pyvips.Image) -> pyvips.Image:
         image = image.colourspace("srgb")
     if image.format != "uchar":
         raise ImageError(f"has samples of type {image.format}; 8 and 16 bits are supported")
-    if image.bands < _ALPHA_FREE_BANDS:
+    if image.bands < _RGB:
         image = image[0]
         return image.bandjoin([image, image])
-    return image[0:3] if image.bands > _ALPHA_FREE_BANDS else image
+    return image[0:_RGB] if image.bands > _RGB else image
 
 
-def _first_line(error: pyvips.Error) -> str:
+def _read_by_pillow(data: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Formats that libvips is built without, above all BMP."""
+    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415  (rarely needed)
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            upright = ImageOps.exif_transpose(image)
+            _check_size((upright.height, upright.width), size)
+            return np.asarray(upright.convert("RGB"))
+    except UnidentifiedImageError as error:
+        raise ImageError("cannot be decoded: not a picture of a known format") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(f"cannot be decoded: {error}") from error
+
+
+def _cause(error: pyvips.Error) -> str:
     """What libvips says of the cause, without the trace of its operations."""
-    detail = str(error.detail).strip().splitlines()
-    return detail[0] if detail else str(error.message)
+    lines = [line for line in error.detail.splitlines() if line.strip()]
+    return lines[0].strip() if lines else str(error.message)

@@ -25,19 +25,25 @@ def rgb(labels: Array, table: Array, out: Array) -> None:
 
 @kernel
 def human(image: Array, labels: Array, table: Array, out: Array) -> None:
-    """Original, one green column, and the original mixed half and half with the classes."""
+    """Original, one green column, and the original mixed half and half with the classes.
+
+    `image` and `out` are rows of bytes: (height, 3 * width) and (height, 6 * width + 3).
+    """
     height, width = labels.shape
+    right = 3 * width + 3
     for y in range(height):
-        line = out[y]
-        line[:width] = image[y]
-        line[width, 0] = 0
-        line[width, 1] = 255
-        line[width, 2] = 0
-        right = line[width + 1 :]
-        right[:] = image[y]
+        source = image[y]
+        target = out[y]
+        for i in range(3 * width):
+            target[np.uint64(i)] = source[np.uint64(i)]
+        target[right - 3] = 0
+        target[right - 2] = 255
+        target[right - 1] = 0
+        for i in range(3 * width):
+            target[np.uint64(right + i)] = source[np.uint64(i)]
         for x in range(width):
             label = labels[y, x]
             if label:
                 for channel in range(3):
-                    value = int(right[x, channel]) + int(table[label, channel])
-                    right[x, channel] = value >> 1
+                    i = 3 * x + channel
+                    target[right + i] = (int(source[i]) + int(table[label, channel])) >> 1

@@ -1,0 +1,109 @@
+"""Every PNG is read back by three independent decoders, and its chunks are checked by hand."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+import pyvips
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+from PIL import Image
+
+from savemasks import encode
+from savemasks.encode import encode_png
+from savemasks.scratch import Scratch
+
+shapes = st.tuples(st.integers(1, 40), st.integers(1, 40)).flatmap(
+    lambda s: st.sampled_from([s, (*s, 3)])
+)
+
+
+def read_by_pillow(png: bytes) -> NDArray[np.uint8]:
+    Image.open(io.BytesIO(png)).verify()
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def read_by_opencv(png: bytes) -> NDArray[np.uint8]:
+    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None
+    return pixels[:, :, ::-1] if pixels.ndim == 3 else pixels  # type: ignore[return-value]
+
+
+def read_by_libvips(png: bytes) -> NDArray[np.uint8]:
+    image = pyvips.Image.new_from_buffer(png, "", fail_on="warning")
+    pixels: NDArray[np.uint8] = image.numpy()
+    return pixels
+
+
+DECODERS = [read_by_pillow, read_by_opencv, read_by_libvips]
+
+
+def assert_decodes_to(png: bytes, pixels: NDArray[np.uint8]) -> None:
+    for decode in DECODERS:
+        assert (decode(png) == pixels).all(), decode.__name__
+
+
+@settings(max_examples=150, deadline=None)
+@given(arrays.arrays(np.uint8, shapes))
+def test_any_picture_comes_back_from_every_decoder(pixels: NDArray[np.uint8]) -> None:
+    assert_decodes_to(b"".join(encode_png(pixels)), pixels)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1, 3), (700, 900, 3), (800, 600)])
+@pytest.mark.parametrize("content", ["zeros", "full", "noise", "stripes", "slopes"])
+def test_pictures_of_all_sizes_and_contents_come_back(shape: tuple[int, ...], content: str) -> None:
+    rows, columns = np.indices(shape[:2])
+    flat = {
+        "zeros": np.zeros(shape[:2], np.int64),
+        "full": np.full(shape[:2], 255),
+        "noise": np.random.default_rng(0).integers(0, 256, shape[:2]),
+        "stripes": 200 * (columns // 7 % 2),
+        "slopes": rows + 3 * columns,
+    }[content].astype(np.uint8)
+    pixels = np.repeat(flat[:, :, None], 3, axis=2) if len(shape) == 3 else flat
+    assert_decodes_to(b"".join(encode_png(np.ascontiguousarray(pixels))), pixels)
+
+
+def chunks_of(png: bytes) -> list[tuple[bytes, bytes]]:
+    """Names and data of all chunks; lengths and checksums must be right."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    found, at = [], 8
+    while at < len(png):
+        (length,) = struct.unpack_from(">I", png, at)
+        body = png[at + 4 : at + 8 + length]
+        assert zlib.crc32(body) == struct.unpack_from(">I", png, at + 8 + length)[0]
+        found.append((body[:4], body[4:]))
+        at += 12 + length
+    assert at == len(png)
+    return found
+
+
+def test_chunks_and_checksums_are_right() -> None:
+    png = b"".join(encode_png(np.zeros((3, 5, 3), np.uint8)))
+    (ihdr, header), (idat, stream), (iend, nothing) = chunks_of(png)
+    assert (ihdr, idat, iend, nothing) == (b"IHDR", b"IDAT", b"IEND", b"")
+    assert struct.unpack(">IIBBBBB", header) == (5, 3, 8, 2, 0, 0, 0)
+    assert len(zlib.decompress(stream)) == 3 * (1 + 15)
+
+
+def test_a_stream_that_is_too_long_for_one_chunk_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode, "_MAX_CHUNK", 1000)
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 70)).astype(np.uint8)
+    png = b"".join(encode_png(pixels))
+    sizes = [len(data) for name, data in chunks_of(png) if name == b"IDAT"]
+    assert len(sizes) == 4
+    assert max(sizes) == 1000
+    assert_decodes_to(png, pixels)
+
+
+def test_the_same_pixels_give_the_same_bytes_whatever_the_scratch_held() -> None:
+    scratch = Scratch()
+    small = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    first = encode_png(small, scratch)
+    encode_png(np.full((90, 80, 3), 200, np.uint8), scratch)
+    assert encode_png(small, scratch) == first == encode_png(small)

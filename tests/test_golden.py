@@ -1,0 +1,31 @@
+"""Whole exports against pictures that the reference SDK made; see golden/make.py."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from savemasks.run import run
+from savemasks.settings import SaveMasks
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pictures(root: Path) -> list[Path]:
+    return sorted(p.relative_to(root) for p in root.rglob("masks_*/*.png"))
+
+
+@pytest.mark.parametrize("variant", ["", "_differ"])
+def test_every_mask_equals_the_references(variant: str, tmp_path: Path) -> None:
+    layer = SaveMasks.from_json(GOLDEN / f"save_masks{variant}.json")
+    summary = run(layer, [GOLDEN / "project"], tmp_path)
+    assert summary.failures == []
+    made, expected = summary.out, GOLDEN / f"expected{variant}"
+    assert pictures(made) == pictures(expected)
+    assert len(pictures(made)) > 100
+    for path in pictures(made):
+        ours, theirs = cv2.imread(str(made / path)), cv2.imread(str(expected / path))
+        assert ours is not None
+        assert theirs is not None
+        assert np.array_equal(ours, theirs), path
