@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .color import color_human, color_machine
 from .encode import encode_png
+from .kernels.jit import one_process_at_a_time
 from .paint import paint_labels
 from .palette import Palette, human_palette, machine_palette
 from .parse import parse
@@ -59,13 +60,14 @@ class Painter:
 
     def warm_up(self) -> None:
         """Compile, or load from the cache, every kernel that this layer's everyday items need."""
-        shapes = self.parse(_warm_up_annotation(next(iter(self.classes))))
-        machine_labels, human_labels = self.labels(shapes)
-        if machine_labels is not None:
-            encode_png(self.machine(machine_labels))
-        if human_labels is not None:
-            image = np.frombuffer(bytes(3 * human_labels.size), np.uint8)
-            encode_png(self.human(human_labels, image.reshape(*human_labels.shape, 3)))
+        with one_process_at_a_time():
+            shapes = self.parse(_warm_up_annotation(next(iter(self.classes))))
+            machine_labels, human_labels = self.labels(shapes)
+            if machine_labels is not None:
+                encode_png(self.machine(machine_labels))
+            if human_labels is not None:
+                image = np.zeros((*human_labels.shape, 3), np.uint8)
+                encode_png(self.human(human_labels, image))
 
     def labels(
         self, shapes: Shapes, scratch: Scratch | None = None

@@ -81,7 +81,10 @@ def decode_masks(data: Sequence[str], objects: Sequence[int], canvas: tuple[int,
 def _unwrap(text: str, limit: int) -> bytes:
     """The PNG inside a payload."""
     try:
-        raw = binascii.a2b_base64(text)
+        try:
+            raw = binascii.a2b_base64(text, strict_mode=True)
+        except ValueError:  # perhaps it is only folded
+            raw = binascii.a2b_base64("".join(text.split()), strict_mode=True)
     except ValueError as error:
         raise _BadPayloadError(f"not base64 ({error})") from error
     if raw[:8] == _SIGNATURE:

@@ -32,14 +32,16 @@ def _bar_updater(bar: "tqdm[None]") -> Callable[[int, int, int], None]:
 
 
 def _line_printer() -> Callable[[int, int, int], None]:
-    started = last = monotonic()
+    started = last = 0.0
 
     def update(done: int, failed: int, total: int) -> None:
-        nonlocal last
+        nonlocal started, last
         now = monotonic()
-        if now - last >= _SECONDS_BETWEEN_LINES:
+        if not started:
+            started = last = now
+        elif now - last >= _SECONDS_BETWEEN_LINES:
             last = now
-            rate = done / (now - started)
+            rate = (done - 1) / (now - started)
             left = tqdm.format_interval((total - done) / rate)
             text = f"{done}/{total} images, {rate:.1f}/s, {failed} errors, about {left} left"
             print(text, file=sys.stderr, flush=True)

@@ -1,9 +1,24 @@
-"""The one place that decides how kernels are compiled."""
+"""The one place that decides how kernels are compiled, and where machine code is kept.
 
-from collections.abc import Callable
+Numba's own disk cache has gaps that would hurt a program that many processes start: it does not
+notice a change in a callee of another file, two processes that save at once can mix up their
+files, and a damaged file ends the program. `_KernelCache` closes them: its stamp covers all kernel
+files, loads and saves hold a lock, and what cannot be loaded is compiled anew.
+"""
+
+import fcntl
+import functools
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
@@ -16,6 +31,107 @@ def kernel(function: F) -> F:
     """Compile a module-level function on its first call, and keep the machine code on disk.
 
     `nogil` lets other threads run meanwhile; `error_model="numpy"` drops the test for division
-    by zero, which kernels rule out themselves; `cache` makes the second process start warm.
+    by zero, which kernels rule out themselves.
     """
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+    if cache_folder() is not None and not numba.config.DISABLE_JIT:
+        dispatcher._cache = _KernelCache(function)
+    return cast(F, dispatcher)
+
+
+@contextmanager
+def one_process_at_a_time() -> Iterator[None]:
+    """Hold the right to compile: the first process compiles, those that wait find its code."""
+    with _lock("compile", fcntl.LOCK_EX):
+        yield
+
+
+@functools.cache
+def cache_folder() -> Path | None:
+    """The first folder that works: beside the kernels, the user's cache, a private temporary one.
+
+    None if there is no such folder; then every process compiles for itself.
+    """
+    user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    private = Path(tempfile.gettempdir()) / f"savemasks-{os.getuid()}"
+    for folder in (Path(__file__).parent / "__pycache__", Path(user) / "savemasks", private):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = folder.lstat()
+            if folder == private and (
+                status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077
+            ):
+                continue  # somebody else could plant code there
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError:
+            continue
+        return folder
+    return None
+
+
+@functools.cache
+def _digest() -> str:
+    """Fingerprint of all kernel files and of the constants that they compile in."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    for path in [*sorted(folder.glob("*.py")), folder.parent / "shapes.py"]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _lock(name: str, operation: int) -> Iterator[None]:
+    """Hold a file lock of the cache folder; the system lets go of it if the process dies."""
+    folder = cache_folder()
+    if folder is None:
+        yield
+        return
+    with (folder / f"savemasks-{name}.lock").open("a") as file:
+        fcntl.flock(file, operation)
+        yield
+
+
+class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is not typed
+    """Tells Numba where the cache is and what it depends on."""
+
+    def __init__(self, line: int) -> None:
+        self._line = line
+
+    @classmethod
+    def from_function(cls, function: Any, _path: str) -> "_Locator":
+        return cls(function.__code__.co_firstlineno)
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return _digest()
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+
+class _Implementation(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [_Locator]  # noqa: RUF012  (as in the base class)
+
+
+class _KernelCache(FunctionCache):  # type: ignore[misc]
+    _impl_class = _Implementation
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """Compiled code, or None to compile: if there is none, or if it is damaged."""
+        try:
+            with _lock("cache", fcntl.LOCK_SH):
+                return super().load_overload(signature, context)
+        except Exception:
+            with _lock("cache", fcntl.LOCK_EX):
+                self.flush()
+            return None
+
+    def save_overload(self, signature: Any, code: Any) -> None:
+        """Save compiled code; on a full disk go on without."""
+        try:
+            with _lock("cache", fcntl.LOCK_EX):
+                super().save_overload(signature, code)
+        except OSError:
+            return
