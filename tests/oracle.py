@@ -23,6 +23,7 @@ def as_shapes(shapes: Sequence[Shape], height: int, width: int) -> s.Shapes:
         kind=np.array([kind for kind, _ in shapes], np.uint8),
         class_id=np.arange(n, dtype=np.int32),
         object_index=np.arange(n, dtype=np.int32),
+        area=np.full(n, np.nan),
         ring=np.cumsum([0, *(len(r) for _, r in shapes)], dtype=np.int64),
         vertex=np.cumsum([0, *map(len, rings)], dtype=np.int64),
         xy=np.array([p for ring in rings for p in ring], np.int32).reshape(-1, 2),
@@ -34,36 +35,39 @@ def as_shapes(shapes: Sequence[Shape], height: int, width: int) -> s.Shapes:
 
 
 def paint_by_opencv(
-    shapes: Sequence[Shape], labels: Sequence[int], height: int, width: int, margin: int
+    shapes: Sequence[Shape],
+    labels: Sequence[int],
+    size: tuple[int, int],
+    margin: int,
+    line_width: int = 1,
 ) -> NDArray[np.uint8]:
-    """Paint on a canvas with `margin` pixels on every side that hold all coordinates; crop it."""
+    """Paint on a canvas of height and width with a margin on all sides, then cut that off.
+
+    The margin has to hold all that is painted, for OpenCV rounds otherwise what leaves its canvas.
+    """
+    height, width = size
     canvas = np.zeros((height + 2 * margin, width + 2 * margin), np.uint8)
     for (kind, rings), label in zip(shapes, labels, strict=True):
-        moved = [np.array(ring, np.int32).reshape(-1, 2) + margin for ring in rings]
         if label:
-            _DRAW[kind](canvas, moved, label)
+            moved = [np.array(ring, np.int32).reshape(-1, 2) + margin for ring in rings]
+            _draw(canvas, kind, moved, label, line_width)
     return canvas[margin : margin + height, margin : margin + width]
 
 
-def _polygon(canvas: NDArray[np.uint8], rings: list[NDArray[np.int32]], label: int) -> None:
-    own = np.zeros_like(canvas)
-    cv2.fillPoly(own, rings[:1], 1)
-    if rings[1:]:
+def _draw(
+    canvas: NDArray[np.uint8], kind: int, rings: list[NDArray[np.int32]], label: int, width: int
+) -> None:
+    if kind == s.POLYGON and len(rings) > 1:
+        own = np.zeros_like(canvas)
+        cv2.fillPoly(own, rings[:1], 1)
         cv2.fillPoly(own, rings[1:], 0)
-    canvas[own != 0] = label
-
-
-def _rectangle(canvas: NDArray[np.uint8], rings: list[NDArray[np.int32]], label: int) -> None:
-    first, second = rings[0].tolist()
-    cv2.rectangle(canvas, first, second, label, cv2.FILLED)
-
-
-def _line(canvas: NDArray[np.uint8], rings: list[NDArray[np.int32]], label: int) -> None:
-    cv2.polylines(canvas, rings, False, label, 1)
-
-
-def _point(canvas: NDArray[np.uint8], rings: list[NDArray[np.int32]], label: int) -> None:
-    cv2.circle(canvas, rings[0][0].tolist(), 0, label, cv2.FILLED)
-
-
-_DRAW = {s.POLYGON: _polygon, s.RECTANGLE: _rectangle, s.LINE: _line, s.POINT: _point}
+        canvas[own != 0] = label
+    elif kind == s.POLYGON:
+        cv2.fillPoly(canvas, rings, label)
+    elif kind == s.RECTANGLE:
+        first, second = rings[0].tolist()
+        cv2.rectangle(canvas, first, second, label, cv2.FILLED)
+    elif kind == s.LINE:
+        cv2.polylines(canvas, rings, False, label, width)
+    else:
+        cv2.circle(canvas, rings[0][0].tolist(), round(width / 2), label, cv2.FILLED)

@@ -29,13 +29,14 @@ def painted(
     labels: list[int],
     dtype: type[np.unsignedinteger[Any]] = np.uint8,
     window: tuple[int, int, int, int] | None = None,
+    line_width: int = 1,
 ) -> NDArray[Any]:
     """Paint inside a guarded buffer and see that nothing around the canvas was touched."""
     x, y, width, height = window or (0, 0, shapes.width, shapes.height)
     guard = 3 * width + 64
     buffer = np.full(height * width + 2 * guard, 251, dtype)
     out = buffer[guard : guard + height * width].reshape(height, width)
-    paint_labels(shapes, np.array(labels, dtype), out, corner=(x, y))
+    paint_labels(shapes, np.array(labels, dtype), out, corner=(x, y), line_width=line_width)
     assert (buffer[:guard] == 251).all()
     assert (buffer[-guard:] == 251).all()
     return out
@@ -67,23 +68,25 @@ def shapes_of_all_kinds(draw: st.DrawFn) -> Shape:
     return kind, [draw(rings(smallest, largest))]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.lists(shapes_of_all_kinds(), min_size=1, max_size=5), sides, sides)
 def test_all_vector_shapes_are_painted_as_opencv_paints_them(
     shapes: list[Shape], height: int, width: int
 ) -> None:
     labels = list(range(1, len(shapes) + 1))
-    expected = paint_by_opencv(shapes, labels, height, width, MARGIN)
+    expected = paint_by_opencv(shapes, labels, (height, width), MARGIN)
     assert (painted(as_shapes(shapes, height, width), labels) == expected).all()
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(points, min_size=100, max_size=400), sides, sides)
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([(-MARGIN, MARGIN), (-5, 45), (0, 9)]), sides, sides)
 def test_rows_with_very_many_crossings_are_filled_the_same_way(
-    ring: list[tuple[int, int]], height: int, width: int
+    seed: int, spread: tuple[int, int], height: int, width: int
 ) -> None:
+    rng = np.random.default_rng(seed)
+    ring = [(x, y) for x, y in rng.integers(*spread, (rng.integers(60, 400), 2)).tolist()]
     shape: Shape = (POLYGON, [ring])
-    expected = paint_by_opencv([shape], [1], height, width, MARGIN)
+    expected = paint_by_opencv([shape], [1], (height, width), MARGIN)
     assert (painted(as_shapes([shape], height, width), [1]) == expected).all()
 
 
@@ -103,6 +106,32 @@ def test_a_window_equals_the_same_part_of_a_larger_canvas(
     assert (painted(flat, labels, window=window) == expected).all()
 
 
+@settings(max_examples=400, deadline=None)
+@given(rings(1, 5), sides, sides, st.one_of(st.integers(1, 9), st.integers(1, 255)), st.booleans())
+def test_thick_lines_and_discs_are_painted_as_opencv_paints_them(
+    ring: list[tuple[int, int]], height: int, width: int, line_width: int, disc: bool
+) -> None:
+    shape: Shape = (POINT, [ring[:1]]) if disc else (LINE, [ring])
+    size = height, width
+    expected = paint_by_opencv([shape], [1], size, MARGIN + 150, line_width)
+    got = painted(as_shapes([shape], *size), [1], line_width=line_width)
+    assert (got == expected).all()
+    x, y, inner = width // 3, height // 4, (max(1, width // 2), max(1, height // 2))
+    part = painted(as_shapes([shape], *size), [1], window=(x, y, *inner), line_width=line_width)
+    assert (part[: height - y, : width - x] == got[y:, x:][: inner[1], : inner[0]]).all()
+
+
+@pytest.mark.parametrize("thickness", [1, 2, 3, 10, 255])
+def test_a_thick_line_between_far_corners_is_straight_and_closed(thickness: int) -> None:
+    ends = [(-20_000, -20_000), (20_400, 20_400)]
+    got = painted(as_shapes([(LINE, [ends])], 400, 400), [1], line_width=thickness)
+    rows, columns = np.indices(got.shape)
+    # The distance of a pixel's middle from the diagonal, against half the thickness.
+    distance = abs(rows - columns) / np.sqrt(2)
+    assert got[distance <= thickness / 2 - 1].all()
+    assert not got[distance > thickness / 2 + 1].any()
+
+
 @pytest.mark.parametrize("shape", [(300, 2000), (2000, 300), (1, 3000), (3000, 1)])
 def test_long_slopes_accumulate_like_the_oracles(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(5)
@@ -110,7 +139,7 @@ def test_long_slopes_accumulate_like_the_oracles(shape: tuple[int, int]) -> None
     for _ in range(20):
         xs, ys = rng.integers(0, width, 7), rng.integers(0, height, 7)
         polygon: Shape = (POLYGON, [list(zip(xs.tolist(), ys.tolist(), strict=True))])
-        expected = paint_by_opencv([polygon], [3], height, width, 0)
+        expected = paint_by_opencv([polygon], [3], (height, width), 0)
         assert (painted(as_shapes([polygon], height, width), [3]) == expected).all()
 
 
@@ -119,7 +148,7 @@ def test_a_polygon_with_holes_that_spans_many_bands_is_seamless() -> None:
     exterior = [(5, 5), (1190, 20), (1180, 890), (15, 880)]
     holes = [[tuple(p) for p in rng.integers(0, 1200, (5, 2)).tolist()] for _ in range(3)]
     polygon: Shape = (POLYGON, [exterior, *holes])
-    expected = paint_by_opencv([polygon], [9], 900, 1200, 400)
+    expected = paint_by_opencv([polygon], [9], (900, 1200), 400)
     assert (painted(as_shapes([polygon], 900, 1200), [9]) == expected).all()
 
 
@@ -168,7 +197,7 @@ anywhere = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(anywhere, min_size=1, max_size=6), st.integers(1, 20), st.integers(1, 20))
 def test_vertices_a_billion_pixels_away_follow_the_same_rule(
     ring: list[tuple[int, int]], height: int, width: int
@@ -182,7 +211,7 @@ def test_vertices_a_billion_pixels_away_follow_the_same_rule(
 def test_the_plain_twin_is_opencv_where_opencv_can_go(
     ring: list[tuple[int, int]], height: int, width: int
 ) -> None:
-    expected = paint_by_opencv([(POLYGON, [ring])], [1], height, width, MARGIN)
+    expected = paint_by_opencv([(POLYGON, [ring])], [1], (height, width), MARGIN)
     assert (plain_fill(ring, height, width) == expected).all()
 
 
@@ -199,8 +228,8 @@ def test_bitmaps_are_clipped_to_the_canvas(data: st.DataObject, height: int, wid
     canvas = np.zeros((height + 200, width + 200), np.bool_)
     canvas[100 + y : 100 + y + rows, 100 + x : 100 + x + columns] = mask
     shapes = Shapes(
-        height, width, flat.kind, flat.class_id, flat.object_index, flat.ring, flat.vertex, flat.xy,
-        np.zeros(1, np.int32), masks, {}, {},
+        height, width, flat.kind, flat.class_id, flat.object_index, flat.area, flat.ring,
+        flat.vertex, flat.xy, np.zeros(1, np.int32), masks, {}, {},
     )  # fmt: skip
     expected = 7 * canvas[100 : 100 + height, 100 : 100 + width]
     assert (painted(shapes, [7]) == expected).all()
@@ -210,7 +239,7 @@ def test_label_0_skips_a_shape_and_does_not_cover_what_lies_below() -> None:
     below: Shape = (RECTANGLE, [[(1, 1), (8, 8)]])
     above: Shape = (RECTANGLE, [[(0, 0), (9, 9)]])
     flat = as_shapes([below, above], 10, 10)
-    assert (painted(flat, [5, 0]) == paint_by_opencv([below], [5], 10, 10, 0)).all()
+    assert (painted(flat, [5, 0]) == paint_by_opencv([below], [5], (10, 10), 0)).all()
 
 
 def test_labels_above_255_are_kept_in_16_bits() -> None:

@@ -11,10 +11,11 @@ from .palette import Palette
 Labels = NDArray[np.unsignedinteger[Any]]
 
 
-def color_machine(labels: Labels, palette: Palette, out: NDArray[np.uint8]) -> None:
+def color_machine(labels: Labels, palette: Palette, out: NDArray[Any]) -> None:
     """Paint the machine mask.
 
-    `out` is (height, width) if the palette is gray, else (height, width, 3) RGB.
+    `out` is (height, width) if the palette is gray, else (height, width, 3) RGB; of the dtype of
+    the palette's colours.
     """
     if palette.is_gray:
         kernels.gray(labels, np.ascontiguousarray(palette.colors[:, 0]), out)

@@ -16,13 +16,13 @@ _LEVEL = 1  # ISA-L's second-fastest; on masks and photographs hardly larger tha
 _MAX_CHUNK = (1 << 31) - 1
 
 
-def encode_png(pixels: NDArray[np.uint8], scratch: Scratch | None = None) -> list[bytes]:
-    """Encode 8-bit pixels.
+def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[bytes]:
+    """Encode pixels.
 
     Parameters
     ----------
     pixels
-        (height, width) gray or (height, width, 3) RGB, uint8, C-contiguous.
+        (height, width) gray or (height, width, 3) RGB, uint8 or uint16, C-contiguous.
     scratch
         Memory to reuse from call to call.
 
@@ -32,12 +32,15 @@ def encode_png(pixels: NDArray[np.uint8], scratch: Scratch | None = None) -> lis
     """
     height, width = pixels.shape[:2]
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    stride = width * channels
+    depth = 8 * pixels.dtype.itemsize
+    if depth == 16:
+        pixels = pixels.astype(">u2").view(np.uint8)
+    stride = width * channels * depth // 8
     shape = (height, stride + 1)
     filtered = (scratch or Scratch()).take("filtered rows", shape)
     filter_up(pixels.reshape(height, stride), filtered)
     stream: Any = isal_zlib.compress(filtered, _LEVEL)
-    header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, _COLOUR_TYPES[channels], 0, 0, 0)
     parts = [_SIGNATURE, *_chunk(b"IHDR", header)]
     for at in range(0, len(stream), _MAX_CHUNK):
         # A slice of everything would be a copy.

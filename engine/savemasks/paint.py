@@ -13,9 +13,12 @@ def paint_labels(
     shapes: Shapes,
     label_of_class: NDArray[np.unsignedinteger[Any]],
     out: NDArray[np.unsignedinteger[Any]],
+    *,
+    order: NDArray[np.int64] | None = None,
+    line_width: int = 1,
     corner: tuple[int, int] = (0, 0),
 ) -> None:
-    """Paint the shapes in list order over a background of 0.
+    """Paint the shapes over a background of 0.
 
     Parameters
     ----------
@@ -25,6 +28,10 @@ def paint_labels(
         (classes,) label of every class number, 0 to skip a class; of out's dtype.
     out
         (height, width) uint8 or uint16, C-contiguous; overwritten.
+    order
+        Numbers of the shapes to paint, from the lowest to the topmost; by default all as listed.
+    line_width
+        Thickness of lines in pixels; points are discs of radius round(line_width / 2).
     corner
         Canvas position (x, y) of out[0, 0]: any window of the canvas can be painted by itself.
     """
@@ -39,10 +46,10 @@ def paint_labels(
         masks.start,
         masks.shape,
         masks.bits,
-        np.arange(len(shapes)),
+        np.arange(len(shapes)) if order is None else order,
         label_of_class[shapes.class_id],
-        1,
-        0,
+        line_width,
+        round(line_width / 2),  # halves to even
         corner[0],
         corner[1],
         out,

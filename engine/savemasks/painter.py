@@ -6,7 +6,7 @@ and may be shared by threads.
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from .color import color_human, color_machine
 from .encode import encode_png
 from .kernels.jit import one_process_at_a_time
+from .order import paint_order
 from .paint import paint_labels
 from .palette import Palette, human_palette, machine_palette
 from .parse import parse
+from .project import ClassTemplate
 from .scratch import Scratch
 from .settings import SaveMasks
 from .shapes import Shapes
@@ -37,8 +39,13 @@ class Painter:
         Labels and colours of the masks that the layer requests, else None.
     """
 
-    def __init__(self, layer: SaveMasks) -> None:
+    def __init__(
+        self, layer: SaveMasks, templates: Mapping[str, ClassTemplate] | None = None
+    ) -> None:
         settings = layer.settings
+        self._templates = templates or {}
+        self._line_width = settings.line_width
+        self._by_area = settings.paint_order == "area"
         machine = settings.gt_machine_color if settings.masks_machine else None
         human = settings.gt_human_color if settings.masks_human else None
         self._shared = bool(machine and human and machine.keys() == human.keys())
@@ -47,6 +54,7 @@ class Painter:
             human = {title: human[title] for title in machine}
         titles = dict.fromkeys([*(machine or ()), *(human or ())])
         self.classes: Mapping[str, int] = {title: i for i, title in enumerate(titles)}
+        self._ranks = _class_ranks(self.classes, settings.class_priority)
         self.machine_palette = machine_palette(machine) if machine else None
         self.human_palette = human_palette(human) if human else None
         self._label_of_class = [
@@ -56,7 +64,7 @@ class Painter:
 
     def parse(self, annotation: bytes) -> Shapes:
         """Parse annotation JSON; raises `AnnotationError`."""
-        return parse(annotation, self.classes)
+        return parse(annotation, self.classes, self._templates)
 
     def warm_up(self) -> None:
         """Compile, or load from the cache, every kernel that this layer's everyday items need."""
@@ -78,20 +86,23 @@ class Painter:
         """
         scratch = scratch or Scratch()
         maps: list[Labels | None] = [None, None]
+        order = None
+        if self._by_area or self._ranks is not None:
+            order = paint_order(shapes, by_area=self._by_area, rank_of_class=self._ranks)
         for i, table in enumerate(self._label_of_class):
             if i == 1 and self._shared:
                 maps[1] = maps[0]
             elif table is not None:
                 out = scratch.take(f"labels {i}", (shapes.height, shapes.width), table.dtype)
-                paint_labels(shapes, table, out)
+                paint_labels(shapes, table, out, order=order, line_width=self._line_width)
                 maps[i] = out
         return maps[0], maps[1]
 
-    def machine(self, labels: Labels, scratch: Scratch | None = None) -> NDArray[np.uint8]:
+    def machine(self, labels: Labels, scratch: Scratch | None = None) -> NDArray[Any]:
         """Machine mask of a label map: (height, width) if all colours are gray, else RGB."""
         palette = _requested(self.machine_palette, "masks_machine")
         shape = labels.shape if palette.is_gray else (*labels.shape, 3)
-        out = (scratch or Scratch()).take("machine", shape)
+        out = (scratch or Scratch()).take("machine", shape, palette.colors.dtype)
         color_machine(labels, palette, out)
         return out
 
@@ -104,6 +115,14 @@ class Painter:
         out = (scratch or Scratch()).take("human", (height, 2 * width + 1, 3))
         color_human(image, labels, palette, out)
         return out
+
+
+def _class_ranks(classes: Mapping[str, int], priority: Sequence[str]) -> NDArray[np.int64] | None:
+    """Rank by class number: position in the list of priorities from 1, 0 for all others."""
+    if not priority:
+        return None
+    ranks = {title: rank for rank, title in enumerate(priority, start=1)}
+    return np.array([ranks.get(title, 0) for title in classes], np.int64)
 
 
 def _requested(palette: Palette | None, name: str) -> Palette:

@@ -19,11 +19,12 @@ class Palette:
     titles
         Class of label 1, 2, ...; label 0 is the background.
     colors
-        (labels, 3) uint8 RGB by label; the background is black.
+        (labels, 3) RGB by label, uint8 or, with colours above 255, uint16; the background is
+        black.
     """
 
     titles: tuple[str, ...]
-    colors: NDArray[np.uint8]
+    colors: NDArray[np.unsignedinteger[Any]]
 
     @property
     def is_gray(self) -> bool:
@@ -54,4 +55,5 @@ def human_palette(mapping: Mapping[str, Color]) -> Palette:
 
 
 def _palette(mapping: Mapping[str, Color]) -> Palette:
-    return Palette(tuple(mapping), np.array([(0, 0, 0), *mapping.values()], np.uint8))
+    colors = np.array([(0, 0, 0), *mapping.values()])
+    return Palette(tuple(mapping), colors.astype(np.uint8 if colors.max() < 256 else np.uint16))

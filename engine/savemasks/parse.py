@@ -5,7 +5,7 @@ geometries that this version does not paint are counted apart.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,40 +13,20 @@ import orjson
 from numpy.typing import NDArray
 
 from .errors import AnnotationError
+from .geometry import GEOMETRIES, Builder, add_object, geometry_of
 from .payload import decode_masks
-from .shapes import BITMAP, COORDINATE_LIMIT, LINE, POINT, POLYGON, RECTANGLE, Shapes
+from .project import ClassTemplate
+from .shapes import BITMAP, COORDINATE_LIMIT, Shapes
 
 MAX_PIXELS = 1 << 28
 """Largest canvas, in pixels."""
 
-Ring = list[Any]
 
-
-class _Builder:
-    """Collects what will become the flat arrays."""
-
-    def __init__(self) -> None:
-        self.kind: list[int] = []
-        self.class_id: list[int] = []
-        self.object_index: list[int] = []
-        self.ring_counts: list[int] = []
-        self.ring_sizes: list[int] = []
-        self.points: Ring = []
-        self.bitmaps: list[str] = []
-        self.bitmap_objects: list[int] = []
-
-    def add(self, kind: int, class_id: int, index: int, rings: list[Ring]) -> None:
-        """Append one shape."""
-        self.kind.append(kind)
-        self.class_id.append(class_id)
-        self.object_index.append(index)
-        self.ring_counts.append(len(rings))
-        for ring in rings:
-            self.ring_sizes.append(len(ring))
-            self.points += ring
-
-
-def parse(annotation: bytes, classes: Mapping[str, int]) -> Shapes:
+def parse(
+    annotation: bytes,
+    classes: Mapping[str, int],
+    templates: Mapping[str, ClassTemplate] | None = None,
+) -> Shapes:
     """Parse an annotation.
 
     Parameters
@@ -55,6 +35,9 @@ def parse(annotation: bytes, classes: Mapping[str, int]) -> Shapes:
         Its JSON.
     classes
         Number of every class that is wanted; objects of other classes are left out.
+    templates
+        What the project's meta.json says of its classes: geometries of old annotations, and edges
+        of graphs.
 
     Raises
     ------
@@ -62,29 +45,34 @@ def parse(annotation: bytes, classes: Mapping[str, int]) -> Shapes:
         Naming the object if one is to blame.
     """
     height, width, objects = _open(annotation)
+    templates = templates or {}
     geometries: Counter[str] = Counter()
     unsupported: Counter[str] = Counter()
-    builder = _Builder()
+    builder = Builder()
     for index, item in enumerate(objects):
         if not isinstance(item, dict):
             raise AnnotationError("is not a JSON object", object_index=index)
         title = item.get("classTitle")
         if not isinstance(title, str):
             raise AnnotationError("classTitle is missing or not a text", object_index=index)
-        geometry = _geometry(item)
+        template = templates.get(title)
+        geometry = geometry_of(item, template)
         geometries[geometry] += 1
-        add = _ADDERS.get(geometry)
-        if add is None:
+        if geometry not in GEOMETRIES:
             unsupported[geometry] += 1
             continue
         class_id = classes.get(title)
         if class_id is None:
             continue
+        builder.class_id, builder.object_index = class_id, index
         try:
-            add(builder, class_id, index, item)
-        except (KeyError, TypeError, ValueError) as error:
+            add_object(builder, geometry, item, template)
+        except _WRONG_OBJECT as error:
             raise AnnotationError(_explain(geometry, error), object_index=index) from error
     return _finish(builder, height, width, geometries, unsupported)
+
+
+_WRONG_OBJECT = (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError)
 
 
 def _open(annotation: bytes) -> tuple[int, int, list[Any]]:
@@ -117,95 +105,44 @@ def _open(annotation: bytes) -> tuple[int, int, list[Any]]:
     return height, width, objects
 
 
-def _geometry(item: dict[str, Any]) -> str:
-    """Name of an object's geometry; annotations without one have a `bitmap` key or are polygons."""
-    name = item.get("geometryType") or item.get("shape")
-    if name is None:
-        name = "bitmap" if item.get("bitmap") else "polygon"
-    return name if isinstance(name, str) else "?"
-
-
-def _rings(item: dict[str, Any]) -> list[Ring]:
-    """The exterior and the interior rings; holes without points are no holes."""
-    points = item["points"]
-    exterior = points["exterior"]
-    if not isinstance(exterior, list) or not exterior:
-        raise ValueError("points.exterior has no points")
-    return [exterior, *[ring for ring in points.get("interior") or () if ring]]
-
-
-def _add_polygon(builder: _Builder, class_id: int, index: int, item: dict[str, Any]) -> None:
-    builder.add(POLYGON, class_id, index, _rings(item))
-
-
-def _add_rectangle(builder: _Builder, class_id: int, index: int, item: dict[str, Any]) -> None:
-    corners = _rings(item)[0]
-    if len(corners) != 2:
-        raise ValueError(f"points.exterior must be two corners, not {len(corners)} points")
-    builder.add(RECTANGLE, class_id, index, [corners])
-
-
-def _add_line(builder: _Builder, class_id: int, index: int, item: dict[str, Any]) -> None:
-    builder.add(LINE, class_id, index, _rings(item)[:1])
-
-
-def _add_point(builder: _Builder, class_id: int, index: int, item: dict[str, Any]) -> None:
-    builder.add(POINT, class_id, index, [_rings(item)[0][:1]])
-
-
-def _add_bitmap(builder: _Builder, class_id: int, index: int, item: dict[str, Any]) -> None:
-    bitmap = item["bitmap"]
-    data = bitmap["data"]
-    if not isinstance(data, str):
-        raise ValueError("bitmap.data is not a text")  # noqa: TRY004  (becomes an AnnotationError)
-    builder.add(BITMAP, class_id, index, [[bitmap["origin"]]])
-    builder.bitmaps.append(data)
-    builder.bitmap_objects.append(index)
-
-
-_ADDERS: dict[str, Callable[[_Builder, int, int, dict[str, Any]], None]] = {
-    "polygon": _add_polygon,
-    "rectangle": _add_rectangle,
-    "line": _add_line,
-    "polyline": _add_line,
-    "point": _add_point,
-    "bitmap": _add_bitmap,
-}
-
-
 def _explain(geometry: str, error: Exception) -> str:
     """A message for what went wrong inside one object."""
     if isinstance(error, KeyError):
         return f"{geometry} without {error.args[0]!r}"
-    if isinstance(error, TypeError):
+    if isinstance(error, IndexError):
+        return f"{geometry} whose faces name points that do not exist"
+    if isinstance(error, TypeError | AttributeError):
         return f"{geometry} whose points or bitmap have the wrong type"
     return f"{geometry}: {error}"
 
 
 def _finish(
-    builder: _Builder,
+    builder: Builder,
     height: int,
     width: int,
     geometries: Mapping[str, int],
     unsupported: Mapping[str, int],
 ) -> Shapes:
     """Turn the collected lists into arrays."""
-    kind = np.array(builder.kind, np.uint8)
+    kind = np.array(builder.kinds, np.uint8)
     ring = _offsets(builder.ring_counts)
     vertex = _offsets(builder.ring_sizes)
     payload = np.full(kind.size, -1, np.int32)
-    payload[kind == BITMAP] = np.arange(len(builder.bitmaps))
+    payload[kind == BITMAP] = np.arange(len(builder.payloads))
     return Shapes(
         height=height,
         width=width,
         kind=kind,
-        class_id=np.array(builder.class_id, np.int32),
-        object_index=np.array(builder.object_index, np.int32),
+        class_id=np.array(builder.class_ids, np.int32),
+        object_index=np.array(builder.object_indices, np.int32),
+        area=np.array(builder.areas, np.float64),
         ring=ring,
         vertex=vertex,
         xy=_coordinates(builder, vertex[ring]),
         payload=payload,
-        masks=decode_masks(builder.bitmaps, builder.bitmap_objects, (height, width)),
+        masks=decode_masks(
+            builder.payloads, builder.payload_objects, (height, width), builder.thresholds
+        ),
         geometries=dict(geometries),
         unsupported=dict(unsupported),
     )
@@ -217,17 +154,17 @@ def _offsets(counts: list[int]) -> NDArray[np.int64]:
     return offsets
 
 
-def _coordinates(builder: _Builder, shape_start: NDArray[np.int64]) -> NDArray[np.int32]:
+def _coordinates(builder: Builder, shape_start: NDArray[np.int64]) -> NDArray[np.int32]:
     """All points as floored pixels, or an error that names the object of the first bad one."""
     if not builder.points:
         return np.zeros((0, 2), np.int32)
     points = _numbers(builder.points)
     if points is None:
-        for i in range(len(builder.kind)):
+        for i in range(len(builder.kinds)):
             if _numbers(builder.points[shape_start[i] : shape_start[i + 1]]) is None:
                 raise AnnotationError(
                     "points must be pairs of numbers, as [12, 34.5]",
-                    object_index=builder.object_index[i],
+                    object_index=builder.object_indices[i],
                 )
         raise AnnotationError("points must be pairs of numbers, as [12, 34.5]")
     if points.dtype.kind == "f":
@@ -240,12 +177,12 @@ def _coordinates(builder: _Builder, shape_start: NDArray[np.int64]) -> NDArray[n
         x, y = builder.points[at]
         raise AnnotationError(
             f"point [{x}, {y}] is not within {COORDINATE_LIMIT} pixels of the origin",
-            object_index=builder.object_index[shape],
+            object_index=builder.object_indices[shape],
         )
     return points.astype(np.int32)
 
 
-def _numbers(points: Ring) -> NDArray[Any] | None:
+def _numbers(points: list[Any]) -> NDArray[Any] | None:
     """(n, 2) integers or floats, or None if some point is not a pair of numbers."""
     try:
         array = np.array(points)

@@ -46,10 +46,16 @@ class _Picture:
     depth: int
     channels: int
     mode: int
+    threshold: int
     visible: NDArray[np.bool_] | None
 
 
-def decode_masks(data: Sequence[str], objects: Sequence[int], canvas: tuple[int, int]) -> Masks:
+def decode_masks(
+    data: Sequence[str],
+    objects: Sequence[int],
+    canvas: tuple[int, int],
+    thresholds: Sequence[int] | None = None,
+) -> Masks:
     """Decode the payloads of one annotation.
 
     Parameters
@@ -60,6 +66,8 @@ def decode_masks(data: Sequence[str], objects: Sequence[int], canvas: tuple[int,
         For messages: the object that each belongs to.
     canvas
         Height and width in pixels; a mask may have no more than four times as many pixels.
+    thresholds
+        The 8-bit level from which a pixel belongs to each mask; 1 for all if not given.
 
     Raises
     ------
@@ -70,9 +78,9 @@ def decode_masks(data: Sequence[str], objects: Sequence[int], canvas: tuple[int,
         return NO_MASKS
     limit = 4 * canvas[0] * canvas[1] + _CHUNK_ALLOWANCE
     pictures = []
-    for text, index in zip(data, objects, strict=True):
+    for text, index, threshold in zip(data, objects, thresholds or [1] * len(data), strict=True):
         try:
-            pictures.append(_read_png(_unwrap(text, limit), limit))
+            pictures.append(_read_png(_unwrap(text, limit), limit, threshold))
         except _BadPayloadError as error:
             raise AnnotationError(f"bitmap.data: {error}", object_index=index) from error
     return _pack(pictures, objects)
@@ -123,12 +131,12 @@ def _header(png: bytes, limit: int) -> tuple[int, int, int, int, int]:
     return height, width, depth, colour, interlace
 
 
-def _read_png(png: bytes, limit: int) -> _Picture:
+def _read_png(png: bytes, limit: int, threshold: int) -> _Picture:
     """Check a PNG's chunks and inflate its scanlines."""
     height, width, depth, colour, interlace = _header(png, limit)
     chunks = _chunks(png)
     if interlace or depth == 16 or (colour == 2 and b"tRNS" in chunks):
-        return _read_by_libvips(png)
+        return _read_by_libvips(png, threshold)
     channels = _CHANNELS[colour]
     size = height * (1 + (width * depth * channels + 7) // 8)
     inflater = isal_zlib.decompressobj()
@@ -141,10 +149,10 @@ def _read_png(png: bytes, limit: int) -> _Picture:
     visible = None
     mode = ALPHA if colour in (4, 6) else ANY
     if colour == 3:
-        visible, mode = _visible_entries(chunks), LOOKUP
+        visible, mode = _visible_entries(chunks, threshold), LOOKUP
     elif colour == 0:
-        visible, mode = _visible_grays(chunks), LOOKUP
-    return _Picture(scanlines, height, width, depth, channels, mode, visible)
+        visible, mode = _visible_grays(chunks, depth, threshold), LOOKUP
+    return _Picture(scanlines, height, width, depth, channels, mode, threshold, visible)
 
 
 def _chunks(png: bytes) -> dict[bytes, bytes]:
@@ -166,45 +174,49 @@ def _chunks(png: bytes) -> dict[bytes, bytes]:
     raise _BadPayloadError("the PNG is cut off")
 
 
-def _visible_entries(chunks: dict[bytes, bytes]) -> NDArray[np.bool_]:
-    """Palette entries that belong to the mask: the opaque ones, or without tRNS all but black."""
+def _visible_entries(chunks: dict[bytes, bytes], threshold: int) -> NDArray[np.bool_]:
+    """Palette entries that belong to the mask: by their alpha, or without tRNS by their colour."""
     palette = np.frombuffer(chunks.get(b"PLTE", b"").ljust(768, b"\0")[:768], np.uint8)
     if b"tRNS" not in chunks:
-        visible: NDArray[np.bool_] = palette.reshape(256, 3).any(axis=1)
+        visible: NDArray[np.bool_] = (palette.reshape(256, 3) >= threshold).any(axis=1)
         return visible
     alpha = chunks[b"tRNS"].ljust(256, b"\xff")[:256]
-    return np.frombuffer(alpha, np.uint8).astype(np.bool_)
+    opaque: NDArray[np.bool_] = np.frombuffer(alpha, np.uint8) >= threshold
+    return opaque
 
 
-def _visible_grays(chunks: dict[bytes, bytes]) -> NDArray[np.bool_]:
-    """Gray levels that belong to the mask: all but black, or all but the transparent one."""
-    levels = np.ones(256, np.bool_)
-    hidden = chunks.get(b"tRNS", b"\0\0")
-    levels[int.from_bytes(hidden[:2]) & 0xFF] = False
-    return levels
+def _visible_grays(chunks: dict[bytes, bytes], depth: int, threshold: int) -> NDArray[np.bool_]:
+    """Gray samples that belong to the mask: by their level, or all but the transparent one."""
+    samples = np.arange(256)
+    if b"tRNS" in chunks:
+        return samples != int.from_bytes(chunks[b"tRNS"][:2])
+    visible: NDArray[np.bool_] = samples * (255 // ((1 << depth) - 1)) >= threshold
+    return visible
 
 
-def _read_by_libvips(png: bytes) -> _Picture:
-    """The slow road: any PNG at all, reduced to 8-bit samples that are 0 or 255."""
+def _read_by_libvips(png: bytes, threshold: int) -> _Picture:
+    """The slow road: any PNG at all, reduced to 8-bit samples that are 0 or 1."""
     import pyvips  # noqa: PLC0415  (most annotations never need it)
 
     try:
-        image = pyvips.Image.new_from_buffer(png, "", fail_on="truncated")
+        image = pyvips.Image.new_from_buffer(png, "", fail_on="error")
         if image.hasalpha():
             image = image[image.bands - 1]
         samples = image.numpy()
     except pyvips.Error as error:
         raise _BadPayloadError("the PNG cannot be decoded") from error
-    samples = samples.reshape(image.height, image.width, -1).any(axis=2)
+    # 16-bit samples: any that is not zero belongs to a bitmap, an alpha mask reduces them.
+    least = threshold << 8 if image.format == "ushort" and threshold > 1 else threshold
+    inside = (samples.reshape(image.height, image.width, -1) >= least).any(axis=2)
     lines = np.zeros((image.height, image.width + 1), np.uint8)
-    lines[:, 1:] = samples
-    return _Picture(lines.tobytes(), image.height, image.width, 8, 1, ANY, None)
+    lines[:, 1:] = inside
+    return _Picture(lines.tobytes(), image.height, image.width, 8, 1, ANY, 1, None)
 
 
 def _pack(pictures: Sequence[_Picture], objects: Sequence[int]) -> Masks:
     """Unfilter all pictures and pack their masks."""
     layout = np.array(
-        [(p.height, p.width, p.depth, p.channels, p.mode) for p in pictures], np.int64
+        [(p.height, p.width, p.depth, p.channels, p.mode, p.threshold) for p in pictures], np.int64
     )
     raw_start = np.zeros(len(pictures) + 1, np.int64)
     np.cumsum([len(p.scanlines) for p in pictures], out=raw_start[1:])

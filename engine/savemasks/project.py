@@ -21,6 +21,22 @@ from .errors import ProjectError
 
 
 @dataclass(frozen=True, slots=True)
+class ClassTemplate:
+    """What meta.json says of a class that matters for painting.
+
+    Attributes
+    ----------
+    shape
+        Geometry of its objects, "any", or None if that is not said.
+    edges
+        Pairs of nodes that are joined, for graphs.
+    """
+
+    shape: str | None
+    edges: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One image and its annotation; names are as the file system has them.
 
@@ -34,6 +50,8 @@ class Item:
         Paths of the two files, None where one is missing.
     mask_name
         File name of the masks.
+    project
+        Number of its project in the run.
     """
 
     dataset: str
@@ -41,6 +59,7 @@ class Item:
     image: str | None
     annotation: str | None
     mask_name: str
+    project: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +68,7 @@ class Dataset:
 
     folder: Path
     output: str
+    project: int = 0
 
     def names(self) -> tuple[list[str], set[str]]:
         """Return the sorted names of images and the set of annotations; may raise OSError."""
@@ -75,6 +95,7 @@ class Dataset:
                 image=os.path.join(self.folder, "img", name) if has_image else None,  # noqa: PTH118
                 annotation=annotation and os.path.join(self.folder, "ann", annotation),  # noqa: PTH118
                 mask_name=mask,
+                project=self.project,
             )
 
 
@@ -125,6 +146,11 @@ class Project:
         return cls(folder, content, meta)
 
     @property
+    def templates(self) -> dict[str, ClassTemplate]:
+        """What to know of each class for painting; what is malformed counts as not said."""
+        return {c["title"]: _template(c) for c in self.meta["classes"]}
+
+    @property
     def classes(self) -> list[str]:
         """Titles of the project's classes."""
         return [c["title"] for c in self.meta["classes"]]
@@ -135,6 +161,21 @@ class Project:
             return list(_datasets(self.folder, "", frozenset()))
         except OSError as error:
             raise ProjectError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def _template(entry: dict[str, Any]) -> ClassTemplate:
+    shape = entry.get("shape")
+    config = entry.get("geometry_config")
+    edges = config.get("edges") if isinstance(config, dict) else None
+    pairs = [
+        (edge.get("src"), edge.get("dst"))
+        for edge in (edges if isinstance(edges, list) else ())
+        if isinstance(edge, dict)
+    ]
+    return ClassTemplate(
+        shape if isinstance(shape, str) else None,
+        tuple((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)),
+    )
 
 
 def _datasets(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Dataset]:
@@ -161,13 +202,14 @@ def plan_datasets(projects: Sequence[Project]) -> list[Dataset]:
     tops = Counter(t for _, sets in per_project for t in {d.output.split("/")[0] for d in sets})
     taken = {top for top, count in tops.items() if count == 1}
     planned: list[Dataset] = []
-    for project, datasets in per_project:
+    for number, (project, datasets) in enumerate(per_project):
         renamed: dict[str, str] = {}
         for dataset in datasets:
             top, slash, rest = dataset.output.partition("/")
             if tops[top] > 1 and top not in renamed:
                 renamed[top] = _free(f"{project.folder.resolve().name}__{top}", taken)
-            planned.append(Dataset(dataset.folder, renamed.get(top, top) + slash + rest))
+            output = renamed.get(top, top) + slash + rest
+            planned.append(Dataset(dataset.folder, output, number))
     return planned
 
 

@@ -77,8 +77,8 @@ def run(
     summary = Summary(out=root, warnings=_warnings(layer, opened))
     with ReportWriter(report) as writer:
         started = perf_counter()
-        painter = Painter(layer)
-        painter.warm_up()
+        painters = [Painter(layer, project.templates) for project in opened]
+        painters[0].warm_up()
         pyvips.cache_set_max(0)  # every picture is read once
         pyvips.concurrency_set(1)  # the workers are the parallelism
         total = sum(dataset.count() for dataset in datasets)
@@ -89,7 +89,7 @@ def run(
             store.write("meta.json", [merge_meta(opened)])
         except WriteError as error:
             raise OutputError(str(error)) from error
-        line = _Line(layer, painter, store, workers)
+        line = _Line(layer, painters, store, workers)
         summary.startup_seconds = perf_counter() - started
         if on_start:
             on_start()
@@ -118,8 +118,10 @@ def run(
 class _Line:
     """Worker threads and the items that are under way."""
 
-    def __init__(self, layer: SaveMasks, painter: Painter, store: Store, workers: int) -> None:
-        self._layer, self._painter, self._store = layer, painter, store
+    def __init__(
+        self, layer: SaveMasks, painters: Sequence[Painter], store: Store, workers: int
+    ) -> None:
+        self._layer, self._painters, self._store = layer, painters, store
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="savemasks")
         self._limit = workers * _IN_FLIGHT_PER_WORKER
         self._under_way: deque[Future[Outcome]] = deque()
@@ -150,7 +152,8 @@ class _Line:
         scratch = getattr(self._own, "scratch", None)
         if scratch is None:
             scratch = self._own.scratch = Scratch()
-        return export_item(item, self._layer.settings, self._painter, self._store, scratch)
+        painter = self._painters[item.project]
+        return export_item(item, self._layer.settings, painter, self._store, scratch)
 
 
 class _Folders:
@@ -194,6 +197,8 @@ def _warnings(layer: SaveMasks, projects: Sequence[Project]) -> list[str]:
         warnings.append(f"classes of the config that no project has: {', '.join(absent)}")
     if bare := sorted(existing - mapped):
         warnings.append(f"classes without a colour, which are not painted: {', '.join(bare)}")
+    if strange := sorted(set(settings.class_priority) - mapped):
+        warnings.append(f"classes in class_priority that have no colour: {', '.join(strange)}")
     if unknown := layer.unknown_keys():
         warnings.append(f"keys of the config that have no effect: {', '.join(unknown)}")
     return [printable(warning) for warning in warnings]

@@ -5,6 +5,7 @@ nothing of projects or pixels. `SaveMasks.model_json_schema()` is the JSON Schem
 """
 
 import re
+from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
@@ -14,9 +15,11 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StrictBool,
     StrictStr,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -27,6 +30,12 @@ from .errors import ConfigError
 MAX_CLASSES = 65535
 """The largest number of classes in a mapping: labels are 16-bit, and 0 is the background."""
 
+MAX_GRAY = 65535
+"""The lightest gray of a 16-bit machine mask."""
+
+MAX_LINE_WIDTH = 255
+"""The thickest line, in pixels."""
+
 
 def _three_channels(value: object) -> object:
     if not isinstance(value, list | tuple) or len(value) != 3:
@@ -34,6 +43,10 @@ def _three_channels(value: object) -> object:
             "color", "must be a list of three integers 0..255, as [255, 0, 0]"
         )
     return tuple(value)
+
+
+def _is_gray(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 3 and value[0] == value[1] == value[2]
 
 
 def _folder_below_out(dst: str) -> str:
@@ -47,20 +60,48 @@ def _folder_below_out(dst: str) -> str:
 
 Channel = Annotated[int, Field(strict=True, ge=0, le=255)]
 Color = Annotated[tuple[Channel, Channel, Channel], BeforeValidator(_three_channels)]
-Mapping = Annotated[dict[StrictStr, Color], Field(max_length=MAX_CLASSES)]
+Gray16 = Annotated[int, Field(strict=True, ge=0, le=MAX_GRAY)]
+DeepGray = Annotated[tuple[Gray16, Gray16, Gray16], BeforeValidator(_three_channels)]
+MachineColor = Annotated[
+    Annotated[Color, Tag("color")] | Annotated[DeepGray, Tag("gray")],
+    Discriminator(lambda value: "gray" if _is_gray(value) else "color"),
+]
+MachineMapping = Annotated[dict[StrictStr, MachineColor], Field(max_length=MAX_CLASSES)]
+HumanMapping = Annotated[dict[StrictStr, Color], Field(max_length=MAX_CLASSES)]
 
 
 class Settings(BaseModel):
-    """The `settings` of a layer. Colours are RGB, 0..255; the order of classes has no meaning."""
+    """The `settings` of a layer.
+
+    Attributes
+    ----------
+    masks_machine, masks_human
+        Which masks to make.
+    gt_machine_color, gt_human_color
+        RGB by class title, 0..255. Machine colours may be grays up to 65,535, if all are grays.
+        The order of the classes has no meaning.
+    images, annotations
+        Whether to copy images and annotations.
+    paint_order
+        "list": as in the annotation, later objects on top. "area": the largest lowest.
+    line_width
+        Thickness of lines and graph edges in pixels; points are discs of radius
+        round(line_width / 2), halves to even.
+    class_priority
+        Classes that lie above all others, the last one topmost; `paint_order` decides the rest.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     masks_machine: StrictBool = False
     masks_human: StrictBool = False
-    gt_machine_color: Mapping | None = None
-    gt_human_color: Mapping | None = None
+    gt_machine_color: MachineMapping | None = None
+    gt_human_color: HumanMapping | None = None
     images: StrictBool = True
     annotations: StrictBool = True
+    paint_order: Literal["list", "area"] = "list"
+    line_width: Annotated[int, Field(strict=True, ge=1, le=MAX_LINE_WIDTH)] = 1
+    class_priority: list[StrictStr] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -76,6 +117,22 @@ class Settings(BaseModel):
                     ' colour, as {{"kiwi": [255, 0, 0]}}',
                     {"name": name},
                 )
+        grays = self.gt_machine_color or {}
+        if any(max(color) > 255 for color in grays.values()):
+            for title, color in grays.items():
+                if len(set(color)) > 1:
+                    raise PydanticCustomError(
+                        "depth",
+                        "gt_machine_color has grays above 255, which make a 16-bit gray mask, so"
+                        " all its colours must be gray, but {title} is {color}",
+                        {"title": title, "color": str(list(color))},
+                    )
+        if repeated := sorted(t for t, n in Counter(self.class_priority).items() if n > 1):
+            raise PydanticCustomError(
+                "priority",
+                "class_priority names a class more than once: {titles}",
+                {"titles": ", ".join(repeated)},
+            )
         if not (self.masks_machine or self.masks_human):
             raise PydanticCustomError(
                 "nothing", "nothing is requested: set masks_machine or masks_human to true"
@@ -156,10 +213,15 @@ def _load(config: bytes | str | Path | dict[str, Any] | list[Any]) -> object:
         raise ConfigError([f"{where}not valid JSON at {place}: {error.msg}"]) from error
 
 
+_TAGS = ("color", "gray")  # of the union MachineColor, not of the JSON
+
+
 def _describe(error: ErrorDetails, prefix: str) -> str:
     """One problem as `path: what is wrong`."""
     path = prefix
     for part in error["loc"]:
+        if part in _TAGS:
+            continue
         if isinstance(part, int):
             path += f"[{part}]"
         elif re.fullmatch(r"[\w-]+", part):
@@ -180,7 +242,7 @@ def _describe(error: ErrorDetails, prefix: str) -> str:
         "dict_type": f"{shown} is not a mapping of classes to colours",
         "model_type": f"{shown} is not an object",
         "list_type": f"{shown} is not a list",
-        "literal_error": f'{shown} is not supported; only "save_masks" is',
+        "literal_error": f"{shown} is not supported; possible: {limits.get('expected')}",
         "too_long": f"{limits.get('actual_length')} classes; at most {MAX_CLASSES} are supported",
     }
     return f"{path or 'layer'}: {texts.get(error['type'], error['msg'])}"

@@ -11,6 +11,7 @@ Ragged data are coordinates and offsets::
     vertex k     x, y      xy[k]
 
     POLYGON      the first ring is the exterior, the others are its holes
+    FACE         one ring; as a polygon, but a side of a solid, whose sides may overlap
     RECTANGLE    one ring of two opposite corners, both included
     LINE         one ring: an open chain of vertices
     POINT        one ring of one vertex
@@ -34,6 +35,7 @@ RECTANGLE = 1
 LINE = 2
 POINT = 3
 BITMAP = 4
+FACE = 5
 
 COORDINATE_LIMIT = 1_000_000_000
 """Largest magnitude of a coordinate in pixels; the kernels' 64-bit products rely on it."""
@@ -67,11 +69,14 @@ class Shapes:
     height, width
         The canvas in pixels.
     kind
-        (n,) uint8: POLYGON, RECTANGLE, LINE, POINT or BITMAP.
+        (n,) uint8: POLYGON, RECTANGLE, LINE, POINT, BITMAP or FACE.
     class_id
         (n,) int32: number of the shape's class in the table that the parser was given.
     object_index
         (n,) int32: position of its object in the annotation.
+    area
+        (n,) float64: pixels that the shape counts for where areas decide the order, NaN for its
+        own.
     ring, vertex, xy
         (n + 1,) and (r + 1,) int64 offsets, (v, 2) int32 coordinates.
     payload
@@ -89,6 +94,7 @@ class Shapes:
     kind: NDArray[np.uint8]
     class_id: NDArray[np.int32]
     object_index: NDArray[np.int32]
+    area: NDArray[np.float64]
     ring: NDArray[np.int64]
     vertex: NDArray[np.int64]
     xy: NDArray[np.int32]

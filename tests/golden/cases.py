@@ -463,6 +463,21 @@ class Project:
     layers: dict[str, Object]
 
 
+def application_layer(titles: list[str]) -> Object:
+    """Build what makes the masks of the `export-as-masks` application.
+
+    Large objects lie below small ones, lines are two pixels thick, and the gray of a class is its
+    position in meta.json, from 1.
+    """
+    colors = {title: [i, i, i] for i, title in enumerate(titles, start=1)}
+    if "crate" in colors:
+        colors["crate"] = CRATE  # the SDK paints it in its own colour, whatever it is told
+    made = layer(colors, {})
+    made["settings"] |= {"masks_human": False, "paint_order": "area", "line_width": 2}
+    del made["settings"]["gt_human_color"]
+    return made
+
+
 def projects() -> list[Project]:
     special: list[Object] = [
         {"title": "skeleton", "shape": "graph", "color": "#208040", "geometry_config": SKELETON},
@@ -473,7 +488,12 @@ def projects() -> list[Project]:
         "vector/datasets/raster": [*bitmap_cases(), *mixed_cases()],
     }
     layers = {"": layer(BOTH_MACHINE, BOTH_HUMAN), "_differ": layer(DIFFER_MACHINE, DIFFER_HUMAN)}
-    rare, more = {"rare": more_cases()}, {"_more": layer(MORE_MACHINE, MORE_HUMAN)}
+    layers["_area"] = application_layer([*PAINTED, "ghost"])
+    rare = {"rare": more_cases()}
+    more = {
+        "_more": layer(MORE_MACHINE, MORE_HUMAN),
+        "_more_area": application_layer([*FRUITS, "Käse", "skeleton", "crate"]),
+    }
     return [
         Project("project", meta(*PAINTED, "ghost"), tables, layers),
         Project("project_more", meta(*FRUITS, "Käse", special=special), rare, more),

@@ -4,13 +4,15 @@ Usage: ``python tests/golden/make.py``. It needs the extra ``reference``: the `s
 and through it OpenCV, NumPy and Pillow. The cases themselves are in `cases.py`. What it writes,
 beside itself and over what an earlier run left (two runs give the same bytes):
 
-=================  =============================  ====================
+=================  =============================  =======================
 project            settings                       masks
-=================  =============================  ====================
+=================  =============================  =======================
 ``project/``       ``save_masks.json``            ``expected/``
 ``project/``       ``save_masks_differ.json``     ``expected_differ/``
+``project/``       ``save_masks_area.json``       ``expected_area/``
 ``project_more/``  ``save_masks_more.json``       ``expected_more/``
-=================  =============================  ====================
+``project_more/``  ``save_masks_more_area.json``  ``expected_more_area/``
+=================  =============================  =======================
 
 A mask lies where its picture does: ``<dataset folder>/img/NAME.EXT`` becomes
 ``<dataset folder>/masks_machine/NAME.png`` and ``<dataset folder>/masks_human/NAME.png``.
@@ -36,6 +38,8 @@ sly: Any = import_module("supervisely")  # has no types of its own
 
 HERE = Path(__file__).parent
 ORIENTATION = 0x0112  # the EXIF tag
+MARGIN = 8
+THICK = (sly.Polyline, sly.Point, sly.GraphNodes)
 Colors = dict[str, list[int]]
 
 
@@ -115,13 +119,27 @@ def write_project(root: Path, project: "Project") -> None:
 # ---------------------------------------------------------------- the masks
 
 
-def paint(annotation: Any, colors: Colors) -> "Pixels":
-    canvas = np.zeros((*annotation.img_size, 3), np.uint8)
-    for label in annotation.labels:
+def paint(annotation: Any, colors: Colors, settings: dict[str, Any]) -> "Pixels":
+    """Paint as the layer does; thick lines on a canvas with a margin.
+
+    OpenCV rounds otherwise where a thick line leaves its canvas.
+    """
+    height, width = annotation.img_size
+    canvas = np.zeros((height + 2 * MARGIN, width + 2 * MARGIN, 3), np.uint8)
+    inside = canvas[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    labels = annotation.labels
+    if settings.get("paint_order") == "area":
+        labels = sorted(labels, key=lambda label: float(label.geometry.area), reverse=True)
+    for label in labels:
         color = colors.get(label.obj_class.name)
-        if color is not None:
-            label.draw(canvas, color)
-    return canvas
+        if color is None:
+            continue
+        if isinstance(label.geometry, THICK):
+            moved = label.translate(MARGIN, MARGIN)
+            moved.draw(canvas, color, thickness=settings.get("line_width", 1))
+        else:
+            label.draw(inside, color)
+    return inside
 
 
 def page(original: "Pixels", painted: "Pixels") -> "Pixels":
@@ -149,12 +167,11 @@ def paint_case(source: Path, target: Path, name: str, meta: Any, settings: dict[
     original = sly.image.read(str(source / "img" / name))
     if original.shape[:2] != annotation.img_size:
         raise ValueError(f"{name}: the SDK reads {original.shape}, annotated {annotation.img_size}")
-    colors = settings["gt_human_color"].items()
-    human = {title: color if any(color) else [1, 1, 1] for title, color in colors}
-    pictures = {
-        "masks_machine": paint(annotation, settings["gt_machine_color"]),
-        "masks_human": page(original, paint(annotation, human)),
-    }
+    pictures = {"masks_machine": paint(annotation, settings["gt_machine_color"], settings)}
+    if settings["masks_human"]:
+        colors = settings["gt_human_color"].items()
+        human = {title: color if any(color) else [1, 1, 1] for title, color in colors}
+        pictures["masks_human"] = page(original, paint(annotation, human, settings))
     for kind, picture in pictures.items():
         path = target / kind / f"{Path(name).stem}.png"
         write_image(path, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -165,7 +182,8 @@ def paint_project(root: Path, target: Path, settings: dict[str, Any], project: "
     meta = sly.ProjectMeta.from_json(json.loads((root / "meta.json").read_bytes()))
     for dataset, table in project.tables.items():
         for kind in ("masks_machine", "masks_human"):
-            (target / dataset / kind).mkdir(parents=True)
+            if settings[kind]:
+                (target / dataset / kind).mkdir(parents=True)
         for case in table:
             paint_case(root / dataset, target / dataset, case.name, meta, settings)
 

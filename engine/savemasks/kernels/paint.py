@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..shapes import BITMAP, LINE, POINT, POLYGON, RECTANGLE
+from ..shapes import BITMAP, FACE, LINE, POINT, POLYGON, RECTANGLE
 from .jit import Array, kernel
-from .polygons import BAND_PIXELS, SORT_LIMIT, Rings, Work, fill_rings, fill_with_holes
+from .polygons import BAND_PIXELS, SORT_LIMIT, Rings, Work, fill_rings, fill_with_holes, ring_area
 from .strokes import draw_disc, draw_thick_line, fill_rectangle
 
 
@@ -47,7 +47,7 @@ def _allocate(kind: Array, ring: Array, vertex: Array, shape: tuple[int, int]) -
     capacity = 0
     holes = False
     for i in range(kind.size):
-        if kind[i] == POLYGON:
+        if kind[i] == POLYGON or kind[i] == FACE:
             capacity = max(capacity, vertex[ring[i + 1]] - vertex[ring[i]])
             holes = holes or ring[i + 1] - ring[i] > 1
     height, width = shape
@@ -91,7 +91,7 @@ def paint(
         value = labels[i]
         if value == 0:
             continue
-        if kind[i] == POLYGON:
+        if kind[i] == POLYGON or kind[i] == FACE:
             rings = Rings(xy, vertex, ring[i], ring[i + 1], left, top)
             if rings.last - rings.first == 1:
                 fill_rings(out, rings, value, work)
@@ -118,3 +118,44 @@ def paint(
             mask = payload[i]
             part = bits[bits_start[mask] : bits_start[mask + 1]]
             _paint_bits(out, part, bits_shape[mask], x, y, value)
+
+
+@kernel
+def measure(
+    kind: Array,
+    ring: Array,
+    vertex: Array,
+    xy: Array,
+    payload: Array,
+    bits_start: Array,
+    bits: Array,
+    areas: Array,
+) -> None:
+    """Fill in the areas that are NaN: those that shapes have by themselves, in pixels.
+
+    A polygon's is that between its vertices less that of its holes, a bitmap's the number of its
+    pixels, a rectangle's includes its borders; lines and points have none.
+    """
+    for i in range(kind.size):
+        if not np.isnan(areas[i]):
+            continue
+        area = 0.0
+        first = vertex[ring[i]]
+        if kind[i] == POLYGON or kind[i] == FACE:
+            area = ring_area(xy, first, vertex[ring[i] + 1])
+            holes = 0.0
+            for hole in range(ring[i] + 1, ring[i + 1]):
+                holes += ring_area(xy, vertex[hole], vertex[hole + 1])
+            area -= holes
+        elif kind[i] == RECTANGLE:
+            width = abs(xy[first, 0] - xy[first + 1, 0]) + 1
+            height = abs(xy[first, 1] - xy[first + 1, 1]) + 1
+            area = float(width) * float(height)
+        elif kind[i] == BITMAP:
+            mask = payload[i]
+            for j in range(bits_start[mask], bits_start[mask + 1]):
+                byte = bits[j]
+                while byte:
+                    area += 1
+                    byte &= byte - 1
+        areas[i] = area

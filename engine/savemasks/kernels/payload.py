@@ -6,8 +6,8 @@ from .jit import Array, kernel
 
 # How a pixel says that it belongs to the mask.
 LOOKUP = 0  # its gray level or palette index, looked up
-ALPHA = 1  # its last channel is not zero
-ANY = 2  # any of its channels is not zero
+ALPHA = 1  # its last channel reaches the threshold
+ANY = 2  # any of its channels does
 
 
 @kernel
@@ -38,10 +38,9 @@ def _unfilter(kind: int, line: Array, above: Array, out: Array, step: int) -> No
 
 
 @kernel
-def _pack_row(
-    line: Array, width: int, depth: int, channels: int, mode: int, visible: Array, out: Array
-) -> None:
+def _pack_row(line: Array, layout: Array, visible: Array, out: Array) -> None:
     """Set a bit of `out` for every pixel of an unfiltered row that belongs to the mask."""
+    _, width, depth, channels, mode, threshold = layout
     out[:] = 0
     for x in range(width):
         if mode == LOOKUP:
@@ -49,11 +48,11 @@ def _pack_row(
             sample = (line[bit >> 3] >> (8 - depth - (bit & 7))) & ((1 << depth) - 1)
             inside = visible[sample]
         elif mode == ALPHA:
-            inside = line[x * channels + channels - 1] != 0
+            inside = line[x * channels + channels - 1] >= threshold
         else:
             inside = False
             for channel in range(channels):
-                inside = inside or line[x * channels + channel] != 0
+                inside = inside or line[x * channels + channel] >= threshold
         if inside:
             out[x >> 3] |= np.uint8(128 >> (x & 7))
 
@@ -75,7 +74,7 @@ def unpack(
     raw, raw_start
         Inflated scanlines of all pictures, a filter byte before each row; (b + 1,) offsets.
     layout
-        (b, 5) int64: height, width, bits per sample, channels, mode.
+        (b, 6) int64: height, width, bits per sample, channels, mode, threshold.
     visible
         (b, 256) bool: for LOOKUP, the samples that belong to the mask.
     bits, bits_start
@@ -89,7 +88,7 @@ def unpack(
         -1, or the number of the first picture with an unknown filter byte.
     """
     for i in range(layout.shape[0]):
-        height, width, depth, channels, mode = layout[i]
+        height, width, depth, channels, _, _ = layout[i]
         stride = (width * depth * channels + 7) >> 3
         packed = (width + 7) >> 3
         step = max(1, depth * channels >> 3)
@@ -103,9 +102,7 @@ def unpack(
             if kind > 4:
                 return i
             _unfilter(kind, raw[source + 1 : source + 1 + stride], above, line, step)
-            _pack_row(
-                line, width, depth, channels, mode, visible[i], bits[target : target + packed]
-            )
+            _pack_row(line, layout[i], visible[i], bits[target : target + packed])
             above, line = line, above
             source += stride + 1
             target += packed

@@ -232,3 +232,14 @@ def fill_with_holes(out: Array, rings: Rings, value: Any, work: Work) -> None:
             for j in range(columns):
                 if band[i, j]:
                     out[y + i, x_first + j] = value
+
+
+@kernel
+def ring_area(xy: Array, first: int, last: int) -> float:
+    """Area that a ring of vertices encloses, by the shoelace formula."""
+    twice = 0.0
+    j = last - 1
+    for i in range(first, last):
+        twice += float(xy[i, 1]) * float(xy[j, 0]) - float(xy[i, 0]) * float(xy[j, 1])
+        j = i
+    return 0.5 * abs(twice)

@@ -1,0 +1,69 @@
+"""Whether two runs made the same: the same files, and in masks the same pixels."""
+
+import filecmp
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+MASKS = ("masks_machine", "masks_human")
+
+
+def differences(ours: Path, theirs: Path) -> list[str]:
+    """Compare all files of two results.
+
+    Masks may be encoded differently, and a gray one may have one channel or three; their decoded
+    pixels must agree. Any other file must agree in every byte.
+
+    Returns
+    -------
+    One line for every file that differs or is missing; nothing if all is well.
+    """
+    names = _files(ours), _files(theirs)
+    found = [f"{name}: only in {theirs}" for name in sorted(names[1] - names[0])]
+    found += [f"{name}: only in {ours}" for name in sorted(names[0] - names[1])]
+    for name in sorted(names[0] & names[1]):
+        pair = ours / name, theirs / name
+        if name.parent.name in MASKS:
+            if problem := _compare_pictures(*pair):
+                found.append(f"{name}: {problem}")
+        elif not filecmp.cmp(*pair, shallow=False):
+            found.append(f"{name}: the bytes differ")
+    return found
+
+
+def mask_bytes(result: Path) -> dict[str, int]:
+    """Sum of the sizes of the files of each kind of mask, where there are any."""
+    sizes: dict[str, int] = {}
+    for name in _files(result):
+        kind = name.parent.name
+        if kind in MASKS:
+            sizes[kind] = sizes.get(kind, 0) + (result / name).stat().st_size
+    return sizes
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+
+
+def _compare_pictures(ours: Path, theirs: Path) -> str | None:
+    """What is wrong with one of our pictures, or None."""
+    pictures = []
+    for path in (ours, theirs):
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if picture is None:
+            return f"{path} cannot be decoded"
+        pictures.append(np.asarray(picture).reshape(*picture.shape[:2], -1))
+    one, other = pictures
+    if one.shape[:2] != other.shape[:2] or one.dtype != other.dtype:
+        return f"{one.shape} {one.dtype} against {other.shape} {other.dtype}"
+    if one.shape[2] != other.shape[2] and 1 not in (one.shape[2], other.shape[2]):
+        return f"{one.shape[2]} channels against {other.shape[2]}"
+    wrong = (one != other).any(axis=2)
+    if not wrong.any():
+        return None
+    y, x = np.argwhere(wrong)[0].tolist()
+    return (
+        f"{np.count_nonzero(wrong)} pixels differ, the first at x={x}, y={y}:"
+        f" {one[y, x].tolist()} against {other[y, x].tolist()} (BGR)"
+    )

@@ -1,0 +1,218 @@
+"""Objects of every geometry → shapes of the few kinds that the painter knows.
+
+Works on the parsed JSON of one object; together with `parse` the only place that knows how
+Supervisely writes annotations. An adder raises KeyError, TypeError, ValueError, IndexError or
+OverflowError for an object that it cannot take; `parse` names the object.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .project import ClassTemplate
+from .shapes import BITMAP, FACE, LINE, POINT, POLYGON, RECTANGLE
+
+Ring = list[Any]
+
+_FRONT = ("face1-topleft", "face1-topright", "face1-bottomright", "face1-bottomleft")
+_BACK = ("face2-topleft", "face2-topright", "face2-bottomright", "face2-bottomleft")
+_CUBOID_EDGES = (
+    *zip(_FRONT, (*_FRONT[1:], _FRONT[0]), strict=True),
+    *zip(_BACK, (*_BACK[1:], _BACK[0]), strict=True),
+    *zip(_FRONT, _BACK, strict=True),
+)
+_NO_TEMPLATE = ClassTemplate(None, ())
+
+
+class Builder:
+    """Collects the shapes of one annotation as lists that will become flat arrays.
+
+    Attributes
+    ----------
+    class_id, object_index
+        Of the object whose shapes are being added.
+    """
+
+    def __init__(self) -> None:
+        self.class_id = self.object_index = -1
+        self.kinds: list[int] = []
+        self.class_ids: list[int] = []
+        self.object_indices: list[int] = []
+        self.areas: list[float] = []
+        self.ring_counts: list[int] = []
+        self.ring_sizes: list[int] = []
+        self.points: Ring = []
+        self.payloads: list[str] = []
+        self.payload_objects: list[int] = []
+        self.thresholds: list[int] = []
+
+    def add(self, kind: int, rings: Sequence[Ring], area: float = math.nan) -> None:
+        """Append one shape; `area` if it is not that of the shape itself."""
+        self.kinds.append(kind)
+        self.class_ids.append(self.class_id)
+        self.object_indices.append(self.object_index)
+        self.areas.append(area)
+        self.ring_counts.append(len(rings))
+        for ring in rings:
+            self.ring_sizes.append(len(ring))
+            self.points += ring
+
+
+def geometry_of(item: dict[str, Any], template: ClassTemplate | None) -> str:
+    """Name of an object's geometry.
+
+    Old annotations do not say it: then it is that of the class, or shows in the object's keys.
+    """
+    name = item.get("geometryType") or item.get("shape")
+    if name is None and template is not None and template.shape != "any":
+        name = template.shape
+    if name is None:
+        name = next((name for key, name in _TELLING_KEYS if item.get(key)), "polygon")
+    return name if isinstance(name, str) else "?"
+
+
+_TELLING_KEYS = (
+    ("bitmap", "bitmap"),
+    ("nodes", "graph"),
+    ("vertices", "cuboid_2d"),
+    ("parts", "multipolygon"),
+    ("faces", "cuboid"),
+    ("angle", "oriented_bbox"),
+)
+
+
+def add_object(
+    builder: Builder, geometry: str, item: dict[str, Any], template: ClassTemplate | None
+) -> None:
+    """Append the shapes of an object whose geometry is in `GEOMETRIES`."""
+    GEOMETRIES[geometry](builder, item, template or _NO_TEMPLATE)
+
+
+def _rings(contours: dict[str, Any], name: str) -> list[Ring]:
+    """The exterior and the holes; holes without points are no holes."""
+    exterior = contours["exterior"]
+    if not isinstance(exterior, list) or not exterior:
+        raise ValueError(f"{name}.exterior has no points")
+    return [exterior, *[ring for ring in contours.get("interior") or () if ring]]
+
+
+def _exterior(item: dict[str, Any]) -> Ring:
+    return _rings(item["points"], "points")[0]
+
+
+def _polygon(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+    builder.add(POLYGON, _rings(item["points"], "points"))
+
+
+def _multipolygon(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+    parts = item["parts"]
+    if not isinstance(parts, list) or not parts:
+        raise ValueError("has no parts")
+    for number, part in enumerate(parts):
+        builder.add(POLYGON, _rings(part, f"parts[{number}]"))
+
+
+def _rectangle(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+    builder.add(RECTANGLE, [_two(_exterior(item), "points.exterior")])
+
+
+def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+    """Four corners, turned about the middle; all of them are whole pixels, before and after."""
+    corners = _two(item["points"], "points")
+    left, right = sorted(math.floor(x) for x, _ in corners)
+    top, bottom = sorted(math.floor(y) for _, y in corners)
+    angle = item["angle"] or 0.0
+    if isinstance(angle, bool) or not isinstance(angle, int | float) or not math.isfinite(angle):
+        raise ValueError(f"angle must be a number of radians, not {angle!r}")
+    x0, y0 = (left + right) // 2, (top + bottom) // 2
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
+    turned = [
+        [
+            math.floor((x - x0) * cos - (y - y0) * sin + x0),
+            math.floor((x - x0) * sin + (y - y0) * cos + y0),
+        ]
+        for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
+    ]
+    builder.add(POLYGON, [turned], area=(right - left + 1) * (bottom - top + 1))
+
+
+def _line(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+    builder.add(LINE, [_exterior(item)])
+
+
+def _point(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+    builder.add(POINT, [_exterior(item)[:1]])
+
+
+def _bitmap(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+    _mask(builder, item, threshold=1)
+
+
+def _alpha_mask(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+    _mask(builder, item, threshold=128)
+
+
+def _mask(builder: Builder, item: dict[str, Any], threshold: int) -> None:
+    bitmap = item["bitmap"]
+    data = bitmap["data"]
+    if not isinstance(data, str):
+        raise ValueError("bitmap.data is not a text")  # noqa: TRY004  (parse names the object)
+    builder.add(BITMAP, [[bitmap["origin"]]])
+    builder.payloads.append(data)
+    builder.payload_objects.append(builder.object_index)
+    builder.thresholds.append(threshold)
+
+
+def _graph(builder: Builder, item: dict[str, Any], template: ClassTemplate) -> None:
+    _nodes_and_edges(builder, item["nodes"], template.edges)
+
+
+def _cuboid_2d(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+    _nodes_and_edges(builder, item["vertices"], _CUBOID_EDGES)
+
+
+def _nodes_and_edges(
+    builder: Builder, nodes: dict[str, Any], edges: Sequence[tuple[str, str]]
+) -> None:
+    """Edges as lines, then nodes as points; a disabled node takes its edges with it."""
+    places = {name: node["loc"] for name, node in nodes.items() if not node.get("disabled")}
+    for source, target in edges:
+        if source in places and target in places:
+            builder.add(LINE, [[places[source], places[target]]])
+    for place in places.values():
+        builder.add(POINT, [[place]])
+
+
+def _cuboid(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+    """The union of the faces; each is a list of positions in `points`."""
+    points, faces = item["points"], item["faces"]
+    if not faces:
+        raise ValueError("has no faces")
+    for face in faces:
+        if not face or min(face) < 0:
+            raise ValueError(f"face {face!r} does not consist of positions in points")
+        builder.add(FACE, [[points[i] for i in face]])
+
+
+def _two(points: Ring, name: str) -> Ring:
+    if len(points) != 2:
+        raise ValueError(f"{name} must be two corners, not {len(points)} points")
+    return points
+
+
+GEOMETRIES: dict[str, Callable[[Builder, dict[str, Any], ClassTemplate], None]] = {
+    "polygon": _polygon,
+    "multipolygon": _multipolygon,
+    "rectangle": _rectangle,
+    "oriented_bbox": _oriented_bbox,
+    "line": _line,
+    "polyline": _line,
+    "point": _point,
+    "bitmap": _bitmap,
+    "alpha_mask": _alpha_mask,
+    "graph": _graph,
+    "cuboid_2d": _cuboid_2d,
+    "cuboid": _cuboid,
+}

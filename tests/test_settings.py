@@ -1,0 +1,398 @@
+"""The layer's JSON: what is accepted, and what is said about everything else."""
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from savemasks.errors import ConfigError, SavemasksError
+from savemasks.settings import MAX_CLASSES, SaveMasks
+
+SPECIFICATION = b"""
+ {
+  "action": "save_masks",
+  "src": [
+    "$0"
+  ],
+  "dst": "experiment001",
+  "settings": {
+    "masks_machine": true,
+    "masks_human": true,
+    "gt_machine_color": {
+      "kiwi": [
+        100,
+        100,
+        100
+      ],
+      "lemon": [
+        200,
+        200,
+        200
+      ]
+    },
+    "gt_human_color": {
+      "kiwi": [
+        255,
+        0,
+        0
+      ],
+      "lemon": [
+        27,
+        0,
+        255
+      ]
+    }
+  }
+}
+"""
+
+DST = "must name a folder below --out, without '..' and not absolute"
+COLOR = "must be a list of three integers 0..255, as [255, 0, 0]"
+
+
+def layer(**changes: Any) -> dict[str, Any]:
+    """The specification's layer with other top-level keys; None removes one."""
+    changed = orjson.loads(SPECIFICATION) | changes
+    return {key: value for key, value in changed.items() if value is not None}
+
+
+def with_settings(**changes: Any) -> dict[str, Any]:
+    """The specification's layer with other settings; None removes one."""
+    settings = layer()["settings"] | changes
+    return layer(settings={key: value for key, value in settings.items() if value is not None})
+
+
+def problems(config: Any) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        SaveMasks.from_json(config)
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return list(caught.value.problems)
+
+
+# ---------------------------------------------------------------- accepted
+
+
+def test_the_specifications_layer_is_read_as_it_stands() -> None:
+    read = SaveMasks.from_json(SPECIFICATION)
+    assert (read.action, read.src, read.dst) == ("save_masks", ["$0"], "experiment001")
+    assert read.settings.masks_machine is True
+    assert read.settings.masks_human is True
+    machine = {"kiwi": (100, 100, 100), "lemon": (200, 200, 200)}
+    assert read.settings.gt_machine_color == machine
+    assert read.settings.gt_human_color == {"kiwi": (255, 0, 0), "lemon": (27, 0, 255)}
+    assert read.unknown_keys() == []
+
+
+def test_bytes_text_file_object_and_a_list_of_one_are_the_same_layer(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(SPECIFICATION)
+    expected = SaveMasks.from_json(SPECIFICATION)
+    for config in (
+        SPECIFICATION.decode(),
+        tmp_path / "config.json",
+        layer(),
+        [layer()],
+        b"[" + SPECIFICATION + b"]",
+    ):
+        assert SaveMasks.from_json(config) == expected
+
+
+def test_the_callers_dictionary_is_left_alone_and_not_held() -> None:
+    config = layer()
+    before = copy.deepcopy(config)
+    read = SaveMasks.from_json(config)
+    assert config == before
+    config["settings"]["gt_machine_color"]["kiwi"][0] = 1
+    config["settings"]["gt_machine_color"]["plum"] = [1, 2, 3]
+    config["src"].append("$1")
+    assert read == SaveMasks.from_json(before)
+
+
+def test_images_and_annotations_are_exported_unless_switched_off() -> None:
+    plain = SaveMasks.from_json(layer()).settings
+    assert (plain.images, plain.annotations) == (True, True)
+    off = SaveMasks.from_json(with_settings(images=False, annotations=False)).settings
+    assert (off.images, off.annotations) == (False, False)
+
+
+@pytest.mark.parametrize("name", ["machine", "human"])
+def test_one_kind_of_mask_needs_only_its_own_colours(name: str) -> None:
+    empty: dict[str, Any] = {"gt_machine_color": {}, "gt_human_color": {}}
+    settings = {**empty, f"masks_{name}": True, f"gt_{name}_color": {"kiwi": [1, 2, 3]}}
+    read = SaveMasks.from_json(layer(settings=settings)).settings
+    assert (read.masks_machine, read.masks_human) == (name == "machine", name == "human")
+
+
+def test_src_may_be_absent_or_name_several_projects() -> None:
+    assert SaveMasks.from_json(layer(src=None)).src == []
+    assert SaveMasks.from_json(layer(src=["$0", "$sample_1"])).src == ["$0", "$sample_1"]
+
+
+@given(
+    st.dictionaries(
+        st.text(), st.lists(st.integers(0, 255), min_size=3, max_size=3), min_size=1, max_size=5
+    )
+)
+def test_every_class_title_and_every_colour_of_8_bits_comes_through(
+    mapping: dict[str, list[int]],
+) -> None:
+    read = SaveMasks.from_json(orjson.dumps(with_settings(gt_machine_color=mapping)))
+    assert read.settings.gt_machine_color == {k: tuple(v) for k, v in mapping.items()}
+
+
+@pytest.mark.parametrize(
+    ("dst", "folder"),
+    [
+        ("a", "a"), ("a/b", "a/b"), ("a//b/./c/", "a/b/c"), ("...", "..."), ("a/..b", "a/..b"),
+        ("..a", "..a"), ("жук лимон", "жук лимон"), ("~", "~"), ("$out", "$out"),
+    ],
+)  # fmt: skip
+def test_dst_is_a_relative_folder_written_the_short_way(dst: str, folder: str) -> None:
+    assert SaveMasks.from_json(layer(dst=dst)).dst == folder
+
+
+def test_65535_classes_are_accepted() -> None:
+    read = SaveMasks.from_json(
+        with_settings(gt_machine_color={str(i): [1, 2, 3] for i in range(MAX_CLASSES)})
+    )
+    assert len(read.settings.gt_machine_color or ()) == MAX_CLASSES == 65535
+
+
+def test_unknown_keys_are_reported_and_have_no_effect() -> None:
+    config = with_settings(masks_humam=True, thickness=2) | {"comment": "x", "id": 1}
+    read = SaveMasks.from_json(config)
+    assert read.unknown_keys() == ["comment", "id", "settings.masks_humam", "settings.thickness"]
+    assert read.settings.gt_machine_color == {"kiwi": (100, 100, 100), "lemon": (200, 200, 200)}
+
+
+def test_the_json_schema_names_all_keys() -> None:
+    schema = SaveMasks.model_json_schema()
+    assert set(schema["required"]) == {"action", "dst", "settings"}
+    known = {"masks_machine", "masks_human", "gt_machine_color", "gt_human_color"}
+    assert set(schema["$defs"]["Settings"]["properties"]) >= known | {"images", "annotations"}
+
+
+# ---------------------------------------------------------------- immutable, picklable
+
+
+@pytest.mark.parametrize("name", ["dst", "settings", "src", "extra"])
+def test_a_layer_cannot_be_changed(name: str) -> None:
+    read = SaveMasks.from_json(SPECIFICATION)
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(read, name, "x")
+    with pytest.raises(ValidationError, match="frozen"):
+        read.settings.masks_machine = False  # type: ignore[misc]  # on purpose
+    assert read == SaveMasks.from_json(SPECIFICATION)
+
+
+def test_a_layer_and_its_errors_survive_pickling() -> None:
+    read = SaveMasks.from_json(layer(comment="x"))
+    again = pickle.loads(pickle.dumps(read))  # noqa: S301
+    assert again == read
+    assert again.unknown_keys() == ["comment"]
+    error = ConfigError(["dst: is missing", "action: is missing"])
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert (type(again), again.problems, str(again)) == (ConfigError, error.problems, str(error))
+
+
+def test_a_config_error_is_a_value_error_of_this_package() -> None:
+    assert issubclass(ConfigError, SavemasksError)
+    assert issubclass(ConfigError, ValueError)
+
+
+# ---------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        (layer(src="$0"), 'src: "$0" is not a list'),
+        (layer(src=["$0", 1]), "src[1]: 1 is not a text"),
+        (layer(dst=5), "dst: 5 is not a text"),
+        (layer(settings=[]), "settings: [] is not an object"),
+        (layer(settings="x"), 'settings: "x" is not an object'),
+        (with_settings(masks_machine="yes"),
+         'settings.masks_machine: "yes" is neither true nor false'),
+        (with_settings(masks_machine=1), "settings.masks_machine: 1 is neither true nor false"),
+        (with_settings(masks_human="true"),
+         'settings.masks_human: "true" is neither true nor false'),
+        (with_settings(images=0), "settings.images: 0 is neither true nor false"),
+        (with_settings(annotations=[]), "settings.annotations: [] is neither true nor false"),
+        (with_settings(gt_machine_color=[1]),
+         "settings.gt_machine_color: [1] is not a mapping of classes to colours"),
+        (with_settings(gt_human_color="red"),
+         'settings.gt_human_color: "red" is not a mapping of classes to colours'),
+        (with_settings(masks_machine=False, masks_human=False),
+         "settings: nothing is requested: set masks_machine or masks_human to true"),
+        (layer(settings={}),
+         "settings: nothing is requested: set masks_machine or masks_human to true"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named_with_its_path_and_what_would_be_right(
+    config: dict[str, Any], problem: str
+) -> None:
+    assert problems(config) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("action", "shown"),
+    [("save", '"save"'), (5, "5"), ("Save_masks", '"Save_masks"'), ("x" * 999, f'"{"x" * 36}...')],
+)
+def test_another_action_is_refused_and_shown_in_40_characters(action: Any, shown: str) -> None:
+    (told,) = problems(layer(action=action))
+    assert told.startswith(f"action: {shown} is not supported; ")
+    assert "save_masks" in told.removeprefix(f"action: {shown}")
+
+
+@pytest.mark.parametrize("missing", ["action", "dst", "settings"])
+def test_a_missing_key_is_named(missing: str) -> None:
+    assert problems(layer(**{missing: None})) == [f"{missing}: is missing"]
+
+
+@pytest.mark.parametrize(
+    ("color", "problem"),
+    [
+        ([0, 300, 0], "[1]: 300 is above 255"),
+        ([0, 0, 256], "[2]: 256 is above 255"),
+        ([-1, 0, 0], "[0]: -1 is below 0"),
+        ([1.5, 0, 0], "[0]: 1.5 is not a whole number"),
+        ([1.0, 0, 0], "[0]: 1.0 is not a whole number"),
+        ([True, 0, 0], "[0]: true is not a whole number"),
+        (["255", 0, 0], '[0]: "255" is not a whole number'),
+        ([None, 0, 0], "[0]: null is not a whole number"),
+        ([0, [1], 0], "[1]: [1] is not a whole number"),
+        ([1, 2], f": {COLOR}"),
+        ([1, 2, 3, 4], f": {COLOR}"),
+        ([], f": {COLOR}"),
+        ("#ff0000", f": {COLOR}"),
+        ("abc", f": {COLOR}"),
+        ({"r": 1, "g": 2, "b": 3}, f": {COLOR}"),
+        (255, f": {COLOR}"),
+        (None, f": {COLOR}"),
+    ],
+)
+@pytest.mark.parametrize("name", ["gt_machine_color", "gt_human_color"])
+def test_a_wrong_colour_is_named_down_to_its_channel(name: str, color: Any, problem: str) -> None:
+    config = with_settings(**{name: {"kiwi": color}})
+    assert problems(config) == [f"settings.{name}.kiwi{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("title", "path"),
+    [
+        ("kiwi", ".kiwi"),
+        ("Käse-7_b", ".Käse-7_b"),
+        ("sour kiwi", '["sour kiwi"]'),
+        ("a.b", '["a.b"]'),
+        ("a[0]", '["a[0]"]'),
+        ("", '[""]'),
+        ("7", ".7"),
+        ("gray", ".gray"),
+        ("color", ".color"),
+        ('say "hi"', r'["say \"hi\""]'),
+        ("two\nlines", r'["two\nlines"]'),
+    ],
+)
+def test_odd_class_titles_are_quoted_in_paths_as_json_quotes_them(title: str, path: str) -> None:
+    expected = f"settings.gt_machine_color{path}[1]: 300 is above 255"
+    assert problems(with_settings(gt_machine_color={title: [0, 300, 0]})) == [expected]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    config = with_settings(
+        masks_machine="yes", gt_machine_color={"a": [0, 300, -1], "b": [1, 2]}
+    ) | {"src": "$0", "dst": "/x"}
+    assert problems([config]) == [
+        '[0].src: "$0" is not a list',
+        f"[0].dst: {DST}",
+        '[0].settings.masks_machine: "yes" is neither true nor false',
+        "[0].settings.gt_machine_color.a[1]: 300 is above 255",
+        "[0].settings.gt_machine_color.a[2]: -1 is below 0",
+        f"[0].settings.gt_machine_color.b: {COLOR}",
+    ]
+    assert problems({}) == ["action: is missing", "dst: is missing", "settings: is missing"]
+
+
+@pytest.mark.parametrize("mapping", [None, {}])
+@pytest.mark.parametrize("name", ["machine", "human"])
+def test_a_requested_mask_without_colours_is_refused_with_an_example(
+    name: str, mapping: dict[str, Any] | None
+) -> None:
+    fix = f'gt_{name}_color must map at least one class to a colour, as {{"kiwi": [255, 0, 0]}}'
+    config = with_settings(**{f"gt_{name}_color": mapping})
+    assert problems(config) == [f"settings: masks_{name} is true, so {fix}"]
+
+
+def test_two_requested_masks_without_colours_are_both_told() -> None:
+    told = "\n".join(problems(with_settings(gt_machine_color=None, gt_human_color=None)))
+    assert "masks_machine is true, so gt_machine_color must map" in told
+    assert "masks_human is true, so gt_human_color must map" in told
+
+
+@pytest.mark.parametrize(
+    "dst", ["", ".", "./", "..", "../x", "a/../b", "a/..", "/", "/x/y", "//x", "a\\b", "a\0b"]
+)
+def test_dst_outside_the_output_folder_is_refused(dst: str) -> None:
+    assert problems(layer(dst=dst)) == [f"dst: {DST}"]
+
+
+def test_more_than_65535_classes_are_refused_with_their_number() -> None:
+    mapping = {str(i): [1, 2, 3] for i in range(MAX_CLASSES + 1)}
+    expected = "settings.gt_machine_color: 65536 classes; at most 65535 are supported"
+    assert problems(with_settings(gt_machine_color=mapping)) == [expected]
+
+
+@pytest.mark.parametrize("count", [0, 2, 3])
+def test_a_list_must_hold_one_layer(count: int) -> None:
+    assert problems([layer()] * count) == [f"a list must hold exactly one layer, not {count}"]
+
+
+@pytest.mark.parametrize("config", [b"5", b'"x"', b"null", b"true", [5], [[]], b'["x"]'])
+def test_what_is_no_object_is_no_layer(config: Any) -> None:
+    assert problems(config) == ['a layer is a JSON object: {"action": "save_masks", ...}']
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (b'{"action":\n [1,}', "line 2, column 5"),
+        (b"", "line 1, column 1"),
+        (b'{"action": "save_masks",}', "line 1, column 24"),
+        (b'{"dst":\n\n NaN}', "line 3, column 2"),
+        (b'"\xff"', "line 1"),
+        (b"[" * 10_000, "line 1"),
+    ],
+)
+def test_broken_json_is_told_with_line_and_column(text: bytes, place: str, tmp_path: Path) -> None:
+    (told,) = problems(text)
+    assert told.startswith(f"not valid JSON at {place}")
+    path = tmp_path / "config.json"
+    path.write_bytes(text)
+    assert problems(path) == [f"{path}: {told}"]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "config.json"
+    assert problems(missing) == [f"{missing}: cannot be read: No such file or directory"]
+    assert problems(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(orjson.loads(b"[" * 300 + b"]" * 300), id="nested 300 deep"),
+        pytest.param(2**64, id="beyond 64 bits"),
+        pytest.param("\ud800", id="no Unicode text"),
+        pytest.param({1: 2}, id="keys that are no texts"),
+        pytest.param({1, 2}, id="no JSON at all"),
+    ],
+)
+def test_no_value_is_too_odd_to_be_reported(value: Any) -> None:
+    (told,) = problems(with_settings(masks_machine=value))
+    assert told.startswith("settings.masks_machine: ")
+    assert told.endswith(" is neither true nor false")
