@@ -29,8 +29,8 @@ import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
-    from tests.golden import cases
-    from tests.golden.cases import Case, Pixels, Project
+    from golden import cases
+    from golden.cases import Case, Pixels, Project
 else:
     import cases
 
