@@ -85,8 +85,7 @@ def bitmap(ring: Ring, payload: str) -> Object:
 def _png(mask: Pixels, payload: str) -> bytes:
     """A mask of 0 and 255 in one of the forms that are found in annotations."""
     picture, options = Image.fromarray(mask), {}
-    if payload == "palette":  # what Supervisely itself writes: 1 bit, black being transparent
-        picture = picture.convert("1", dither=Image.Dither.NONE).convert("P")
+    if payload == "palette":  # what Supervisely itself writes: 1 bit, the background transparent
         picture = Image.fromarray(mask // 255)
         picture.putpalette([0, 0, 0, 255, 255, 255])
         options = {"transparency": 0, "bits": 1}

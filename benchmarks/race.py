@@ -3,7 +3,8 @@
 Usage::
 
     python benchmarks/race.py [PROJECT ...] [--config FILE] [--made photos|cells ...]
-        [--masks both|machine ...] [--sdk PYTHON] [--workers N] [--rounds N] [--json FILE]
+        [--masks both|machine ...] [--sdk PYTHON] [--workers N] [--rounds N] [--copies N]
+        [--scratch DIR] [--json FILE]
 
 A project brings its settings in a `save_masks.json` unless `--config` names others; without
 projects, `data.py` makes some. What is measured, and how to read it: README.md beside this file.
@@ -70,6 +71,7 @@ def _options() -> argparse.Namespace:
     add("--sdk", metavar="PYTHON", help="a Python that has the supervisely SDK, to race it too")
     add("--workers", type=int, default=1, help="also race that many workers against one")
     add("--rounds", type=int, default=5, help="after the warm-up [5]")
+    add("--copies", type=int, default=1, help="of every data set, so that a run takes longer [1]")
     add("--scratch", type=Path, help="where results are written [the temporary folder]")
     add("--json", type=Path, metavar="FILE", help="where to write all figures")
     options = parser.parse_args()
@@ -98,8 +100,9 @@ def _jobs(options: argparse.Namespace, scratch: Path) -> list[Job]:
         projects.append(scratch / f"made-{kind}")
         write(projects[-1], size)
     jobs: list[Job] = []
-    for project in projects:
-        layer = json.loads((options.config or project / "save_masks.json").read_bytes())
+    for original in projects:
+        project = _multiply(original, scratch, options.copies)
+        layer = json.loads((options.config or original / "save_masks.json").read_bytes())
         if isinstance(layer, list):
             (layer,) = layer
         for masks in options.masks:
@@ -109,6 +112,20 @@ def _jobs(options: argparse.Namespace, scratch: Path) -> list[Job]:
             config.write_text(json.dumps(own))
             jobs.append(Job(f"{project.name}, {masks}", project, config, masks))
     return jobs
+
+
+def _multiply(project: Path, scratch: Path, copies: int) -> Path:
+    """A project with every data set that many times; itself if that is once."""
+    if copies == 1:
+        return project
+    larger = scratch / f"{project.name} x {copies}"
+    for source in sorted(path for path in project.rglob("*") if path.is_file()):
+        dataset, *below = source.relative_to(project).parts
+        for number in range(copies if below else 1):
+            target = larger.joinpath(f"{dataset}-{number}" if below else dataset, *below)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    return larger
 
 
 def _race(

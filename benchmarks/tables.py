@@ -31,8 +31,8 @@ def evaluate(name: str, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Medians and ratios of one job; the first entry is the one the others are held against.
 
     The ratio says how many times as fast as another contestant the first is, or, for itself with
-    more workers, how many times as fast it becomes: of the medians, and lowest and highest within
-    one round. A size ratio is the first's bytes over the other's.
+    more workers, how many times as fast it becomes: of the medians, of the lowest times, and the
+    range within one round. A size ratio is the first's bytes over the other's.
     """
     ours = next(iter(entries.values()))
     for entry in entries.values():
@@ -42,6 +42,7 @@ def evaluate(name: str, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
         pairs = zip(entry["seconds"], ours["seconds"], strict=True)
         rounds = [(their / our) ** sign for their, our in pairs]
         entry["ratio"] = round((entry["median"] / ours["median"]) ** sign, 3)
+        entry["ratio_of_lowest"] = round((min(entry["seconds"]) / min(ours["seconds"])) ** sign, 3)
         entry["ratio_range"] = [round(min(rounds), 3), round(max(rounds), 3)]
         entry["size_ratio"] = {
             kind: round(size / entry["bytes"][kind], 3) for kind, size in ours["bytes"].items()
@@ -81,7 +82,10 @@ def summary(results: list[dict[str, Any]]) -> str:
         for other in others:
             entry = result["contestants"][other]
             low, high = entry["ratio_range"]
-            cells.append(f"**{entry['ratio']:.2f}x** ({low:.2f} to {high:.2f})")
+            cells.append(
+                f"**{entry['ratio']:.2f}x** ({low:.2f} to {high:.2f};"
+                f" lowest times {entry['ratio_of_lowest']:.2f}x)"
+            )
         sizes = result["contestants"][others[0]]["size_ratio"]
         for kind in ("masks_human", "masks_machine"):
             cells += [f"{sizes[kind]:.2f}x" if kind in sizes else ""]

@@ -96,9 +96,9 @@ def test_a_project_may_have_no_data_sets_and_a_data_set_no_items(tmp_path: Path)
     assert items(write(tmp_path / "half", "ds/ann/")) == []
 
 
-def test_a_data_set_that_cannot_be_listed_counts_nothing(tmp_path: Path) -> None:
+def test_a_data_set_that_cannot_be_listed_is_one_failure(tmp_path: Path) -> None:
     (tmp_path / "img").touch()
-    assert Dataset(tmp_path, "ds").count() == 0
+    assert Dataset(tmp_path, "ds").count() == 1
     with pytest.raises(OSError, match="Not a directory"):
         list(Dataset(tmp_path, "ds").items())
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from conftest import Project, Runner, annotation, files, layer, names, picture, same, tree
 from savemasks import run as run_module
 from savemasks.demo import CONFIG
 from savemasks.errors import AnnotationError, OutputError, WriteError
@@ -16,11 +18,6 @@ from savemasks.project import Item
 from savemasks.report import ReportWriter, Summary, explain, printable
 from savemasks.run import run
 from savemasks.settings import SaveMasks
-
-if TYPE_CHECKING:
-    from tests.conftest import Project, Runner, annotation, files, layer, names, picture, same, tree
-else:
-    from conftest import Project, Runner, annotation, files, layer, names, picture, same, tree
 
 LAYER = SaveMasks.from_json(CONFIG)
 ITEM = Item("ds", "a.png", "ds/img/a.png", "ds/ann/a.png.json", "a.png")
@@ -267,9 +264,9 @@ def test_a_report_replaces_an_older_one_and_only_when_it_is_complete(tmp_path: P
     with ReportWriter(path) as writer:
         writer.add(Outcome(ITEM, outputs=["x"]))
         assert path.read_bytes() == b"old"
-        writer.add_failure("ds", "broken")
+        writer.add(Outcome(replace(ITEM, name="b.png"), error=AnnotationError("is odd")))
         writer.finish(Summary(out=tmp_path))
-        assert [i["name"] for i in json.loads(path.read_bytes())["items"]] == ["a.png", None]
+        assert [i["name"] for i in json.loads(path.read_bytes())["items"]] == ["a.png", "b.png"]
     assert names(tmp_path) == ["report.json"]
 
 

@@ -6,10 +6,22 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from conftest import (
+    Project,
+    Runner,
+    annotation,
+    files,
+    layer,
+    names,
+    picture,
+    same,
+    savemasks,
+    tree,
+)
 from savemasks import store as store_module
 from savemasks.demo import CONFIG
 from savemasks.errors import OutputError, WriteError
@@ -17,33 +29,6 @@ from savemasks.project import Dataset
 from savemasks.run import run
 from savemasks.settings import SaveMasks
 from savemasks.store import Store
-
-if TYPE_CHECKING:
-    from tests.conftest import (
-        Project,
-        Runner,
-        annotation,
-        files,
-        layer,
-        names,
-        picture,
-        same,
-        savemasks,
-        tree,
-    )
-else:
-    from conftest import (
-        Project,
-        Runner,
-        annotation,
-        files,
-        layer,
-        names,
-        picture,
-        same,
-        savemasks,
-        tree,
-    )
 
 LAYER = SaveMasks.from_json(CONFIG)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -302,7 +287,7 @@ def test_a_folder_that_cannot_be_listed_is_one_failure_in_its_place(
     message = f"{locked}: {UNREADABLE}"
     assert f"failed: {message}" in done.output.splitlines()
     assert (done.report["images"], done.report["failed"]) == (2, 1)
-    error = {"kind": "project", "message": message, "file": str(locked), "object": None}
+    error = {"kind": "folder", "message": message, "file": str(locked), "object": None}
     assert done.report["items"][1] == {"dataset": str(locked), "name": None, "error": error}
     same(done.tree, project.expected)
 

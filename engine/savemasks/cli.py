@@ -4,6 +4,7 @@ Exit codes: 0 all done; 1 some items failed; 2 wrong usage or configuration, not
 130 interrupted, what was finished is whole.
 """
 
+import shlex
 import sys
 import threading
 from collections.abc import Iterator
@@ -75,15 +76,22 @@ def demo(folder: Path | None) -> None:
         from .settings import SaveMasks  # noqa: PLC0415
 
         folder = folder or _free_folder()
-        if folder.exists() and any(folder.iterdir()):
-            raise OutputError(f"{folder}: is not empty; choose another folder")
-        write_project(folder / "lemons")
-        (folder / "save_masks.json").write_bytes(orjson.dumps(CONFIG, option=orjson.OPT_INDENT_2))
+        try:
+            if folder.exists() and any(folder.iterdir()):
+                raise OutputError(f"{folder}: is not empty; choose another folder")
+            write_project(folder / "lemons")
+            config = orjson.dumps(CONFIG, option=orjson.OPT_INDENT_2)
+            (folder / "save_masks.json").write_bytes(config)
+        except OSError as error:
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
         click.echo(f"wrote the project {folder / 'lemons'} and {folder / 'save_masks.json'}")
         layer = SaveMasks.from_json(folder / "save_masks.json")
         summary = _run(layer, (folder / "lemons",), folder, None, "skip", None, quiet=False)
     click.echo(f"look at {summary.out}/market/masks_human and masks_machine; this was made by")
-    click.echo(f"  savemasks run {folder}/save_masks.json {folder}/lemons --out {folder}")
+    where = [str(folder / "save_masks.json"), str(folder / "lemons"), "--out", str(folder)]
+    click.echo(f"  {shlex.join(['savemasks', 'run', *where])}")
     _finish(summary, quiet=False)
 
 
@@ -109,6 +117,12 @@ def _run(
         lambda: click.echo("compiling the kernels for this machine, once ...", err=True),
     )
     hint.daemon = True
+    started = threading.Event()
+
+    def start() -> None:
+        hint.cancel()
+        started.set()
+
     if not quiet:
         hint.start()
     try:
@@ -124,8 +138,13 @@ def _run(
                 on_error="stop" if on_error == "stop" else "skip",
                 report=report,
                 on_progress=on_progress,
-                on_start=hint.cancel,
+                on_start=start,
             )
+    except KeyboardInterrupt:
+        if not started.is_set():
+            raise
+        click.echo("interrupted: what was finished is whole", err=True)
+        sys.exit(130)
     finally:
         hint.cancel()
 
@@ -133,13 +152,13 @@ def _run(
 @contextmanager
 def _errors_end_the_program() -> Iterator[None]:
     """Print what this package raises on purpose, and exit with 2."""
-    from .errors import SavemasksError  # noqa: PLC0415
+    from .errors import SavemasksError, printable  # noqa: PLC0415
 
     try:
         yield
     except SavemasksError as error:
         for line in str(error).splitlines():
-            click.echo(f"error: {line}", err=True)
+            click.echo(f"error: {printable(line)}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         click.echo("interrupted before anything was exported", err=True)
@@ -148,6 +167,8 @@ def _errors_end_the_program() -> Iterator[None]:
 
 def _finish(summary: "Summary", quiet: bool) -> None:
     """Print the summary and exit."""
+    from .errors import printable  # noqa: PLC0415
+
     for failure in summary.failures[:_SHOWN_FAILURES]:
         click.echo(f"failed: {failure}", err=True)
     if summary.failed > _SHOWN_FAILURES:
@@ -156,15 +177,19 @@ def _finish(summary: "Summary", quiet: bool) -> None:
         for warning in summary.warnings:
             click.echo(f"note: {warning}")
         if summary.unsupported:
-            counts = ", ".join(f"{n} x {name}" for name, n in sorted(summary.unsupported.items()))
+            counts = ", ".join(
+                f"{n} x {printable(name)}" for name, n in sorted(summary.unsupported.items())
+            )
             click.echo(f"note: objects that this version does not paint: {counts}")
         click.echo(
             f"{summary.images} images exported, {summary.failed} failed,"
             f" in {summary.seconds:.2f} s ({summary.images_per_s:.1f}/s,"
             f" {summary.pixels / 1e6 / max(summary.seconds, 1e-9):.1f} megapixels/s)"
-            f" to {summary.out}"
+            f" to {printable(summary.out)}"
         )
+    if summary.report_problem:
+        click.echo(f"error: {summary.report_problem}", err=True)
     if summary.interrupted:
         click.echo("interrupted: what was finished is whole", err=True)
         sys.exit(130)
-    sys.exit(1 if summary.failed else 0)
+    sys.exit(1 if summary.failed or summary.report_problem else 0)

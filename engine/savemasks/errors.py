@@ -5,6 +5,7 @@
     ├── ProjectError (OSError)         a project folder that cannot be used at all
     ├── OutputError (OSError)          an output folder that must not be written to
     └── ItemError                      one image or its annotation; the run goes on
+        ├── FolderError (OSError)          a data set's folder cannot be listed
         ├── AnnotationError (ValueError)   what its JSON says cannot be painted
         ├── ImageError (ValueError)        its picture is missing, broken or of another size
         └── WriteError (OSError)           its results could not be stored
@@ -12,7 +13,30 @@
 The first three end a run before anything is written. An `ItemError` costs its item only.
 """
 
+import json
+import os
 from collections.abc import Sequence
+
+_SHOWN = 40
+
+
+def shown(value: object) -> str:
+    """A value out of somebody's JSON, short enough for a message."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        text = object.__repr__(value)
+    text = printable(text)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def printable(text: object) -> str:
+    r"""Text that any terminal and JSON take: bytes that are no UTF-8 as \xNN, controls escaped."""
+    try:
+        clean = os.fsencode(str(text)).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character, out of somebody's JSON
+        clean = str(text).encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
 
 
 class SavemasksError(Exception):
@@ -78,6 +102,12 @@ class ItemError(SavemasksError):
     def __reduce__(self) -> tuple[object, ...]:
         state = {"file": self.file, "object_index": self.object_index}
         return type(self), (self.message,), state
+
+
+class FolderError(ItemError, OSError):
+    """A data set's folder cannot be listed, so all of its items are missing."""
+
+    kind = "folder"
 
 
 class AnnotationError(ItemError, ValueError):

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from .errors import shown
 from .project import ClassTemplate
-from .shapes import BITMAP, FACE, LINE, POINT, POLYGON, RECTANGLE
+from .shapes import BITMAP, COORDINATE_LIMIT, FACE, LINE, POINT, POLYGON, RECTANGLE
 
 Ring = list[Any]
 
@@ -121,11 +122,11 @@ def _rectangle(builder: Builder, item: dict[str, Any], _template: ClassTemplate)
 def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
     """Four corners, turned about the middle; all of them are whole pixels, before and after."""
     corners = _two(item["points"], "points")
-    left, right = sorted(math.floor(x) for x, _ in corners)
-    top, bottom = sorted(math.floor(y) for _, y in corners)
+    first, second = map(_floored, corners)
+    (left, right), (top, bottom) = map(sorted, zip(first, second, strict=True))
     angle = item["angle"] or 0.0
     if isinstance(angle, bool) or not isinstance(angle, int | float) or not math.isfinite(angle):
-        raise ValueError(f"angle must be a number of radians, not {angle!r}")
+        raise ValueError(f"angle must be a number of radians, not {shown(angle)}")
     x0, y0 = (left + right) // 2, (top + bottom) // 2
     cos, sin = float(np.cos(angle)), float(np.sin(angle))
     turned = [
@@ -136,6 +137,14 @@ def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: ClassTempl
         for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
     ]
     builder.add(POLYGON, [turned], area=(right - left + 1) * (bottom - top + 1))
+
+
+def _floored(point: Ring) -> tuple[int, int]:
+    x, y = point
+    if isinstance(x, bool) or isinstance(y, bool) or not max(abs(x), abs(y)) <= COORDINATE_LIMIT:
+        limit = f"within {COORDINATE_LIMIT} pixels of the origin"
+        raise ValueError(f"point [{shown(x)}, {shown(y)}] is not {limit}")
+    return math.floor(x), math.floor(y)
 
 
 def _line(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
@@ -192,7 +201,7 @@ def _cuboid(builder: Builder, item: dict[str, Any], _template: ClassTemplate) ->
         raise ValueError("has no faces")
     for face in faces:
         if not face or min(face) < 0:
-            raise ValueError(f"face {face!r} does not consist of positions in points")
+            raise ValueError(f"face {shown(face)} does not consist of positions in points")
         builder.add(FACE, [[points[i] for i in face]])
 
 

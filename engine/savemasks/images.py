@@ -75,17 +75,21 @@ def _to_rgb(image: pyvips.Image) -> pyvips.Image:
 
 
 def _read_by_pillow(data: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Formats that libvips is built without, above all BMP."""
-    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415  (rarely needed)
+    """BMP and PNM, which libvips is built without or does not read from memory."""
+    from PIL import BmpImagePlugin, PpmImagePlugin  # noqa: PLC0415  (rarely needed)
 
+    # The format's own class: Image.open would warn of large pictures before their size is checked.
+    readers = {b"BM": BmpImagePlugin.BmpImageFile, b"P": PpmImagePlugin.PpmImageFile}
+    reader = next((readers[start] for start in readers if data.startswith(start)), None)
+    if reader is None:
+        raise ImageError("cannot be decoded: not a picture of a known format")
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            upright = ImageOps.exif_transpose(image)
-            _check_size((upright.height, upright.width), size)
-            return np.asarray(upright.convert("RGB"))
-    except UnidentifiedImageError as error:
-        raise ImageError("cannot be decoded: not a picture of a known format") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with reader(io.BytesIO(data)) as image:
+            _check_size((image.height, image.width), size)
+            return np.asarray(image.convert("RGB"))
+    except ImageError:
+        raise
+    except (OSError, ValueError, SyntaxError) as error:
         raise ImageError(f"cannot be decoded: {error}") from error
 
 

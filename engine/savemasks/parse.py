@@ -6,13 +6,14 @@ geometries that this version does not paint are counted apart.
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from .errors import AnnotationError
+from .errors import AnnotationError, shown
 from .geometry import GEOMETRIES, Builder, add_object, geometry_of
 from .payload import decode_masks
 from .project import ClassTemplate
@@ -91,8 +92,8 @@ def _open(annotation: bytes) -> tuple[int, int, list[Any]]:
     for name in ("height", "width"):
         side = size.get(name)
         if type(side) is not int or side <= 0:
-            shown = "missing" if side is None else orjson.dumps(side).decode()
-            raise AnnotationError(f"size.{name} must be a positive whole number, but is {shown}")
+            found = "missing" if side is None else shown(side)
+            raise AnnotationError(f"size.{name} must be a positive whole number, but is {found}")
         sides.append(side)
     height, width = sides
     if height * width > MAX_PIXELS:
@@ -156,25 +157,17 @@ def _offsets(counts: list[int]) -> NDArray[np.int64]:
 
 def _coordinates(builder: Builder, shape_start: NDArray[np.int64]) -> NDArray[np.int32]:
     """All points as floored pixels, or an error that names the object of the first bad one."""
-    if not builder.points:
-        return np.zeros((0, 2), np.int32)
     points = _numbers(builder.points)
     if points is None:
-        for i in range(len(builder.kinds)):
-            if _numbers(builder.points[shape_start[i] : shape_start[i + 1]]) is None:
-                raise AnnotationError(
-                    "points must be pairs of numbers, as [12, 34.5]",
-                    object_index=builder.object_indices[i],
-                )
-        raise AnnotationError("points must be pairs of numbers, as [12, 34.5]")
-    if points.dtype.kind == "f":
-        points = np.floor(points)
+        raise _bad_point(builder, shape_start)
+    points = np.floor(points)
     # Written so that NaN counts as too far away.
     near = (points >= -COORDINATE_LIMIT) & (points <= COORDINATE_LIMIT)
     if not near.all():
         at = int(np.flatnonzero(~near.all(axis=1))[0])
         shape = int(np.searchsorted(shape_start, at, side="right")) - 1
-        x, y = builder.points[at]
+        # As written, except for whole numbers of hundreds of digits.
+        x, y = (v if abs(v) < 1e20 else float(v) for v in builder.points[at])
         raise AnnotationError(
             f"point [{x}, {y}] is not within {COORDINATE_LIMIT} pixels of the origin",
             object_index=builder.object_indices[shape],
@@ -182,12 +175,29 @@ def _coordinates(builder: Builder, shape_start: NDArray[np.int64]) -> NDArray[np
     return points.astype(np.int32)
 
 
-def _numbers(points: list[Any]) -> NDArray[Any] | None:
-    """(n, 2) integers or floats, or None if some point is not a pair of numbers."""
+def _numbers(points: list[Any]) -> NDArray[np.float64] | None:
+    """(n, 2), or None if some point is not a pair of numbers."""
     try:
-        array = np.array(points)
-    except ValueError:
+        if not set(map(len, points)) <= {2}:
+            return None
+        flat = list(chain.from_iterable(points))
+        # Checked by type, for NumPy would read numbers out of texts.
+        if not set(map(type, flat)) <= {int, float}:
+            return None
+        return np.array(flat, np.float64).reshape(-1, 2)
+    except (TypeError, OverflowError):
         return None
-    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iuf":
-        return None
-    return array
+
+
+def _bad_point(builder: Builder, shape_start: NDArray[np.int64]) -> AnnotationError:
+    """The error for the first shape that has a point which is not a pair of numbers."""
+    for i, kind in enumerate(builder.kinds):
+        points = builder.points[shape_start[i] : shape_start[i + 1]]
+        if _numbers(points) is None:
+            name = "bitmap.origin" if kind == BITMAP else "the object"
+            bad = next(point for point in points if _numbers([point]) is None)
+            return AnnotationError(
+                f"points must be pairs of numbers, as [12, 34.5], but {name} has {shown(bad)}",
+                object_index=builder.object_indices[i],
+            )
+    raise AssertionError("every point belongs to a shape")

@@ -121,7 +121,11 @@ def _header(png: bytes, limit: int) -> tuple[int, int, int, int, int]:
     """Height, width, bits per sample, colour type and interlace method."""
     if len(png) < 33 or png[:8] != _SIGNATURE or png[12:16] != b"IHDR":
         raise _BadPayloadError("no PNG inside")
-    width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", png, 16)
+    width, height, depth, colour, deflate, filters, interlace = struct.unpack_from(
+        ">IIBBBBB", png, 16
+    )
+    if deflate or filters:
+        raise _BadPayloadError("a PNG with a method that does not exist")
     if depth not in _DEPTHS.get(colour, ()):
         raise _BadPayloadError(f"a PNG of colour type {colour} with {depth} bits does not exist")
     if not (width and height):
@@ -135,6 +139,8 @@ def _read_png(png: bytes, limit: int, threshold: int) -> _Picture:
     """Check a PNG's chunks and inflate its scanlines."""
     height, width, depth, colour, interlace = _header(png, limit)
     chunks = _chunks(png)
+    if colour == 3 and b"PLTE" not in chunks:
+        raise _BadPayloadError("a palette PNG without its PLTE chunk")
     if interlace or depth == 16 or (colour == 2 and b"tRNS" in chunks):
         return _read_by_libvips(png, threshold)
     channels = _CHANNELS[colour]
@@ -156,7 +162,7 @@ def _read_png(png: bytes, limit: int, threshold: int) -> _Picture:
 
 
 def _chunks(png: bytes) -> dict[bytes, bytes]:
-    """The critical chunks and tRNS, checksums verified, IDATs joined."""
+    """Palette, transparency and pixels; all checksums are verified, IDATs joined."""
     found: dict[bytes, list[bytes]] = {}
     at = 8
     while at + 12 <= len(png):
@@ -164,9 +170,9 @@ def _chunks(png: bytes) -> dict[bytes, bytes]:
         end = at + 8 + length
         if end + 4 > len(png):
             break
-        if name in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
-            if isal_zlib.crc32(png[at + 4 : end]) != int.from_bytes(png[end : end + 4]):
-                raise _BadPayloadError(f"wrong checksum of the PNG's {name.decode()} chunk")
+        if isal_zlib.crc32(png[at + 4 : end]) != int.from_bytes(png[end : end + 4]):
+            raise _BadPayloadError(f"wrong checksum of the PNG's {ascii(name)[2:-1]} chunk")
+        if name in (b"PLTE", b"tRNS", b"IDAT"):
             found.setdefault(name, []).append(png[at + 8 : end])
         if name == b"IEND":
             return {key: b"".join(parts) for key, parts in found.items()}
@@ -188,9 +194,9 @@ def _visible_entries(chunks: dict[bytes, bytes], threshold: int) -> NDArray[np.b
 def _visible_grays(chunks: dict[bytes, bytes], depth: int, threshold: int) -> NDArray[np.bool_]:
     """Gray samples that belong to the mask: by their level, or all but the transparent one."""
     samples = np.arange(256)
-    if b"tRNS" in chunks:
-        return samples != int.from_bytes(chunks[b"tRNS"][:2])
     visible: NDArray[np.bool_] = samples * (255 // ((1 << depth) - 1)) >= threshold
+    if b"tRNS" in chunks:
+        visible = samples != int.from_bytes(chunks[b"tRNS"][:2])
     return visible
 
 

@@ -9,6 +9,7 @@ Listing is lazy: one data set's names are in memory at a time.
 """
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -72,16 +73,18 @@ class Dataset:
 
     def names(self) -> tuple[list[str], set[str]]:
         """Return the sorted names of images and the set of annotations; may raise OSError."""
-        images = sorted(n for n in _files(self.folder / "img") if not n.startswith("."))
-        annotations = {n for n in _files(self.folder / "ann") if n.endswith(".json")}
+        images = sorted(n for n in _files(self.folder / "img") if not _is_hidden(n))
+        annotations = {
+            n for n in _files(self.folder / "ann") if n.endswith(".json") and not _is_hidden(n)
+        }
         return images, annotations
 
     def count(self) -> int:
-        """How many items there are, or 0 if the folder cannot be read."""
+        """How many items there are; a folder that cannot be read will be one failure."""
         try:
             images, annotations = self.names()
         except OSError:
-            return 0
+            return 1
         return len(_pair(images, annotations))
 
     def items(self) -> Iterator[Item]:
@@ -179,17 +182,29 @@ def _template(entry: dict[str, Any]) -> ClassTemplate:
 
 
 def _datasets(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Dataset]:
-    real = os.path.realpath(folder)
-    if real in above:  # a symbolic link to a folder that it lies in
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        if not prefix:
+            raise
+        yield Dataset(folder, prefix.rstrip("/"))  # listing it will say why
         return
-    for path in sorted(folder.iterdir()):
-        name = path.name
-        if name.startswith(".") or not path.is_dir():
+    for path in entries:
+        if path.name.startswith(".") or not path.is_dir():
             continue
-        if (path / "img").is_dir() or (path / "ann").is_dir():
-            yield Dataset(path, prefix + name)
-        if (path / "datasets").is_dir():
-            yield from _datasets(path / "datasets", f"{prefix}{name}/datasets/", above | {real})
+        real = os.path.realpath(path)
+        if real in above:  # a symbolic link to a data set that it lies in
+            continue
+        try:
+            own = _is_folder(path / "img") or _is_folder(path / "ann")
+            nested = _is_folder(path / "datasets")
+        except OSError:
+            own, nested = True, False  # here too
+        output = prefix + path.name
+        if own:
+            yield Dataset(path, output)
+        if nested:
+            yield from _datasets(path / "datasets", f"{output}/datasets/", above | {real})
 
 
 def plan_datasets(projects: Sequence[Project]) -> list[Dataset]:
@@ -236,8 +251,9 @@ def merge_meta(projects: Sequence[Project]) -> bytes:
             first = classes.setdefault(item["title"], dict(item))
             if first.get("shape") != item.get("shape"):
                 first["shape"] = "any"
-        for tag in project.meta.get("tags") or ():
-            tags.setdefault(tag.get("name") if isinstance(tag, dict) else str(tag), tag)
+        found = project.meta.get("tags")
+        for tag in found if isinstance(found, list) else ():
+            tags.setdefault(str(tag.get("name") if isinstance(tag, dict) else tag), tag)
     merged["classes"], merged["tags"] = list(classes.values()), list(tags.values())
     return orjson.dumps(merged)
 
@@ -257,6 +273,19 @@ def mask_names(images: Sequence[str]) -> list[str]:
             image + ".png" if counts[name] > 1 else name
             for image, name in zip(images, names, strict=True)
         ]
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a file system's or desktop's own file, as .DS_Store or ._IMG_1.jpeg."""
+    return name.startswith(".") and not name.startswith("..")
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether there is a folder; an OSError if that cannot be told."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _files(folder: Path) -> Iterator[str]:

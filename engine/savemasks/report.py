@@ -3,14 +3,16 @@
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import orjson
 
-from .errors import ItemError, OutputError
+from .errors import ItemError, OutputError, printable
 from .export import Outcome
+from .project import Item
 
 _KEPT_FAILURES = 1000
 
@@ -36,6 +38,8 @@ class Summary:
         "file: what is wrong" of the first thousand failed items.
     warnings
         What the user should know although nothing failed.
+    report_problem
+        Why the report could not be written, or None.
     interrupted, stopped
         Whether Ctrl-C, or the first failure under `on_error="stop"`, ended the run early.
     """
@@ -53,24 +57,21 @@ class Summary:
     warnings: list[str] = field(default_factory=list)
     interrupted: bool = False
     stopped: bool = False
+    report_problem: str | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Count one item."""
         for station, seconds in outcome.seconds.items():
             self.stations[station] += seconds  # type: ignore[assignment]  # a Counter of floats
         if outcome.error is not None:
-            self.add_failure(explain(outcome.error, outcome.item.image))
+            self.failed += 1
+            if len(self.failures) < _KEPT_FAILURES:
+                self.failures.append(explain(outcome.error, _source(outcome.item)))
             return
         self.images += 1
         self.pixels += outcome.pixels
         self.geometries.update(outcome.geometries)
         self.unsupported.update(outcome.unsupported)
-
-    def add_failure(self, text: str) -> None:
-        """Count one failure."""
-        self.failed += 1
-        if len(self.failures) < _KEPT_FAILURES:
-            self.failures.append(text)
 
     @property
     def images_per_s(self) -> float:
@@ -96,6 +97,10 @@ class Summary:
         }
 
 
+def _source(item: Item) -> str | None:
+    return item.image or item.annotation
+
+
 def explain(error: Exception, source: str | None) -> str:
     """One line that names the file and says what is wrong with it."""
     if isinstance(error, ItemError):
@@ -103,61 +108,73 @@ def explain(error: Exception, source: str | None) -> str:
     return printable(f"{source}: unexpected {type(error).__name__}: {error}")
 
 
-def printable(text: object) -> str:
-    r"""Text that any terminal and JSON take: bytes that are no UTF-8 as \xNN, controls escaped."""
-    clean = os.fsencode(str(text)).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
-
-
 class ReportWriter:
     """Writes the report item by item, so that memory does not grow with the run.
 
-    It appears under its name when it is complete; with `path` None nothing is written.
+    It appears under its name when it is complete; with `path` None nothing is written. If writing
+    fails on the way, `problem` says why, and the run goes on.
     """
 
     def __init__(self, path: Path | None) -> None:
+        self.problem: str | None = None
         self._path = path
+        self._unfinished: Path | None = None
+        self._file: FileIO | None = None
         self._separator = b""
         if path is None:
             return
-        self._unfinished = path.with_name(f".savemasks-{os.getpid()}-report.part")
         try:
-            self._file = self._unfinished.open("xb")
-            self._file.write(b'{"items":[')
+            if path.exists() and not path.is_file():
+                # A pipe or a terminal: nothing to replace.
+                self._file = FileIO(path, "wb")
+            else:
+                self._unfinished = path.with_name(f".savemasks-{os.getpid()}-report.part")
+                self._file = FileIO(self._unfinished, "xb")
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+        self._write(b'{"items":[')
 
     def add(self, outcome: Outcome) -> None:
         """Write one item."""
         item, error = outcome.item, outcome.error
-        entry: dict[str, Any] = {"dataset": printable(item.dataset), "name": printable(item.name)}
+        name = printable(item.name) if item.name else None
+        entry: dict[str, Any] = {"dataset": printable(item.dataset), "name": name}
         if error is None:
-            entry["outputs"] = [printable(name) for name in outcome.outputs]
+            entry["outputs"] = [printable(output) for output in outcome.outputs]
         else:
+            file = getattr(error, "file", None) or _source(item)
             entry["error"] = {
                 "kind": getattr(error, "kind", "unexpected"),
-                "message": explain(error, item.image),
-                "file": printable(getattr(error, "file", None) or item.image),
+                "message": explain(error, _source(item)),
+                "file": printable(file),
                 "object": getattr(error, "object_index", None),
             }
-        self._add(entry)
-
-    def add_failure(self, name: str, message: str) -> None:
-        """Write a failure that belongs to no item, as a folder that cannot be listed."""
-        error = {"kind": "project", "message": message, "file": name, "object": None}
-        self._add({"dataset": name, "name": None, "error": error})
-
-    def _add(self, entry: dict[str, Any]) -> None:
-        if self._path is not None:
-            self._file.write(self._separator + b"\n" + orjson.dumps(entry))
-            self._separator = b","
+        self._write(self._separator + b"\n" + orjson.dumps(entry))
+        self._separator = b","
 
     def finish(self, summary: Summary) -> None:
-        """Add the totals and put the report in its place."""
-        if self._path is not None:
-            self._file.write(b"\n]," + orjson.dumps(summary.as_json())[1:] + b"\n")
-            self._file.close()
-            self._unfinished.replace(self._path)
+        """Add the totals and put the report in its place; say in the summary if that fails."""
+        self._write(b"\n]," + orjson.dumps(summary.as_json())[1:] + b"\n")
+        if self._file is not None:
+            try:
+                self._file.close()
+                if self._unfinished and self._path and not self.problem:
+                    self._unfinished.replace(self._path)
+            except OSError as error:
+                self._give_up(error)
+        if self.problem:
+            summary.report_problem = self.problem
+
+    def _write(self, data: bytes) -> None:
+        if self._file is not None and self.problem is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """A report that cannot be written must not cost the items of the run."""
+        self.problem = f"{printable(self._path)}: cannot be written: {error.strerror}"
 
     def __enter__(self) -> Self:
         return self
@@ -168,6 +185,7 @@ class ReportWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._path is not None:
+        if self._file is not None:
             self._file.close()
+        if self._unfinished is not None:
             self._unfinished.unlink(missing_ok=True)

@@ -16,11 +16,11 @@ from typing import Literal
 
 import pyvips
 
-from .errors import OutputError, WriteError
+from .errors import FolderError, OutputError, WriteError, printable
 from .export import Outcome, export_item
 from .painter import Painter
 from .project import Dataset, Item, Project, merge_meta, plan_datasets
-from .report import ReportWriter, Summary, printable
+from .report import ReportWriter, Summary
 from .scratch import Scratch
 from .settings import SaveMasks
 from .store import Store
@@ -95,9 +95,8 @@ def run(
             on_start()
 
         started = perf_counter()
-        folders = _Folders(datasets, summary, writer)
         try:
-            for outcome in line.process(folders.items()):
+            for outcome in line.process(_items(datasets)):
                 summary.add(outcome)
                 writer.add(outcome)
                 if on_progress:
@@ -127,10 +126,15 @@ class _Line:
         self._under_way: deque[Future[Outcome]] = deque()
         self._own = threading.local()
 
-    def process(self, items: Iterable[Item]) -> Iterator[Outcome]:
-        """Export items in parallel; yield their outcomes in order."""
+    def process(self, items: Iterable[Item | Outcome]) -> Iterator[Outcome]:
+        """Export items in parallel; yield their outcomes in order, with those that are known."""
         for item in items:
-            self._under_way.append(self._pool.submit(self._export, item))
+            if isinstance(item, Outcome):
+                future: Future[Outcome] = Future()
+                future.set_result(item)
+            else:
+                future = self._pool.submit(self._export, item)
+            self._under_way.append(future)
             if len(self._under_way) >= self._limit:
                 yield self._next()
         while self._under_way:
@@ -156,21 +160,16 @@ class _Line:
         return export_item(item, self._layer.settings, painter, self._store, scratch)
 
 
-class _Folders:
-    """Lists data sets one after the other; one that cannot be listed is a failure of its own."""
-
-    def __init__(self, datasets: Sequence[Dataset], summary: Summary, writer: ReportWriter) -> None:
-        self._datasets, self._summary, self._writer = datasets, summary, writer
-
-    def items(self) -> Iterator[Item]:
-        for dataset in self._datasets:
-            try:
-                yield from dataset.items()
-            except OSError as error:
-                path = printable(error.filename)
-                message = f"{path}: the folder cannot be read: {error.strerror}"
-                self._summary.add_failure(message)
-                self._writer.add_failure(path, message)
+def _items(datasets: Sequence[Dataset]) -> Iterator[Item | Outcome]:
+    """List data sets one after the other; one that cannot be listed is a failure in its place."""
+    for dataset in datasets:
+        try:
+            yield from dataset.items()
+        except OSError as error:
+            folder = str(error.filename)
+            item = Item(folder, name="", image=None, annotation=None, mask_name="")
+            problem = f"the folder cannot be read: {error.strerror}"
+            yield Outcome(item, error=FolderError(problem, file=folder))
 
 
 def _check_output(root: Path) -> None:

@@ -4,6 +4,7 @@ The first station. It turns the layer's JSON into a validated, immutable `SaveMa
 nothing of projects or pixels. `SaveMasks.model_json_schema()` is the JSON Schema of a layer.
 """
 
+import json
 import re
 from collections import Counter
 from pathlib import Path, PurePosixPath
@@ -25,7 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from .errors import ConfigError
+from .errors import ConfigError, shown
 
 MAX_CLASSES = 65535
 """The largest number of classes in a mapping: labels are 16-bit, and 0 is the background."""
@@ -101,7 +102,7 @@ class Settings(BaseModel):
     annotations: StrictBool = True
     paint_order: Literal["list", "area"] = "list"
     line_width: Annotated[int, Field(strict=True, ge=1, le=MAX_LINE_WIDTH)] = 1
-    class_priority: list[StrictStr] = Field(default_factory=list)
+    class_priority: tuple[StrictStr, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -109,14 +110,14 @@ class Settings(BaseModel):
             (self.masks_machine, "machine", self.gt_machine_color),
             (self.masks_human, "human", self.gt_human_color),
         )
-        for requested, name, mapping in wanted:
-            if requested and not mapping:
-                raise PydanticCustomError(
-                    "mapping",
-                    "masks_{name} is true, so gt_{name}_color must map at least one class to a"
-                    ' colour, as {{"kiwi": [255, 0, 0]}}',
-                    {"name": name},
-                )
+        missing = [name for requested, name, mapping in wanted if requested and not mapping]
+        if missing:
+            problems = [
+                f"masks_{name} is true, so gt_{name}_color must map at least one class to a colour,"
+                ' as {"kiwi": [255, 0, 0]}'
+                for name in missing
+            ]
+            raise PydanticCustomError("mapping", "{problems}", {"problems": "; ".join(problems)})
         grays = self.gt_machine_color or {}
         if any(max(color) > 255 for color in grays.values()):
             for title, color in grays.items():
@@ -158,7 +159,7 @@ class SaveMasks(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     action: Literal["save_masks"]
-    src: list[StrictStr] = Field(default_factory=list)
+    src: tuple[StrictStr, ...] = ()
     dst: Annotated[StrictStr, AfterValidator(_folder_below_out)]
     settings: Settings
 
@@ -213,36 +214,37 @@ def _load(config: bytes | str | Path | dict[str, Any] | list[Any]) -> object:
         raise ConfigError([f"{where}not valid JSON at {place}: {error.msg}"]) from error
 
 
-_TAGS = ("color", "gray")  # of the union MachineColor, not of the JSON
+_TAG_AT = 3  # where a path into gt_machine_color names the kind of its union, not a key
 
 
 def _describe(error: ErrorDetails, prefix: str) -> str:
     """One problem as `path: what is wrong`."""
     path = prefix
-    for part in error["loc"]:
-        if part in _TAGS:
-            continue
+    loc = error["loc"]
+    if len(loc) > _TAG_AT and loc[1] == "gt_machine_color":
+        loc = (*loc[:_TAG_AT], *loc[_TAG_AT + 1 :])
+    for part in loc:
         if isinstance(part, int):
             path += f"[{part}]"
         elif re.fullmatch(r"[\w-]+", part):
             path += f".{part}" if path else part
         else:
-            path += f'["{part}"]'
+            path += f"[{json.dumps(part, ensure_ascii=False)}]"
     value = error["input"]
-    shown = orjson.dumps(value, default=repr).decode()
-    shown = shown if len(shown) <= 40 else shown[:37] + "..."
+    text = shown(value)
     limits = error.get("ctx", {})
     texts = {
         "missing": "is missing",
-        "less_than_equal": f"{shown} is above {limits.get('le')}",
-        "greater_than_equal": f"{shown} is below {limits.get('ge')}",
-        "int_type": f"{shown} is not a whole number",
-        "bool_type": f"{shown} is neither true nor false",
-        "string_type": f"{shown} is not a text",
-        "dict_type": f"{shown} is not a mapping of classes to colours",
-        "model_type": f"{shown} is not an object",
-        "list_type": f"{shown} is not a list",
-        "literal_error": f"{shown} is not supported; possible: {limits.get('expected')}",
-        "too_long": f"{limits.get('actual_length')} classes; at most {MAX_CLASSES} are supported",
+        "less_than_equal": f"{text} is above {limits.get('le')}",
+        "greater_than_equal": f"{text} is below {limits.get('ge')}",
+        "int_type": f"{text} is not a whole number",
+        "bool_type": f"{text} is neither true nor false",
+        "string_type": f"{text} is not a text",
+        "dict_type": f"{text} is not a mapping of classes to colours",
+        "model_type": f"{text} is not an object",
+        "tuple_type": f"{text} is not a list",
+        "literal_error": f"{text} is not supported; possible: {limits.get('expected')}",
+        "too_long": f"{len(value) if isinstance(value, dict) else 0} classes; at most {MAX_CLASSES}"
+        " are supported",
     }
     return f"{path or 'layer'}: {texts.get(error['type'], error['msg'])}"
