@@ -11,11 +11,11 @@ import pytest
 from conftest import Project, Runner, annotation, files, layer, names, picture, same, tree
 from savemasks import run as run_module
 from savemasks.demo import CONFIG
-from savemasks.errors import AnnotationError, OutputError, WriteError
+from savemasks.errors import AnnotationError, OutputError, WriteError, printable
 from savemasks.export import Outcome
 from savemasks.painter import Painter
 from savemasks.project import Item
-from savemasks.report import ReportWriter, Summary, explain, printable
+from savemasks.report import ReportWriter, Summary, explain
 from savemasks.run import run
 from savemasks.settings import SaveMasks
 

@@ -80,7 +80,7 @@ def problems(config: Any) -> list[str]:
 
 def test_the_specifications_layer_is_read_as_it_stands() -> None:
     read = SaveMasks.from_json(SPECIFICATION)
-    assert (read.action, read.src, read.dst) == ("save_masks", ["$0"], "experiment001")
+    assert (read.action, read.src, read.dst) == ("save_masks", ("$0",), "experiment001")
     assert read.settings.masks_machine is True
     assert read.settings.masks_human is True
     machine = {"kiwi": (100, 100, 100), "lemon": (200, 200, 200)}
@@ -129,8 +129,11 @@ def test_one_kind_of_mask_needs_only_its_own_colours(name: str) -> None:
 
 
 def test_src_may_be_absent_or_name_several_projects() -> None:
-    assert SaveMasks.from_json(layer(src=None)).src == []
-    assert SaveMasks.from_json(layer(src=["$0", "$sample_1"])).src == ["$0", "$sample_1"]
+    assert SaveMasks.from_json(layer(src=None)).src == ()
+    assert SaveMasks.from_json(layer(src=["$0", "$sample_1"])).src == (
+        "$0",
+        "$sample_1",
+    )
 
 
 @given(

@@ -50,11 +50,15 @@ def one_process_at_a_time() -> Iterator[None]:
 def cache_folder() -> Path | None:
     """The first folder that works: beside the kernels, the user's cache, a private temporary one.
 
-    None if there is no such folder; then every process compiles for itself.
+    The environment variable SAVEMASKS_CACHE_DIR goes before them all. None if there is no folder
+    to write to; then every process compiles for itself.
     """
     user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
     private = Path(tempfile.gettempdir()) / f"savemasks-{os.getuid()}"
-    for folder in (Path(__file__).parent / "__pycache__", Path(user) / "savemasks", private):
+    folders = [Path(__file__).parent / "__pycache__", Path(user) / "savemasks", private]
+    if chosen := os.environ.get("SAVEMASKS_CACHE_DIR"):
+        folders.insert(0, Path(chosen))
+    for folder in folders:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = folder.lstat()
