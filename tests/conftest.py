@@ -183,7 +183,7 @@ Runner: TypeAlias = Callable[..., Export]
 
 
 @pytest.fixture
-def export(tmp_path: Path) -> Runner:
+def export(tmp_path: Path, warm: None) -> Runner:  # noqa: ARG001
     """`savemasks run` in this process; it also proves that nothing outside --out was touched."""
     calls = 0
 
@@ -232,7 +232,7 @@ def demo_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def warm() -> None:
-    """Compile all kernels, so that a subprocess finds them on disk."""
+    """Compile all kernels, so that nobody is told to wait and a subprocess finds them on disk."""
     colors = {"kiwi": [1, 2, 3]}
     for config in (CONFIG, layer(gt_machine_color=colors)):
         Painter(SaveMasks.from_json(config)).warm_up()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,22 @@ def test_a_report_replaces_an_older_one_and_only_when_it_is_complete(tmp_path: P
         writer.finish(Summary(out=tmp_path))
         assert [i["name"] for i in json.loads(path.read_bytes())["items"]] == ["a.png", "b.png"]
     assert names(tmp_path) == ["report.json"]
+
+
+def test_a_report_whose_end_does_not_fit_on_the_disk_does_not_appear(tmp_path: Path) -> None:
+    path, summary = tmp_path / "report.json", Summary(out=tmp_path)
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with ReportWriter(path) as writer:
+        writer.add(Outcome(ITEM, outputs=["x"]))
+        (unfinished,) = tmp_path.iterdir()
+        # Room for a part of the totals: the system writes that part, and is content.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (unfinished.stat().st_size + 100, hard))
+        try:
+            writer.finish(summary)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+    assert names(tmp_path) == []
+    assert summary.report_problem == f"{path}: cannot be written: File too large"
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])

@@ -102,14 +102,16 @@ def _relief(height: _Float, gloss: float, focus: float) -> tuple[_Float, _Float]
     length = np.sqrt(down * down + right * right + 1)
     diffuse = np.clip((0.45 * right + 0.5 * down + 0.74) / length, 0, 1)
     mirror = np.clip((0.24 * right + 0.27 * down + 0.93) / length, 0, 1)
-    return diffuse, gloss * mirror**focus
+    highlight: _Float = gloss * mirror**focus
+    return diffuse, highlight
 
 
 def _dome(depth: _Float) -> _Float:
     """Give the height of a sphere; past the rim it goes on straight, as light needs a slope."""
     held = np.minimum(depth, 0.96)
     root = np.sqrt(1 - held * held)
-    return root - (depth - held) * held / root
+    lifted: _Float = root - (depth - held) * held / root
+    return lifted
 
 
 def _wood(width: int, height: int, light: int, dark: int, rng: _Random) -> _Float:

@@ -7,13 +7,22 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from .color import color_human
+from .kernels import page
+from .kernels.deflate import SYMBOLS
 from .kernels.png import filter_up
+from .palette import Palette
 from .scratch import Scratch
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 3: 2}  # by channels: gray, RGB
 _LEVEL = 1  # ISA-L's second-fastest; on masks and photographs hardly larger than its best
 _MAX_CHUNK = (1 << 31) - 1
+_WINDOW = 32768  # how far back deflate reaches
+_FILTERS = (page.AVERAGE, page.PAETH)  # the best ones for photographs
+_SAMPLED_ROWS = 32
+_TRIAL_BYTES = 1 << 17
+_PAYS = 0.7
 
 
 def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[bytes]:
@@ -40,7 +49,104 @@ def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[byt
     filtered = (scratch or Scratch()).take("filtered rows", shape)
     filter_up(pixels.reshape(height, stride), filtered)
     stream: Any = isal_zlib.compress(filtered, _LEVEL)
-    header = struct.pack(">IIBBBBB", width, height, depth, _COLOUR_TYPES[channels], 0, 0, 0)
+    return _frame(stream, width, height, depth, _COLOUR_TYPES[channels])
+
+
+def encode_human(
+    image: NDArray[np.uint8],
+    labels: NDArray[np.unsignedinteger[Any]],
+    palette: Palette,
+    scratch: Scratch | None = None,
+) -> list[bytes]:
+    """Compose and encode a human page in one pass, or in two where that is better.
+
+    The result is that of `color_human` and `encode_png`, in other bytes. A page whose halves are
+    too far apart for deflate, or whose original repeats itself so much that searching pays, goes
+    the general way.
+
+    Parameters
+    ----------
+    image
+        (height, width, 3) uint8 RGB.
+    labels
+        (height, width) uint8 or uint16.
+    palette
+        Colours of the labels.
+    scratch
+        Memory to reuse from call to call.
+    """
+    height, width = labels.shape
+    scratch = scratch or Scratch()
+    stream = None
+    if 3 * width + 3 <= _WINDOW:
+        stream = _deflate_page(image.reshape(height, 3 * width), labels, palette, scratch)
+    if stream is None:
+        pixels = scratch.take("page", (height, 2 * width + 1, 3))
+        color_human(image, labels, palette, pixels)
+        return encode_png(pixels, scratch)
+    return _frame(stream, 2 * width + 1, height, 8, _COLOUR_TYPES[3])
+
+
+def _deflate_page(
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.unsignedinteger[Any]],
+    palette: Palette,
+    scratch: Scratch,
+) -> bytes | None:
+    """The page as a zlib stream, or None if ISA-L makes a much shorter one."""
+    height, width = labels.shape
+    pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all originals
+    stride = 6 * width + 4
+    rows = scratch.take("page rows", (3, -(-(stride + 16) // 8) * 8))
+    choices = []
+    for kind in _FILTERS:
+        counts = np.zeros(SYMBOLS, np.int64)
+        rows[:, :8] = 0
+        page.sample(pixels, kind, max(1, height // _SAMPLED_ROWS), counts, rows)
+        choices.append((_bits(counts), kind, counts))
+    bits, kind, counts = min(choices, key=lambda choice: choice[0])
+    if _searching_pays(pixels, kind, bits / max(1, int(counts.sum())), scratch):
+        return None
+    rows[:] = 0
+    # No code is longer than 13 bits.
+    out = scratch.take("page stream", (height * stride * 13 // 32 + 1000,), np.uint32)
+    size = page.encode(
+        pixels,
+        labels,
+        palette.colors,
+        kind,
+        counts,
+        rows,
+        rows.view(np.uint64),
+        scratch.take("codes", (2, SYMBOLS), np.int64),
+        scratch.take("code pairs", (1 << 16,), np.uint32),
+        out,
+    )
+    return out.view(np.uint8)[:size].tobytes()
+
+
+def _bits(counts: NDArray[np.int64]) -> float:
+    """Entropy of all counted bytes together, in bits."""
+    seen = counts[counts > 0]
+    return float((seen * (np.log2(seen.sum()) - np.log2(seen))).sum())
+
+
+def _searching_pays(
+    pixels: NDArray[np.uint8], kind: int, bits_per_byte: float, scratch: Scratch
+) -> bool:
+    """Whether ISA-L makes a band of the original much shorter than codes for single bytes do."""
+    height, stride = pixels.shape
+    rows = min(height, max(1, _TRIAL_BYTES // stride))
+    first = (height - rows) // 2
+    filtered = scratch.take("filtered band", (rows, stride + 1))
+    page.filter_band(pixels[first : first + rows], kind, filtered)
+    found = len(isal_zlib.compress(filtered, _LEVEL))
+    return found < _PAYS * filtered.size * bits_per_byte / 8
+
+
+def _frame(stream: Any, width: int, height: int, depth: int, colour_type: int) -> list[bytes]:
+    """A PNG around a zlib stream."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
     parts = [_SIGNATURE, *_chunk(b"IHDR", header)]
     for at in range(0, len(stream), _MAX_CHUNK):
         # A slice of everything would be a copy.

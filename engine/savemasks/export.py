@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from .encode import encode_png
+from .encode import encode_human, encode_png
 from .errors import AnnotationError, ImageError, ItemError, WriteError
 from .images import read_image
 from .painter import Painter
@@ -104,7 +104,7 @@ def _make(
         files[f"{item.dataset}/masks_machine/{item.mask_name}"] = encode_png(mask, scratch)
         watch.lap("encode")
     data = None
-    if human_labels is not None and item.image is not None:
+    if human_labels is not None and item.image is not None and painter.human_palette:
         data = _read(item.image, ImageError)
         watch.lap("read")
         try:
@@ -113,9 +113,9 @@ def _make(
             error.file = item.image
             raise
         watch.lap("decode")
-        page = painter.human(human_labels, image, scratch)
-        watch.lap("color")
-        files[f"{item.dataset}/masks_human/{item.mask_name}"] = encode_png(page, scratch)
+        files[f"{item.dataset}/masks_human/{item.mask_name}"] = encode_human(
+            image, human_labels, painter.human_palette, scratch
+        )
         watch.lap("encode")
     if settings.images:
         files[f"{item.dataset}/img/{item.name}"] = None if data is None else [data]

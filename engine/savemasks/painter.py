@@ -14,7 +14,7 @@ import orjson
 from numpy.typing import NDArray
 
 from .color import color_human, color_machine
-from .encode import encode_png
+from .encode import encode_human, encode_png
 from .kernels.jit import one_process_at_a_time
 from .order import paint_order
 from .paint import paint_labels
@@ -76,6 +76,7 @@ class Painter:
             if human_labels is not None:
                 image = np.zeros((*human_labels.shape, 3), np.uint8)
                 encode_png(self.human(human_labels, image))
+                encode_human(image, human_labels, _requested(self.human_palette, "masks_human"))
 
     def labels(
         self, shapes: Shapes, scratch: Scratch | None = None

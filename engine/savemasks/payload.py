@@ -194,9 +194,11 @@ def _visible_entries(chunks: dict[bytes, bytes], threshold: int) -> NDArray[np.b
 def _visible_grays(chunks: dict[bytes, bytes], depth: int, threshold: int) -> NDArray[np.bool_]:
     """Gray samples that belong to the mask: by their level, or all but the transparent one."""
     samples = np.arange(256)
-    visible: NDArray[np.bool_] = samples * (255 // ((1 << depth) - 1)) >= threshold
+    levels = samples * (255 // ((1 << depth) - 1))
     if b"tRNS" in chunks:
-        visible = samples != int.from_bytes(chunks[b"tRNS"][:2])
+        # The transparent sample falls below any threshold, all others reach it.
+        levels = 255 * (samples != int.from_bytes(chunks[b"tRNS"][:2]))
+    visible: NDArray[np.bool_] = np.greater_equal(levels, threshold)
     return visible
 
 

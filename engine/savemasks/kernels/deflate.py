@@ -1,0 +1,225 @@
+"""Deflate by hand (RFC 1951): one block of dynamic Huffman codes, matches only where told.
+
+For encoders that know where their data repeat and need not search. A stream is a `Bits`, whose
+words go to an array of uint32; all numbers stay below 2**63, so int64 does.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .jit import Array, kernel
+
+SYMBOLS = 286
+END = 256
+# Codes of at most 13 bits: two of them and the length of both fit 32 bits.
+LONGEST_CODE = 13
+LONGEST_MATCH = 258
+
+
+class Bits(NamedTuple):
+    """A place in a stream: the next word, and the bits (fewer than 32) that wait for it."""
+
+    word: int
+    waiting: int
+    fill: int
+
+
+class Codes(NamedTuple):
+    """Codes of one block.
+
+    code, length    (286,) int64: Huffman codes of literals and lengths, first bit lowest
+    pairs           (65536,) uint32: two literals (the first one low) as code | length << 27
+    near, far       what the two distance codes stand for
+    """
+
+    code: Array
+    length: Array
+    pairs: Array
+    near: int
+    far: int
+
+
+@kernel
+def put(out: Array, at: Bits, code: int, length: int) -> Bits:
+    """Append up to 32 bits. The word is stored every time, which is faster than asking."""
+    waiting = at.waiting | (code << at.fill)
+    fill = at.fill + length
+    out[np.uint64(at.word)] = np.uint32(waiting & 0xFFFFFFFF)
+    full = fill >> 5
+    return Bits(at.word + full, waiting >> (full << 5), fill & 31)
+
+
+@kernel
+def _length_symbol(length: int) -> tuple[int, int, int]:
+    """Symbol, extra bits and how many of them, of a match of 3..258 bytes."""
+    if length == LONGEST_MATCH:
+        return 285, 0, 0
+    x = length - 3
+    if x < 8:
+        return 257 + x, 0, 0
+    bits = 3
+    while x >> (bits + 1):
+        bits += 1
+    extra = bits - 2
+    return 257 + 4 * (bits - 1) + ((x >> extra) & 3), x & ((1 << extra) - 1), extra
+
+
+@kernel
+def _distance_symbol(distance: int) -> tuple[int, int, int]:
+    """Symbol, extra bits and how many of them, of a distance of 1..32768 bytes."""
+    x = distance - 1
+    if x < 4:
+        return x, 0, 0
+    bits = 2
+    while x >> (bits + 1):
+        bits += 1
+    extra = bits - 1
+    return 2 * bits + ((x >> extra) & 1), x & ((1 << extra) - 1), extra
+
+
+@kernel
+def put_match(out: Array, at: Bits, codes: Codes, length: int, is_far: bool) -> Bits:
+    """Repeat `length` bytes, at least 3, from the far or the near distance."""
+    _, far_extra, far_bits = _distance_symbol(codes.far if is_far else codes.near)
+    # The two distances have one-bit codes, the smaller symbol 0.
+    distance = (far_extra << 1) | 1 if is_far else far_extra << 1
+    bits = far_bits + 1
+    while length > 0:
+        part = min(length, LONGEST_MATCH)
+        if 0 < length - part < 3:
+            part -= 3  # leave enough for another match
+        symbol, extra, extra_bits = _length_symbol(part)
+        at = put(out, at, codes.code[symbol], codes.length[symbol])
+        at = put(out, at, extra | (distance << extra_bits), extra_bits + bits)
+        length -= part
+    return at
+
+
+@kernel
+def put_pair(out: Array, at: Bits, codes: Codes, data: Array, i: int) -> Bits:
+    """Append bytes i and i + 1 as literals."""
+    first = np.uint64(data[np.uint64(i)])
+    second = np.uint64(data[np.uint64(i + 1)])
+    pair = int(codes.pairs[first | (second << np.uint64(8))])
+    return put(out, at, pair & 0x7FFFFFF, pair >> 27)
+
+
+@kernel
+def put_literals(out: Array, at: Bits, codes: Codes, data: Array, first: int, last: int) -> Bits:
+    """Append bytes first..last (excluded) as literals, two at a time."""
+    i = first
+    while i + 2 <= last:
+        at = put_pair(out, at, codes, data, i)
+        i += 2
+    if i < last:
+        symbol = data[i]
+        at = put(out, at, codes.code[symbol], codes.length[symbol])
+    return at
+
+
+@kernel
+def fit_codes(counts: Array, code: Array, length: Array, pairs: Array) -> None:
+    """Make Huffman codes for literals and lengths from how often each occurs (at least once).
+
+    Codes that come out too long are made shorter by flattening the counts, as bzip2 does.
+    """
+    weights = counts.copy()
+    parents = np.empty(2 * SYMBOLS, np.int64)
+    while True:
+        longest = _measure_tree(weights, parents, length)
+        if longest <= LONGEST_CODE:
+            break
+        for i in range(SYMBOLS):
+            weights[i] = (weights[i] >> 1) | 1
+    _assign_codes(code, length)
+    for second in range(256):
+        for first in range(256):
+            both = code[first] | (code[second] << length[first])
+            pairs[first | (second << 8)] = both | ((length[first] + length[second]) << 27)
+
+
+@kernel
+def _measure_tree(weights: Array, parents: Array, length: Array) -> int:
+    """Depths of a Huffman tree, built from two sorted queues: of leaves and of inner nodes."""
+    order = np.argsort(weights, kind="mergesort")
+    inner = np.empty(SYMBOLS, np.int64)
+    leaf = 0
+    node = 0
+    made = 0
+    while made < SYMBOLS - 1:
+        total = 0
+        for _ in range(2):
+            if leaf < SYMBOLS and (node >= made or weights[order[leaf]] <= inner[node]):
+                total += weights[order[leaf]]
+                parents[order[leaf]] = SYMBOLS + made
+                leaf += 1
+            else:
+                total += inner[node]
+                parents[SYMBOLS + node] = SYMBOLS + made
+                node += 1
+        inner[made] = total
+        made += 1
+    # From the root down: inner nodes are numbered after their children.
+    depth = np.zeros(2 * SYMBOLS, np.int64)
+    for i in range(SYMBOLS + made - 2, SYMBOLS - 1, -1):
+        depth[i] = depth[parents[i]] + 1
+    longest = 0
+    for i in range(SYMBOLS):
+        length[i] = depth[parents[i]] + 1
+        longest = max(longest, length[i])
+    return longest
+
+
+@kernel
+def _assign_codes(code: Array, length: Array) -> None:
+    """Canonical codes of given lengths, first bit lowest."""
+    value = 0
+    for bits in range(1, LONGEST_CODE + 1):
+        value <<= 1
+        for i in range(length.size):
+            if length[i] == bits:
+                turned = 0
+                for bit in range(bits):
+                    turned |= ((value >> bit) & 1) << (bits - 1 - bit)
+                code[i] = turned
+                value += 1
+
+
+@kernel
+def begin(out: Array, codes: Codes) -> Bits:
+    """Write zlib's header, that of the only block, and its codes."""
+    at = put(out, Bits(0, 0, 0), 0x0178, 16)
+    near, _, _ = _distance_symbol(codes.near)
+    far, _, _ = _distance_symbol(codes.far)
+    at = put(out, at, 0b101, 3)  # last block, dynamic codes
+    at = put(out, at, SYMBOLS - 257, 5)
+    at = put(out, at, far, 5)
+    at = put(out, at, 15, 4)
+    # Lengths 0..15 are written with four bits each, repetitions are not used. In the standard's
+    # order these come after the three symbols of repetition.
+    for i in range(19):
+        at = put(out, at, 0 if i < 3 else 4, 3)
+    for i in range(SYMBOLS):
+        at = _put_code_length(out, at, codes.length[i])
+    for i in range(far + 1):
+        at = _put_code_length(out, at, 1 if i in (near, far) else 0)
+    return at
+
+
+@kernel
+def _put_code_length(out: Array, at: Bits, length: int) -> Bits:
+    turned = ((length & 1) << 3) | ((length & 2) << 1) | ((length & 4) >> 1) | ((length & 8) >> 3)
+    return put(out, at, turned, 4)
+
+
+@kernel
+def finish(out: Array, at: Bits, codes: Codes, adler: int) -> int:
+    """Write the end of the block and the checksum; return the stream's size in bytes."""
+    at = put(out, at, codes.code[END], codes.length[END])
+    at = put(out, at, 0, (8 - (at.fill & 7)) & 7)
+    for shift in range(24, -8, -8):
+        at = put(out, at, (adler >> shift) & 0xFF, 8)
+    size = 4 * at.word + (at.fill >> 3)
+    put(out, at, 0, 31)  # the last word, if bits are waiting
+    return size

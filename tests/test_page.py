@@ -1,0 +1,136 @@
+"""Human pages encoded in one pass: every decoder sees what composing and encoding apart give."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from savemasks import encode
+from savemasks.color import color_human
+from savemasks.encode import encode_human
+from savemasks.kernels import page as kernels
+from savemasks.palette import Palette, human_palette
+from savemasks.scratch import Scratch
+from test_encode import assert_decodes_to, chunks_of
+
+PALETTE = human_palette({"a": (200, 30, 120), "b": (0, 0, 0), "c": (255, 255, 255)})
+ORIGINALS = ["noise", "zeros", "full", "slope", "photo", "checks", "rows"]
+PAINTED = ["nothing", "all", "noise", "blocks", "columns", "first", "last", "rows"]
+
+
+def original(kind: str, height: int, width: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    rows, columns, channels = np.indices((height, width, 3))
+    pixels: Any = {
+        "noise": lambda: rng.integers(0, 256, (height, width, 3)),
+        "zeros": lambda: np.zeros((height, width, 3)),
+        "full": lambda: np.full((height, width, 3), 255),
+        "slope": lambda: rows + 2 * columns + channels,
+        "photo": lambda: 120 + rng.normal(0, 5, (height, width, 3)) + 60 * np.sin(columns / 9),
+        "checks": lambda: 255 * ((rows // 3 + columns // 5) % 2),
+        "rows": lambda: 50 * (rows % 5),
+    }[kind]()
+    return pixels.astype(np.int64).astype(np.uint8)  # type: ignore[no-any-return]
+
+
+def painted(kind: str, height: int, width: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    labels = np.zeros((height, width), np.uint8)
+    if kind == "all":
+        labels[:] = 1
+    elif kind == "noise":
+        labels = rng.integers(0, 4, (height, width)).astype(np.uint8)
+    elif kind == "blocks":
+        labels[height // 4 : height // 2, width // 5 : width // 2] = 3
+        labels[height // 3 :, 2 * width // 3 :] = 2
+    elif kind == "columns":
+        labels[:, :: max(1, width // 3)] = 1
+    elif kind == "first":
+        labels[0, 0] = 1
+    elif kind == "last":
+        labels[-1, -1] = 2
+    elif kind == "rows":
+        labels[::3] = 2
+    return labels
+
+
+def check(
+    image: NDArray[np.uint8],
+    labels: NDArray[Any],
+    palette: Palette = PALETTE,
+    scratch: Scratch | None = None,
+) -> bytes:
+    height, width = labels.shape
+    expected = np.empty((height, 2 * width + 1, 3), np.uint8)
+    color_human(image, labels, palette, expected)
+    png = b"".join(encode_human(image, labels, palette, scratch))
+    chunks_of(png)
+    assert_decodes_to(png, expected)
+    return png
+
+
+@pytest.fixture(params=[kernels.UP, kernels.AVERAGE, kernels.PAETH])
+def one_pass_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never fall back, and use one filter."""
+    monkeypatch.setattr(encode, "_PAYS", 0)
+    monkeypatch.setattr(encode, "_FILTERS", (request.param,))
+
+
+@pytest.mark.usefixtures("one_pass_only")
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (3, 2), (7, 5), (40, 33), (90, 257)])
+def test_every_page_comes_back_from_every_decoder(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(size[0])
+    scratch = Scratch()
+    for image_kind in ORIGINALS:
+        for label_kind in PAINTED:
+            image = original(image_kind, *size, rng)
+            check(image, painted(label_kind, *size, rng), scratch=scratch)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(1, 24),
+    st.integers(1, 60),
+    st.sampled_from(ORIGINALS),
+    st.sampled_from(PAINTED),
+    st.integers(0, 10**6),
+)
+def test_pages_of_any_size_and_content_come_back(
+    height: int, width: int, image_kind: str, label_kind: str, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    check(original(image_kind, height, width, rng), painted(label_kind, height, width, rng))
+
+
+@pytest.mark.parametrize("width", [10_921, 10_922, 10_923, 12_000])
+def test_pages_around_the_reach_of_deflate_come_back(width: int) -> None:
+    rng = np.random.default_rng(width)
+    check(original("photo", 6, width, rng), painted("blocks", 6, width, rng))
+
+
+@pytest.mark.usefixtures("one_pass_only")
+def test_a_page_of_more_than_255_classes_comes_back() -> None:
+    rng = np.random.default_rng(0)
+    palette = human_palette({str(i): (i % 256, i // 256, 9) for i in range(400)})
+    labels = rng.integers(0, 401, (30, 40)).astype(np.uint16)
+    check(original("photo", 30, 40, rng), labels, palette)
+
+
+def test_a_drawing_that_repeats_itself_is_left_to_isa_l(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    tile = original("noise", 8, 40, rng)
+    drawing = np.ascontiguousarray(np.tile(tile, (20, 10, 1)))
+    labels = painted("blocks", 160, 400, rng)
+    searched = check(drawing, labels)
+    monkeypatch.setattr(encode, "_PAYS", 0)
+    assert len(searched) < 0.5 * len(check(drawing, labels))
+
+
+def test_the_same_page_gives_the_same_bytes_whatever_the_scratch_held() -> None:
+    rng = np.random.default_rng(3)
+    scratch = Scratch()
+    image, labels = original("photo", 50, 70, rng), painted("blocks", 50, 70, rng)
+    first = check(image, labels, scratch=scratch)
+    check(original("noise", 90, 120, rng), painted("noise", 90, 120, rng), scratch=scratch)
+    assert check(image, labels, scratch=scratch) == first == check(image, labels)
