@@ -174,6 +174,8 @@ def test_quiet_prints_nothing_unless_something_fails(project: Project, export: R
     config = layer(gt_human_color={"unknown": [1, 1, 1]})  # would be a note
     done = export(project.folder, config=config, options=("--quiet",))
     assert (done.code, done.output) == (0, "")
+    with progress_module.progress(quiet=True) as update:
+        assert update is None
     project.add_bad(b"", annotation())
     done = export(project.folder, config=config, options=("--quiet",))
     message = f"{project.folder}/ds/img/bad.png: the file is empty"

@@ -1,5 +1,6 @@
 """Human pages encoded in one pass: every decoder sees what composing and encoding apart give."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,17 +23,18 @@ PAINTED = ["nothing", "all", "noise", "blocks", "columns", "first", "last", "row
 
 
 def original(kind: str, height: int, width: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    rows, columns, channels = np.indices((height, width, 3))
-    pixels: Any = {
+    rows, columns = np.arange(height)[:, None, None], np.arange(width)[:, None]
+    shape = (height, width, 3)
+    makers: dict[str, Callable[[], NDArray[Any]]] = {
         "noise": lambda: rng.integers(0, 256, (height, width, 3)),
         "zeros": lambda: np.zeros((height, width, 3)),
         "full": lambda: np.full((height, width, 3), 255),
-        "slope": lambda: rows + 2 * columns + channels,
+        "slope": lambda: rows + 2 * columns + np.arange(3),
         "photo": lambda: 120 + rng.normal(0, 5, (height, width, 3)) + 60 * np.sin(columns / 9),
-        "checks": lambda: 255 * ((rows // 3 + columns // 5) % 2),
-        "rows": lambda: 50 * (rows % 5),
-    }[kind]()
-    return pixels.astype(np.int64).astype(np.uint8)  # type: ignore[no-any-return]
+        "checks": lambda: 255 * ((rows // 3 + columns // 5) % 2) + np.zeros(shape),
+        "rows": lambda: 50 * (rows % 5) + np.zeros(shape),
+    }
+    return makers[kind]().astype(np.int64).astype(np.uint8)
 
 
 def painted(kind: str, height: int, width: int, rng: np.random.Generator) -> NDArray[np.uint8]:

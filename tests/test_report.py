@@ -262,12 +262,13 @@ def test_every_file_is_in_the_report_with_odd_names_made_readable(
 def test_a_report_replaces_an_older_one_and_only_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_bytes(b"old")
-    with ReportWriter(path) as writer:
+    with path.open("rb", buffering=0) as reader, ReportWriter(path) as writer:
         writer.add(Outcome(ITEM, outputs=["x"]))
         assert path.read_bytes() == b"old"
         writer.add(Outcome(replace(ITEM, name="b.png"), error=AnnotationError("is odd")))
         writer.finish(Summary(out=tmp_path))
         assert [i["name"] for i in json.loads(path.read_bytes())["items"]] == ["a.png", "b.png"]
+        assert reader.read() == b"old"  # who has the old one open is not disturbed
     assert names(tmp_path) == ["report.json"]
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from .color import color_human
-from .kernels import page
+from .color import color_human, color_machine
+from .kernels import page, runs
 from .kernels.deflate import SYMBOLS
 from .kernels.png import filter_up
 from .palette import Palette
@@ -23,6 +23,8 @@ _FILTERS = (page.AVERAGE, page.PAETH)  # the best ones for photographs
 _SAMPLED_ROWS = 32
 _TRIAL_BYTES = 1 << 17
 _PAYS = 0.7
+_PIXELS_PER_TOKEN = 8  # with fewer a mask is noise, and filtering and searching do better
+_NO_PAIRS = np.zeros(0, np.uint32)
 
 
 def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[bytes]:
@@ -50,6 +52,54 @@ def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[byt
     filter_up(pixels.reshape(height, stride), filtered)
     stream: Any = isal_zlib.compress(filtered, _LEVEL)
     return _frame(stream, width, height, depth, _COLOUR_TYPES[channels])
+
+
+def encode_machine(
+    labels: NDArray[np.unsignedinteger[Any]], palette: Palette, scratch: Scratch | None = None
+) -> list[bytes]:
+    """Encode the machine mask of a label map.
+
+    The result is that of `color_machine` and `encode_png`, in other bytes. Masks of 8-bit grays,
+    which are mostly runs, are never made as pixels; noise, colours and deep grays are.
+
+    Parameters
+    ----------
+    labels
+        (height, width) uint8 or uint16.
+    palette
+        Colours of the labels.
+    scratch
+        Memory to reuse from call to call.
+    """
+    height, width = labels.shape
+    scratch = scratch or Scratch()
+    colors = palette.colors
+    if palette.is_gray and colors.dtype == np.uint8 and width < _WINDOW:
+        stream = _deflate_runs(labels, np.ascontiguousarray(colors[:, 0]), scratch)
+        if stream is not None:
+            return _frame(stream, width, height, 8, _COLOUR_TYPES[1])
+    shape = labels.shape if palette.is_gray else (height, width, 3)
+    pixels = scratch.take("machine", shape, colors.dtype)
+    color_machine(labels, palette, pixels)
+    return encode_png(pixels, scratch)
+
+
+def _deflate_runs(
+    labels: NDArray[np.unsignedinteger[Any]], grays: NDArray[np.uint8], scratch: Scratch
+) -> bytes | None:
+    """The mask as a zlib stream, or None if it has too few runs."""
+    height, width = labels.shape
+    room = int(height * width / _PIXELS_PER_TOKEN) + 4 * width + 64
+    tokens = scratch.take("tokens", (room,), np.int64)
+    count, adler = runs.tokenize(labels, grays, tokens)
+    if count < 0:
+        return None
+    # At most two words a token, and one more for every 258 bytes that are repeated.
+    words = 2 * count + 2 * (height * (width + 1) // 258) + 1000
+    out = scratch.take("mask stream", (words,), np.uint32)
+    codes = scratch.take("run codes", (3, SYMBOLS), np.int64)
+    size = runs.encode(tokens[:count], width + 1, adler, codes, _NO_PAIRS, out)
+    return out.view(np.uint8)[:size].tobytes()
 
 
 def encode_human(

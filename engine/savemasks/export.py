@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from .encode import encode_human, encode_png
+from .encode import encode_human, encode_machine
 from .errors import AnnotationError, ImageError, ItemError, WriteError
 from .images import read_image
 from .painter import Painter
@@ -98,10 +98,10 @@ def _make(
     watch.lap("paint")
 
     files: _Files = {}
-    if machine_labels is not None:
-        mask = painter.machine(machine_labels, scratch)
-        watch.lap("color")
-        files[f"{item.dataset}/masks_machine/{item.mask_name}"] = encode_png(mask, scratch)
+    if machine_labels is not None and painter.machine_palette:
+        files[f"{item.dataset}/masks_machine/{item.mask_name}"] = encode_machine(
+            machine_labels, painter.machine_palette, scratch
+        )
         watch.lap("encode")
     data = None
     if human_labels is not None and item.image is not None and painter.human_palette:

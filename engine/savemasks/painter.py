@@ -14,7 +14,7 @@ import orjson
 from numpy.typing import NDArray
 
 from .color import color_human, color_machine
-from .encode import encode_human, encode_png
+from .encode import encode_human, encode_machine, encode_png
 from .kernels.jit import one_process_at_a_time
 from .order import paint_order
 from .paint import paint_labels
@@ -73,6 +73,7 @@ class Painter:
             machine_labels, human_labels = self.labels(shapes)
             if machine_labels is not None:
                 encode_png(self.machine(machine_labels))
+                encode_machine(machine_labels, _requested(self.machine_palette, "masks_machine"))
             if human_labels is not None:
                 image = np.zeros((*human_labels.shape, 3), np.uint8)
                 encode_png(self.human(human_labels, image))

@@ -29,7 +29,8 @@ class Codes(NamedTuple):
     """Codes of one block.
 
     code, length    (286,) int64: Huffman codes of literals and lengths, first bit lowest
-    pairs           (65536,) uint32: two literals (the first one low) as code | length << 27
+    pairs           (65536,) uint32: two literals (the first one low) as code | length << 27;
+                    not needed without put_pair
     near, far       what the two distance codes stand for
     """
 
@@ -51,7 +52,7 @@ def put(out: Array, at: Bits, code: int, length: int) -> Bits:
 
 
 @kernel
-def _length_symbol(length: int) -> tuple[int, int, int]:
+def length_symbol(length: int) -> tuple[int, int, int]:
     """Symbol, extra bits and how many of them, of a match of 3..258 bytes."""
     if length == LONGEST_MATCH:
         return 285, 0, 0
@@ -89,7 +90,7 @@ def put_match(out: Array, at: Bits, codes: Codes, length: int, is_far: bool) -> 
         part = min(length, LONGEST_MATCH)
         if 0 < length - part < 3:
             part -= 3  # leave enough for another match
-        symbol, extra, extra_bits = _length_symbol(part)
+        symbol, extra, extra_bits = length_symbol(part)
         at = put(out, at, codes.code[symbol], codes.length[symbol])
         at = put(out, at, extra | (distance << extra_bits), extra_bits + bits)
         length -= part
@@ -119,7 +120,7 @@ def put_literals(out: Array, at: Bits, codes: Codes, data: Array, first: int, la
 
 
 @kernel
-def fit_codes(counts: Array, code: Array, length: Array, pairs: Array) -> None:
+def fit_codes(counts: Array, code: Array, length: Array) -> None:
     """Make Huffman codes for literals and lengths from how often each occurs (at least once).
 
     Codes that come out too long are made shorter by flattening the counts, as bzip2 does.
@@ -133,6 +134,11 @@ def fit_codes(counts: Array, code: Array, length: Array, pairs: Array) -> None:
         for i in range(SYMBOLS):
             weights[i] = (weights[i] >> 1) | 1
     _assign_codes(code, length)
+
+
+@kernel
+def fit_pairs(code: Array, length: Array, pairs: Array) -> None:
+    """Join the codes of any two bytes."""
     for second in range(256):
         for first in range(256):
             both = code[first] | (code[second] << length[first])

@@ -19,6 +19,7 @@ from .deflate import (
     begin,
     finish,
     fit_codes,
+    fit_pairs,
     put,
     put_literals,
     put_match,
@@ -231,7 +232,8 @@ def encode(
     for i in range(SYMBOLS):
         counts[i] += 1
     counts[285] += total // LONGEST_MATCH
-    fit_codes(counts, code_memory[0], code_memory[1], pairs)
+    fit_codes(counts, code_memory[0], code_memory[1])
+    fit_pairs(code_memory[0], code_memory[1], pairs)
     codes = Codes(code_memory[0], code_memory[1], pairs, 1, 3 * width + 3)
     at = begin(out, codes)
     adler = 1

@@ -1,0 +1,199 @@
+"""Gray masks from label maps straight to deflate, without making their pixels.
+
+A mask is mostly rows that equal the one above and spans of one value. So a picture is a list of
+tokens: a byte, a repetition of the byte before, or of the row above; unfiltered rows of PNG (a zero
+and the pixels) follow each other in it as one stream. A pixel is looked at only to see whether it
+differs from the one above, many at a time.
+"""
+
+import numpy as np
+
+from .deflate import (
+    END,
+    LONGEST_MATCH,
+    SYMBOLS,
+    Codes,
+    begin,
+    finish,
+    fit_codes,
+    length_symbol,
+    put,
+    put_match,
+)
+from .jit import Array, kernel
+
+# A token is value << 2 | kind.
+_LITERAL = 0
+_NEAR = 1
+_FAR = 2
+
+_MODULUS = 65521
+_CHUNK = 32
+# Equal pixels in a row, from which a match of the row above is worth while.
+_WORTH = 4
+
+
+@kernel
+def _equal_run(row: Array, above: Array, first: int) -> int:
+    """How many pixels from `first` on equal those above."""
+    x = first
+    n = row.size
+    while x + _CHUNK <= n:
+        different = row[0] ^ row[0]
+        for i in range(_CHUNK):
+            different |= row[np.uint64(x + i)] ^ above[np.uint64(x + i)]
+        if different:
+            break
+        x += _CHUNK
+    while x < n and row[x] == above[x]:
+        x += 1
+    return x - first
+
+
+@kernel
+def _add(tokens: Array, count: int, kind: int, value: int) -> int:
+    """Append a token, or lengthen the last one if it is a repetition of the same kind."""
+    if kind != _LITERAL and count and tokens[count - 1] & 3 == kind:
+        tokens[count - 1] += value << 2
+        return count
+    tokens[count] = value << 2 | kind
+    return count + 1
+
+
+@kernel
+def _add_span(
+    row: Array, table: Array, first: int, last: int, before: int, tokens: Array, count: int
+) -> int:
+    """Append pixels first..last (excluded); `before` is the byte that goes before them."""
+    x = first
+    while x < last:
+        label = row[x]
+        run = x + 1
+        while run < last and row[run] == label:
+            run += 1
+        value = int(table[label])
+        length = run - x
+        if value != before:
+            count = _add(tokens, count, _LITERAL, value)
+            length -= 1
+        if length >= 3:
+            count = _add(tokens, count, _NEAR, length)
+        else:
+            for _ in range(length):
+                count = _add(tokens, count, _LITERAL, value)
+        before = value
+        x = run
+    return count
+
+
+@kernel
+def tokenize(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
+    """List the tokens of a mask; return their number and the stream's Adler-32.
+
+    Parameters
+    ----------
+    labels
+        (height, width) label map.
+    table
+        (labels,) uint8 gray by label.
+    tokens
+        int64. If it gets full the mask is none for this encoder: the number is -1.
+    """
+    height, width = labels.shape
+    stride = width + 1
+    room = tokens.size - 2 * width - 8
+    count = 0
+    low = 1
+    high = 0
+    # Sum and weighted sum of the bytes of a row, for Adler-32; they change with its pixels.
+    total = 0
+    weighted = 0
+    above = labels[0]
+    for y in range(height):
+        if count > room:
+            return -1, 0
+        row = labels[y]
+        if y == 0:
+            # Above the first row there is nothing to repeat.
+            count = _add(tokens, count, _LITERAL, 0)
+            count = _add_span(row, table, 0, width, 0, tokens, count)
+            for x in range(width):
+                value = int(table[row[x]])
+                total += value
+                weighted += (width - x) * value
+        else:
+            x = _equal_run(row, above, 0)
+            if x == width and total == 0 and stride >= 3:
+                # Zeros below zeros: near repetitions are shorter, their distance has no more bits.
+                count = _add(tokens, count, _NEAR, stride)
+            elif x >= 2 or tokens[count - 1] & 3 == _FAR:
+                count = _add(tokens, count, _FAR, x + 1)
+            else:
+                count = _add(tokens, count, _LITERAL, 0)
+                count = _add_span(row, table, 0, x, 0, tokens, count)
+            while x < width:
+                # A span that differs, with equal stretches too short to matter.
+                first = x
+                equal = 0
+                while x < width and equal < _WORTH:
+                    change = int(table[row[x]]) - int(table[above[x]])
+                    total += change
+                    weighted += (width - x) * change
+                    equal = equal + 1 if row[x] == above[x] else 0
+                    x += 1
+                last = x - equal
+                before = int(table[row[first - 1]]) if first else 0
+                count = _add_span(row, table, first, last, before, tokens, count)
+                x = last + _equal_run(row, above, last)
+                equal = x - last
+                if equal >= 3:
+                    count = _add(tokens, count, _FAR, equal)
+                else:
+                    before = int(table[row[last - 1]])
+                    count = _add_span(row, table, last, x, before, tokens, count)
+        high = (high + stride * low + weighted) % _MODULUS
+        low = (low + total) % _MODULUS
+        above = row
+    return count, (high << 16) | low
+
+
+@kernel
+def _count_symbols(tokens: Array, counts: Array) -> None:
+    """How often each symbol will be used."""
+    counts[END] += 1
+    for token in tokens:
+        value = token >> 2
+        if token & 3 == _LITERAL:
+            counts[value] += 1
+        else:
+            counts[285] += value // LONGEST_MATCH
+            counts[length_symbol(max(3, value % LONGEST_MATCH))[0]] += 1
+
+
+@kernel
+def encode(
+    tokens: Array, stride: int, adler: int, code_memory: Array, pairs: Array, out: Array
+) -> int:
+    """Write tokens as a zlib stream; return its size in bytes.
+
+    `code_memory` is (3, 286) int64 of scratch, `pairs` an empty uint32 array, `out` uint32 words.
+    """
+    counts = code_memory[2]
+    counts[:] = 0
+    _count_symbols(tokens, counts)
+    for i in range(SYMBOLS):
+        # All symbols need a code; those that do not occur should not cost the others much.
+        counts[i] = 16 * counts[i] + 1
+    fit_codes(counts, code_memory[0], code_memory[1])
+    codes = Codes(code_memory[0], code_memory[1], pairs, 1, stride)
+    at = begin(out, codes)
+    for token in tokens:
+        value = token >> 2
+        kind = token & 3
+        if kind == _LITERAL:
+            at = put(out, at, codes.code[value], codes.length[value])
+        elif kind == _NEAR:
+            at = put_match(out, at, codes, value, False)
+        else:
+            at = put_match(out, at, codes, value, True)
+    return finish(out, at, codes, adler)
