@@ -186,7 +186,7 @@ def _searching_pays(
 ) -> bool:
     """Whether ISA-L makes a band of the original much shorter than codes for single bytes do."""
     height, stride = pixels.shape
-    rows = min(height, max(1, _TRIAL_BYTES // stride))
+    rows = min(height, max(1, min(_TRIAL_BYTES, pixels.size // 8) // stride))
     first = (height - rows) // 2
     filtered = scratch.take("filtered band", (rows, stride + 1))
     page.filter_band(pixels[first : first + rows], kind, filtered)

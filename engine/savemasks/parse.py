@@ -17,7 +17,7 @@ from .errors import AnnotationError, shown
 from .geometry import GEOMETRIES, Builder, add_object, geometry_of
 from .payload import decode_masks
 from .project import ClassTemplate
-from .shapes import BITMAP, COORDINATE_LIMIT, Shapes
+from .shapes import BITMAP, COORDINATE_LIMIT, Shapes, offsets
 
 MAX_PIXELS = 1 << 28
 """Largest canvas, in pixels."""
@@ -126,8 +126,8 @@ def _finish(
 ) -> Shapes:
     """Turn the collected lists into arrays."""
     kind = np.array(builder.kinds, np.uint8)
-    ring = _offsets(builder.ring_counts)
-    vertex = _offsets(builder.ring_sizes)
+    ring = offsets(builder.ring_counts)
+    vertex = offsets(builder.ring_sizes)
     payload = np.full(kind.size, -1, np.int32)
     payload[kind == BITMAP] = np.arange(len(builder.payloads))
     return Shapes(
@@ -147,12 +147,6 @@ def _finish(
         geometries=dict(geometries),
         unsupported=dict(unsupported),
     )
-
-
-def _offsets(counts: list[int]) -> NDArray[np.int64]:
-    offsets = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    return offsets
 
 
 def _coordinates(builder: Builder, shape_start: NDArray[np.int64]) -> NDArray[np.int32]:

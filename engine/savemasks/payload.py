@@ -1,13 +1,14 @@
 """`bitmap.data` → packed masks: base64 of zlib of a PNG, or base64 of a bare PNG.
 
 Bombs are refused from their headers: nothing is inflated beyond what a mask that fits the canvas
-can need. Everyday PNGs go through one kernel call per annotation; interlaced and 16-bit ones and
-RGB with a transparent colour take libvips.
+can need. Everyday PNGs go through two kernel calls per annotation, which read their headers and
+unpack their pixels. Whatever these do not take is looked at one by one: the odd kinds (interlaced,
+16-bit, a transparent colour) by way of libvips, and the damaged ones to say what is wrong.
 """
 
 import binascii
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,8 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from .errors import AnnotationError
-from .kernels.payload import ALPHA, ANY, LOOKUP, unpack
-from .shapes import Masks
+from .kernels.payload import ALPHA, ANY, LOOKUP, scan, unpack
+from .shapes import Masks, offsets
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG colour type
@@ -38,15 +39,13 @@ class _BadPayloadError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """A PNG up to its inflated scanlines, or already reduced to 8-bit samples by libvips."""
+    """A PNG up to its inflated scanlines, or already reduced to 8-bit samples by libvips.
+
+    `layout` and `visible` are what `kernels.payload.unpack` wants to know of it.
+    """
 
     scanlines: bytes
-    height: int
-    width: int
-    depth: int
-    channels: int
-    mode: int
-    threshold: int
+    layout: tuple[int, int, int, int, int, int]
     visible: NDArray[np.bool_] | None
 
 
@@ -77,13 +76,61 @@ def decode_masks(
     if not data:
         return NO_MASKS
     limit = 4 * canvas[0] * canvas[1] + _CHUNK_ALLOWANCE
-    pictures = []
-    for text, index, threshold in zip(data, objects, thresholds or [1] * len(data), strict=True):
-        try:
-            pictures.append(_read_png(_unwrap(text, limit), limit, threshold))
-        except _BadPayloadError as error:
-            raise AnnotationError(f"bitmap.data: {error}", object_index=index) from error
-    return _pack(pictures, objects)
+    levels = np.array(thresholds, np.int64) if thresholds else np.ones(len(data), np.int64)
+    pngs: list[bytes] = []
+    try:
+        for text in data:
+            pngs.append(_unwrap(text, limit))  # noqa: PERF401  (the index tells which one failed)
+    except _BadPayloadError as error:
+        raise AnnotationError(f"bitmap.data: {error}", object_index=objects[len(pngs)]) from error
+    scanlines: list[bytes] = []
+    layout = np.zeros((len(pngs), 6), np.int64)
+    visible = np.zeros((len(pngs), 256), np.bool_)
+    try:
+        for lines in _read_all(pngs, levels, limit, layout, visible):
+            scanlines.append(lines)  # noqa: PERF402  (here too)
+    except _BadPayloadError as error:
+        index = objects[len(scanlines)]
+        raise AnnotationError(f"bitmap.data: {error}", object_index=index) from error
+    return _pack(scanlines, layout, visible, objects)
+
+
+def _read_all(
+    pngs: Sequence[bytes],
+    thresholds: NDArray[np.int64],
+    limit: int,
+    layout: NDArray[np.int64],
+    visible: NDArray[np.bool_],
+) -> Iterator[bytes]:
+    """Inflated scanlines of every PNG; fills in what the unpacking kernel needs to know of it."""
+    data = b"".join(pngs)
+    start = offsets([len(png) for png in pngs])
+    idat = np.zeros((len(pngs), 2), np.int64)
+    scan(np.frombuffer(data, np.uint8), start, thresholds, limit, layout, visible, idat)
+    pixels = memoryview(data)
+    for i, (first, last) in enumerate(idat.tolist()):
+        if last:
+            height, width, depth, channels = layout[i, :4].tolist()
+            size = height * (1 + (width * depth * channels + 7) // 8)
+            yield _inflate(pixels[first:last], size)
+        else:
+            picture = _read_png(pngs[i], limit, int(thresholds[i]))
+            layout[i] = picture.layout
+            if picture.visible is not None:
+                visible[i] = picture.visible
+            yield picture.scanlines
+
+
+def _inflate(data: bytes | memoryview, size: int) -> bytes:
+    """Exactly so many bytes of scanlines."""
+    inflater = isal_zlib.decompressobj()
+    try:
+        scanlines = inflater.decompress(data, size + 1)
+    except _InflateError as error:
+        raise _BadPayloadError(f"the PNG's pixels are damaged ({error})") from error
+    if len(scanlines) != size or not inflater.eof:
+        raise _BadPayloadError("the PNG has more or fewer pixels than its header says")
+    return scanlines
 
 
 def _unwrap(text: str, limit: int) -> bytes:
@@ -145,20 +192,14 @@ def _read_png(png: bytes, limit: int, threshold: int) -> _Picture:
         return _read_by_libvips(png, threshold)
     channels = _CHANNELS[colour]
     size = height * (1 + (width * depth * channels + 7) // 8)
-    inflater = isal_zlib.decompressobj()
-    try:
-        scanlines = inflater.decompress(chunks.get(b"IDAT", b""), size + 1)
-    except _InflateError as error:
-        raise _BadPayloadError(f"the PNG's pixels are damaged ({error})") from error
-    if len(scanlines) != size or not inflater.eof:
-        raise _BadPayloadError("the PNG has more or fewer pixels than its header says")
+    scanlines = _inflate(chunks.get(b"IDAT", b""), size)
     visible = None
     mode = ALPHA if colour in (4, 6) else ANY
     if colour == 3:
         visible, mode = _visible_entries(chunks, threshold), LOOKUP
     elif colour == 0:
         visible, mode = _visible_grays(chunks, depth, threshold), LOOKUP
-    return _Picture(scanlines, height, width, depth, channels, mode, threshold, visible)
+    return _Picture(scanlines, (height, width, depth, channels, mode, threshold), visible)
 
 
 def _chunks(png: bytes) -> dict[bytes, bytes]:
@@ -218,25 +259,22 @@ def _read_by_libvips(png: bytes, threshold: int) -> _Picture:
     inside = (samples.reshape(image.height, image.width, -1) >= least).any(axis=2)
     lines = np.zeros((image.height, image.width + 1), np.uint8)
     lines[:, 1:] = inside
-    return _Picture(lines.tobytes(), image.height, image.width, 8, 1, ANY, 1, None)
+    return _Picture(lines.tobytes(), (image.height, image.width, 8, 1, ANY, 1), None)
 
 
-def _pack(pictures: Sequence[_Picture], objects: Sequence[int]) -> Masks:
+def _pack(
+    scanlines: Sequence[bytes],
+    layout: NDArray[np.int64],
+    visible: NDArray[np.bool_],
+    objects: Sequence[int],
+) -> Masks:
     """Unfilter all pictures and pack their masks."""
-    layout = np.array(
-        [(p.height, p.width, p.depth, p.channels, p.mode, p.threshold) for p in pictures], np.int64
-    )
-    raw_start = np.zeros(len(pictures) + 1, np.int64)
-    np.cumsum([len(p.scanlines) for p in pictures], out=raw_start[1:])
-    bits_start = np.zeros(len(pictures) + 1, np.int64)
-    np.cumsum(layout[:, 0] * ((layout[:, 1] + 7) // 8), out=bits_start[1:])
-    visible = np.zeros((len(pictures), 256), np.bool_)
-    for i, picture in enumerate(pictures):
-        if picture.visible is not None:
-            visible[i] = picture.visible
-    longest = max((p.width * p.depth * p.channels + 7) // 8 for p in pictures)
+    raw = np.frombuffer(b"".join(scanlines), np.uint8)
+    raw_start = offsets([len(lines) for lines in scanlines])
+    height, width, depth, channels = layout[:, :4].T
+    bits_start = offsets(height * ((width + 7) // 8))
     bits = np.empty(bits_start[-1], np.uint8)
-    raw = np.frombuffer(b"".join([p.scanlines for p in pictures]), np.uint8)
+    longest = int(np.max((width * depth * channels + 7) // 8))
     scratch = np.empty((2, longest), np.uint8)
     bad = unpack(raw, raw_start, layout, visible, bits, bits_start, scratch)
     if bad >= 0:

@@ -31,7 +31,8 @@ class Summary:
     pixels
         Pixels of the exported items' canvases.
     stations
-        Seconds per station, added up over all workers.
+        Seconds per station, added up over all workers; colouring counts as encoding, for it
+        happens on the way.
     geometries, unsupported
         Objects by geometry, and those that this version does not paint.
     failures
@@ -168,7 +169,9 @@ class ReportWriter:
     def _write(self, data: bytes) -> None:
         if self._file is not None and self.problem is None:
             try:
-                self._file.write(data)
+                rest = memoryview(data)
+                while rest:  # a full disk takes a part, and complains of the next
+                    rest = rest[self._file.write(rest) :]
             except OSError as error:
                 self._give_up(error)
 

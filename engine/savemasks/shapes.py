@@ -25,6 +25,7 @@ Coordinates are pixels, already floored; (0, 0) is the top left pixel. They may 
 `COORDINATE_LIMIT`: what leaves the canvas is cut while it is painted, never before.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,3 +106,10 @@ class Shapes:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+
+def offsets(sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of n stretches of these sizes begins, and where the last one ends: (n + 1,)."""
+    starts = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, out=starts[1:])
+    return starts

@@ -28,7 +28,7 @@ _NEAR = 1
 _FAR = 2
 
 _MODULUS = 65521
-_CHUNK = 32
+_CHUNK = 128
 # Equal pixels in a row, from which a match of the row above is worth while.
 _WORTH = 4
 
