@@ -268,8 +268,9 @@ def test_compiling_that_takes_long_is_announced(
 
 
 @pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize("presses", [1, 4])
 def test_ctrl_c_exits_with_130_and_leaves_what_was_finished_whole(
-    demo_project: Path, tmp_path: Path
+    demo_project: Path, tmp_path: Path, presses: int
 ) -> None:
     project = Project(tmp_path / "project")
     for part, suffix in (("img", ""), ("ann", ".json")):
@@ -289,7 +290,9 @@ def test_ctrl_c_exits_with_130_and_leaves_what_was_finished_whole(
     root = tmp_path / "out/experiment001"
     while child.poll() is None and len(files(root / "ds/ann")) < 5:
         sleep(0.01)
-    child.send_signal(signal.SIGINT)
+    for _ in range(presses):
+        child.send_signal(signal.SIGINT)
+        sleep(0.005)
     _, errors = child.communicate()
     assert child.returncode == 130
     assert "interrupted: what was finished is whole" in errors.decode().splitlines()

@@ -121,6 +121,13 @@ def test_thick_lines_and_discs_are_painted_as_opencv_paints_them(
     assert (part[: height - y, : width - x] == got[y:, x:][: inner[1], : inner[0]]).all()
 
 
+def test_the_lowest_row_of_a_thick_line_is_its_outlines_alone() -> None:
+    # One case in 262,077 random ones: there a pixel more would be painted.
+    line: Shape = (LINE, [[(62, -66), (-2, 21)]])
+    expected = paint_by_opencv([line], [1], (39, 46), MARGIN, 35)
+    assert (painted(as_shapes([line], 39, 46), [1], line_width=35) == expected).all()
+
+
 @pytest.mark.parametrize("thickness", [1, 2, 3, 10, 255])
 def test_a_thick_line_between_far_corners_is_straight_and_closed(thickness: int) -> None:
     ends = [(-20_000, -20_000), (20_400, 20_400)]

@@ -200,12 +200,10 @@ def _fill_quadrilateral(
                 b_x = xs[b]
                 b_end = end
             b = i
-        if not drawn:
-            return
+        if not drawn or y >= min(a_end, b_end):
+            return  # no edge is left: the outline alone has the lowest row
         # Rows up to the next corner need no more decisions.
-        stop = last + 1
-        if left_over > 0:
-            stop = max(min(a_end, b_end, stop), y + 1)
+        stop = min(a_end, b_end, last + 1)
         first = min(max(y, 0), stop)
         a_x += a_step * (first - y)
         b_x += b_step * (first - y)
