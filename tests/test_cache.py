@@ -1,0 +1,91 @@
+"""The cache of machine code: never stale, never fatal, shared by many processes."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import savemasks
+
+CALLEE = "from .jit import kernel\n\n\n@kernel\ndef inner(x):\n    return x + {}\n"
+CALLER = (
+    "from .callee import inner\nfrom .jit import kernel\n\n\n"
+    "@kernel\ndef outer(x):\n    return 2 * inner(x)\n"
+)
+SCRIPT = (
+    "from savemasks.kernels.caller import outer\n"
+    "print(outer(10), sum(outer.stats.cache_hits.values()))\n"
+)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package with two small kernels, one of which calls the other's file."""
+    source = Path(savemasks.__file__).parent
+    shutil.copytree(source, tmp_path / "savemasks", ignore=shutil.ignore_patterns("__pycache__"))
+    kernels = tmp_path / "savemasks/kernels"
+    (kernels / "callee.py").write_text(CALLEE.format(1))
+    (kernels / "caller.py").write_text(CALLER)
+    return tmp_path
+
+
+def start(package: Path) -> "subprocess.Popen[str]":
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(package),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SAVEMASKS_CACHE_DIR": str(package / "cache"),
+    }
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", SCRIPT],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def outcome(process: "subprocess.Popen[str]") -> tuple[int, bool]:
+    """What the kernel computed, and whether it came from the cache."""
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    result, hits = map(int, output.split())
+    return result, hits > 0
+
+
+def test_machine_code_is_kept_and_a_change_in_a_callees_file_is_noticed(package: Path) -> None:
+    assert outcome(start(package)) == (22, False)
+    assert outcome(start(package)) == (22, True)
+    (package / "savemasks/kernels/callee.py").write_text(CALLEE.format(5))
+    assert outcome(start(package)) == (30, False)
+    assert outcome(start(package)) == (30, True)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [("*.nbi", b""), ("*.nbc", b"\x80\x04\x95"), ("*.nb?", b"no pickle at all")],
+)
+def test_a_damaged_cache_is_repaired(package: Path, pattern: str, damage: bytes) -> None:
+    outcome(start(package))
+    files = list((package / "cache").glob(pattern))
+    assert files
+    for file in files:
+        file.write_bytes(damage)
+    assert outcome(start(package)) == (22, False)
+    assert outcome(start(package)) == (22, True)
+
+
+def test_many_processes_may_start_at_once(package: Path) -> None:
+    processes = [start(package) for _ in range(6)]
+    assert [outcome(process)[0] for process in processes] == [22] * 6
+    assert outcome(start(package)) == (22, True)
+
+
+def test_without_any_folder_to_write_to_every_process_compiles(package: Path) -> None:
+    jit = package / "savemasks/kernels/jit.py"
+    jit.write_text(jit.read_text().replace("tempfile.TemporaryFile(dir=folder)", "open('/x/y')"))
+    assert outcome(start(package)) == (22, False)
+    assert outcome(start(package)) == (22, False)
