@@ -101,6 +101,20 @@ def test_a_stream_that_is_too_long_for_one_chunk_is_split(monkeypatch: pytest.Mo
     assert_decodes_to(png, pixels)
 
 
+def test_small_pictures_give_the_same_bytes_at_any_place_in_memory() -> None:
+    rng = np.random.default_rng(0)
+    pictures = [
+        np.tile(rng.integers(0, 9, (1, 25), np.uint8), (24, 1))
+        ^ rng.integers(0, 2, (24, 25), np.uint8)
+        for _ in range(300)
+    ]
+    first = [encode_png(picture) for picture in pictures]
+    for _ in range(3):
+        held = [bytearray(rng.integers(1, 5000)) for _ in range(200)]
+        assert [encode_png(picture.copy()) for picture in pictures] == first
+        del held
+
+
 def test_the_same_pixels_give_the_same_bytes_whatever_the_scratch_held() -> None:
     scratch = Scratch()
     small = np.arange(12, dtype=np.uint8).reshape(3, 4)

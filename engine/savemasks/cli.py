@@ -5,12 +5,13 @@ Exit codes: 0 all done; 1 some items failed; 2 wrong usage or configuration, not
 """
 
 import shlex
+import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -125,6 +126,7 @@ def _run(
 
     if not quiet:
         hint.start()
+    previous = _interrupt_only_once()
     try:
         from .progress import progress  # noqa: PLC0415
         from .run import run  # noqa: PLC0415
@@ -147,6 +149,27 @@ def _run(
         sys.exit(130)
     finally:
         hint.cancel()
+        if previous is not None and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, previous)
+
+
+def _interrupt_only_once() -> Any:
+    """Let the first Ctrl-C end the run in good order, and further ones do nothing.
+
+    Returns the handler before, or None if this is not the main thread or Ctrl-C is ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is signal.SIG_IGN:
+        return None
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    return previous
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from .scratch import Scratch
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 3: 2}  # by channels: gray, RGB
 _LEVEL = 1  # ISA-L's second-fastest; on masks and photographs hardly larger than its best
+_SMALL_LEVEL = 3
+_SMALL = 1 << 16
 _MAX_CHUNK = (1 << 31) - 1
 _WINDOW = 32768  # how far back deflate reaches
 _FILTERS = (page.AVERAGE, page.PAETH)  # the best ones for photographs
@@ -50,7 +52,7 @@ def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[byt
     shape = (height, stride + 1)
     filtered = (scratch or Scratch()).take("filtered rows", shape)
     filter_up(pixels.reshape(height, stride), filtered)
-    stream: Any = isal_zlib.compress(filtered, _LEVEL)
+    stream = _deflate(filtered)
     return _frame(stream, width, height, depth, _COLOUR_TYPES[channels])
 
 
@@ -190,8 +192,16 @@ def _searching_pays(
     first = (height - rows) // 2
     filtered = scratch.take("filtered band", (rows, stride + 1))
     page.filter_band(pixels[first : first + rows], kind, filtered)
-    found = len(isal_zlib.compress(filtered, _LEVEL))
+    found = len(_deflate(filtered))
     return found < _PAYS * filtered.size * bits_per_byte / 8
+
+
+def _deflate(data: NDArray[np.uint8]) -> Any:
+    """Compress by ISA-L, the same bytes every time.
+
+    Its fastest levels are not repeatable on buffers of a few kilobytes.
+    """
+    return isal_zlib.compress(data, _SMALL_LEVEL if data.size < _SMALL else _LEVEL)
 
 
 def _frame(stream: Any, width: int, height: int, depth: int, colour_type: int) -> list[bytes]:
