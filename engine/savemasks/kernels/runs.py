@@ -189,11 +189,8 @@ def encode(
     at = begin(out, codes)
     for token in tokens:
         value = token >> 2
-        kind = token & 3
-        if kind == _LITERAL:
+        if token & 3 == _LITERAL:
             at = put(out, at, codes.code[value], codes.length[value])
-        elif kind == _NEAR:
-            at = put_match(out, at, codes, value, False)
         else:
-            at = put_match(out, at, codes, value, True)
+            at = put_match(out, at, codes, value, token & 3 == _FAR)
     return finish(out, at, codes, adler)
