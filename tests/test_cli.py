@@ -260,7 +260,7 @@ def test_compiling_that_takes_long_is_announced(
 
     monkeypatch.setattr("savemasks.cli.threading.Timer", AtOnce)
     code, text = call("run", "config.json", "project", "--out=out", *flags)
-    hint = "compiling the kernels for this machine, once ..."
+    hint = "preparing: kernels may have to be compiled, which takes about half a minute ..."
     assert (code, hint in text.splitlines()) == (0, not flags)
 
 

@@ -10,9 +10,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from savemasks.errors import ImageError
-from savemasks.images import read_image
+from savemasks.images import Original
 
 HEIGHT, WIDTH = 21, 34
+
+
+def read_image(data: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Do what an export does: header, size, pixels."""
+    original = Original(data)
+    original.check_size(*size)
+    return original.pixels()
 
 
 def ramp(channels: int, dtype: type[np.uint8] | type[np.uint16] = np.uint8) -> NDArray[np.uint8]:
@@ -70,7 +77,7 @@ def test_a_palette_is_looked_up() -> None:
     assert (read_image(file.getvalue(), (HEIGHT, WIDTH)) == expected).all()
 
 
-@pytest.mark.parametrize("kind", ["BMP", "TIFF", "WEBP", "GIF", "PPM"])
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "WEBP", "GIF"])
 def test_other_formats_are_read_too(kind: str) -> None:
     pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     pixels[:10, 5:20] = (200, 100, 0)

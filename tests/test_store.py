@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -44,41 +44,11 @@ def test_a_file_is_put_whole_with_its_folders(tmp_path: Path) -> None:
     assert files(tmp_path / "root") == {"a/b/c.bin": b"onetwo", "top": b""}
 
 
-@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1])
-def test_a_copy_has_the_bytes_of_its_source(tmp_path: Path, size: int) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(os.urandom(size))
-    Store(tmp_path / "root").copy(str(source), "a/copy")
-    assert (tmp_path / "root/a/copy").read_bytes() == source.read_bytes()
-
-
-@pytest.mark.parametrize("code", [errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO])
-def test_a_copy_that_the_kernel_breaks_off_is_made_by_hand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    genuine, calls = os.copy_file_range, 0
-
-    def half(source: int, target: int, count: int) -> int:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            raise OSError(code, "no")
-        return genuine(source, target, count // 2)
-
-    monkeypatch.setattr(os, "copy_file_range", half)
-    source = tmp_path / "source"
-    source.write_bytes(os.urandom(100_001))
-    Store(tmp_path / "root").copy(str(source), "copy")
-    assert calls == 2
-    assert (tmp_path / "root/copy").read_bytes() == source.read_bytes()
-
-
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "a/..", "/abs", "", "."])
 def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
     store = Store(tmp_path / "root")
-    for put in (store.write, lambda n, _: store.copy(__file__, n)):
-        with pytest.raises(WriteError, match="would lie outside the output folder"):
-            put(name, [b"x"])
+    with pytest.raises(WriteError, match="would lie outside the output folder"):
+        store.write(name, [b"x"])
     assert files(tmp_path) == {}
     assert not (tmp_path / "root").exists()
 
@@ -110,12 +80,6 @@ def test_an_error_of_the_system_names_the_file(
     monkeypatch.setattr(os, name, fail)
     with pytest.raises(WriteError, match=r"x/a: cannot be written: Read-only file system$"):
         Store(tmp_path).write("x/a", [b"x"])
-    assert files(tmp_path) == {}
-
-
-def test_a_source_that_cannot_be_read_is_no_write_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        Store(tmp_path).copy(str(tmp_path / "none"), "a")
     assert files(tmp_path) == {}
 
 
@@ -158,18 +122,17 @@ def test_a_full_disk_costs_one_item_and_what_it_had_written_is_removed(
     project.add("a.png")
     project.add("z.png")
     project.add_bad(picture(), annotation(), "bad.png")
-    genuine: Callable[..., None] = Store._put
+    genuine = Store.write
 
-    def put(store: Store, name: str, fill: Callable[[Any], None]) -> None:
-        def until_full(file: Any) -> None:
-            fill(file)
-            file.flush()
+    def write(store: Store, name: str, parts: Iterable[bytes]) -> None:
+        def until_full() -> Iterator[bytes]:
+            yield from parts
             if name.startswith(f"ds/{part}/bad.png"):
                 raise FULL
 
-        genuine(store, name, until_full)
+        genuine(store, name, until_full())
 
-    monkeypatch.setattr(Store, "_put", put)
+    monkeypatch.setattr(Store, "write", write)
     done = export(project.folder, config=layer(masks_human=human))
     assert (done.code, list(done.errors)) == (1, ["bad.png"])
     error = done.errors["bad.png"]

@@ -115,7 +115,10 @@ def _run(
 ) -> "Summary":
     hint = threading.Timer(
         _COMPILE_HINT_AFTER,
-        lambda: click.echo("compiling the kernels for this machine, once ...", err=True),
+        lambda: click.echo(
+            "preparing: kernels may have to be compiled, which takes about half a minute ...",
+            err=True,
+        ),
     )
     hint.daemon = True
     started = threading.Event()

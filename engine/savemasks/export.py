@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from .encode import encode_human, encode_machine
-from .errors import AnnotationError, ImageError, ItemError, WriteError
-from .images import read_image
+from .errors import AnnotationError, ImageError, ItemError
+from .images import Original
 from .painter import Painter
 from .project import Item
 from .scratch import Scratch
@@ -66,15 +66,15 @@ def export_item(
     try:
         files = _make(item, settings, painter, scratch, outcome)
         watch = _Stopwatch(outcome.seconds)
-        _write(files, item, store, outcome)
+        _write(files, store, outcome)
         watch.lap("write")
     except Exception as error:
         outcome.error = error
     return outcome
 
 
-_Files = dict[str, list[bytes] | None]
-"""Contents by name; None stands for a copy of the image."""
+_Files = dict[str, list[bytes]]
+"""Contents in parts, by name."""
 
 
 def _make(
@@ -83,11 +83,15 @@ def _make(
     """Everything up to writing."""
     watch = _Stopwatch(outcome.seconds)
     annotation = _read_annotation(item)
-    if (settings.images or settings.masks_human) and item.image is None:
-        raise ImageError("the image of this annotation is missing", file=item.annotation)
+    data = _read_image(item) if settings.images or settings.masks_human else None
     watch.lap("read")
     try:
-        shapes = painter.parse(annotation)
+        # The header first: what does not fit the picture is not worth painting.
+        original = None if data is None else Original(data)
+        shapes = painter.parse(annotation, original.check_size if original else None)
+    except ImageError as error:
+        error.file = item.image
+        raise
     except AnnotationError as error:
         error.file = item.annotation
         raise
@@ -103,12 +107,9 @@ def _make(
             machine_labels, painter.machine_palette, scratch
         )
         watch.lap("encode")
-    data = None
-    if human_labels is not None and item.image is not None and painter.human_palette:
-        data = _read(item.image, ImageError)
-        watch.lap("read")
+    if human_labels is not None and original is not None and painter.human_palette:
         try:
-            image = read_image(data, (shapes.height, shapes.width))
+            image = original.pixels()
         except ImageError as error:
             error.file = item.image
             raise
@@ -117,8 +118,8 @@ def _make(
             image, human_labels, painter.human_palette, scratch
         )
         watch.lap("encode")
-    if settings.images:
-        files[f"{item.dataset}/img/{item.name}"] = None if data is None else [data]
+    if settings.images and data is not None:
+        files[f"{item.dataset}/img/{item.name}"] = [data]
     if settings.annotations and item.annotation is not None:
         name = item.annotation.rpartition("/")[2]
         files[f"{item.dataset}/ann/{name}"] = [annotation]
@@ -132,6 +133,12 @@ def _read_annotation(item: Item) -> bytes:
     return _read(item.annotation, AnnotationError)
 
 
+def _read_image(item: Item) -> bytes:
+    if item.image is None:
+        raise ImageError("the image of this annotation is missing", file=item.annotation)
+    return _read(item.image, ImageError)
+
+
 def _read(path: str, failure: type[ItemError]) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (the hot path)
@@ -140,27 +147,15 @@ def _read(path: str, failure: type[ItemError]) -> bytes:
         raise failure(f"cannot be read: {error.strerror}", file=path) from error
 
 
-def _write(files: _Files, item: Item, store: Store, outcome: Outcome) -> None:
+def _write(files: _Files, store: Store, outcome: Outcome) -> None:
     """Put all files; if one fails, take those before it away again."""
     written: list[str] = []
     try:
         for name, parts in files.items():
-            if parts is not None:
-                store.write(name, parts)
-            elif item.image is not None:
-                _copy_image(item.image, name, store)
+            store.write(name, parts)
             written.append(name)
     except BaseException:
         for name in written:
             store.remove(name)
         raise
     outcome.outputs = written
-
-
-def _copy_image(source: str, name: str, store: Store) -> None:
-    try:
-        store.copy(source, name)
-    except WriteError:
-        raise
-    except OSError as error:
-        raise ImageError(f"cannot be read: {error.strerror}", file=source) from error

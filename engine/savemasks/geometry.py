@@ -66,11 +66,11 @@ def geometry_of(item: dict[str, Any], template: ClassTemplate | None) -> str:
 
     Old annotations do not say it: then it is that of the class, or shows in the object's keys.
     """
-    name = item.get("geometryType") or item.get("shape")
+    name = item.get("geometryType") or item.get("shape") or None
     if name is None and template is not None and template.shape != "any":
         name = template.shape
     if name is None:
-        name = next((name for key, name in _TELLING_KEYS if item.get(key)), "polygon")
+        name = next((name for key, name in _TELLING_KEYS if item.get(key) is not None), "polygon")
     return name if isinstance(name, str) else "?"
 
 

@@ -1,6 +1,7 @@
 """Pictures in, through libvips: any format it reads → 8-bit RGB, as the viewer shows it."""
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyvips
@@ -8,53 +9,80 @@ from numpy.typing import NDArray
 
 from .errors import ImageError
 
+if TYPE_CHECKING:
+    from PIL.BmpImagePlugin import BmpImageFile
+
 _RGB = 3
 
 
-def read_image(data: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Decode a picture that must have the size its annotation says.
+class Original:
+    """A picture of which only the header has been read.
 
-    EXIF orientation is applied, alpha is dropped, gray is repeated in three channels, 16-bit
-    samples are shifted right by 8.
-
-    Parameters
+    Attributes
     ----------
-    data
-        The file's bytes.
     size
-        Height and width that are expected; checked before pixels are decoded.
-
-    Returns
-    -------
-    (height, width, 3) uint8 RGB, read-only.
-
-    Raises
-    ------
-    ImageError
-        If it is no picture, is cut off, or has another size.
+        Height and width in pixels, EXIF orientation applied.
     """
-    if not data:
-        raise ImageError("the file is empty")
-    try:
-        image = pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
-    except pyvips.Error as error:
-        if "not in a known format" in error.detail:
-            return _read_by_pillow(data, size)
-        raise ImageError(f"cannot be decoded: {_cause(error)}") from error
-    try:
-        turned = image.get_typeof("orientation") and image.get("orientation") in (5, 6, 7, 8)
-        _check_size((image.width, image.height) if turned else (image.height, image.width), size)
-        pixels = _to_rgb(image).write_to_memory()
-    except pyvips.Error as error:
-        raise ImageError(f"cannot be decoded: {_cause(error)}") from error
-    return np.frombuffer(pixels, np.uint8).reshape(*size, 3)
+
+    def __init__(self, data: bytes) -> None:
+        """Read the header; raises `ImageError` if it is no picture."""
+        if not data:
+            raise ImageError("the file is empty")
+        self._data = data
+        self._bmp = data.startswith(b"BM")
+        if self._bmp:
+            with _open_bmp(data) as image:
+                self.size = image.height, image.width
+            return
+        try:
+            self._image = pyvips.Image.new_from_buffer(
+                data, "", access="sequential", fail_on="error"
+            )
+        except pyvips.Error as error:
+            raise ImageError(f"cannot be decoded: {_cause(error)}") from error
+        self.size = _upright_size(self._image)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise `ImageError` unless the picture has the size that its annotation says."""
+        if self.size != (height, width):
+            raise ImageError(
+                f"is {self.size[1]} x {self.size[0]} pixels, but its annotation says"
+                f" {width} x {height}"
+            )
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Decode: (height, width, 3) uint8 RGB. At most once.
+
+        EXIF orientation is applied, alpha is dropped, gray is repeated in three channels, 16-bit
+        samples are shifted right by 8. Raises `ImageError` if the picture is damaged or cut off.
+        """
+        try:
+            if self._bmp:
+                with _open_bmp(self._data) as image:
+                    return np.asarray(image.convert("RGB"))
+            pixels = _to_rgb(self._image).write_to_memory()
+        except pyvips.Error as error:
+            raise ImageError(f"cannot be decoded: {_cause(error)}") from error
+        except (OSError, ValueError, SyntaxError) as error:
+            if isinstance(error, ImageError):
+                raise
+            raise ImageError(f"cannot be decoded: {error}") from error
+        return np.frombuffer(pixels, np.uint8).reshape(*self.size, 3)
 
 
-def _check_size(found: tuple[int, int], size: tuple[int, int]) -> None:
-    if found != size:
-        raise ImageError(
-            f"is {found[1]} x {found[0]} pixels, but its annotation says {size[1]} x {size[0]}"
-        )
+def _upright_size(image: pyvips.Image) -> tuple[int, int]:
+    turned = image.get_typeof("orientation") and image.get("orientation") in (5, 6, 7, 8)
+    return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def _open_bmp(data: bytes) -> "BmpImageFile":
+    """BMP is what libvips is built without. Image.open would warn of large pictures too early."""
+    from PIL import BmpImagePlugin  # noqa: PLC0415  (rarely needed)
+
+    try:
+        return BmpImagePlugin.BmpImageFile(io.BytesIO(data))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError(f"cannot be decoded: {error}") from error
 
 
 def _to_rgb(image: pyvips.Image) -> pyvips.Image:
@@ -72,25 +100,6 @@ def _to_rgb(image: pyvips.Image) -> pyvips.Image:
         image = image[0]
         return image.bandjoin([image, image])
     return image[0:_RGB] if image.bands > _RGB else image
-
-
-def _read_by_pillow(data: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """BMP and PNM, which libvips is built without or does not read from memory."""
-    from PIL import BmpImagePlugin, PpmImagePlugin  # noqa: PLC0415  (rarely needed)
-
-    # The format's own class: Image.open would warn of large pictures before their size is checked.
-    readers = {b"BM": BmpImagePlugin.BmpImageFile, b"P": PpmImagePlugin.PpmImageFile}
-    reader = next((readers[start] for start in readers if data.startswith(start)), None)
-    if reader is None:
-        raise ImageError("cannot be decoded: not a picture of a known format")
-    try:
-        with reader(io.BytesIO(data)) as image:
-            _check_size((image.height, image.width), size)
-            return np.asarray(image.convert("RGB"))
-    except ImageError:
-        raise
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ImageError(f"cannot be decoded: {error}") from error
 
 
 def _cause(error: pyvips.Error) -> str:

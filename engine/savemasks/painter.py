@@ -6,7 +6,7 @@ and may be shared by threads.
 
 import base64
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,9 +62,12 @@ class Painter:
             for palette in (self.machine_palette, self.human_palette)
         ]
 
-    def parse(self, annotation: bytes) -> Shapes:
-        """Parse annotation JSON; raises `AnnotationError`."""
-        return parse(annotation, self.classes, self._templates)
+    def parse(self, annotation: bytes, on_size: Callable[[int, int], None] | None = None) -> Shapes:
+        """Parse annotation JSON; raises `AnnotationError`.
+
+        `on_size` is called with height and width before any object is looked into.
+        """
+        return parse(annotation, self.classes, self._templates, on_size)
 
     def warm_up(self) -> None:
         """Compile, or load from the cache, every kernel that this layer's everyday items need."""

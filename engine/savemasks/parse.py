@@ -5,7 +5,7 @@ geometries that this version does not paint are counted apart.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -27,6 +27,7 @@ def parse(
     annotation: bytes,
     classes: Mapping[str, int],
     templates: Mapping[str, ClassTemplate] | None = None,
+    on_size: Callable[[int, int], None] | None = None,
 ) -> Shapes:
     """Parse an annotation.
 
@@ -39,6 +40,8 @@ def parse(
     templates
         What the project's meta.json says of its classes: geometries of old annotations, and edges
         of graphs.
+    on_size
+        Called with height and width before any object is looked into; may raise.
 
     Raises
     ------
@@ -46,6 +49,8 @@ def parse(
         Naming the object if one is to blame.
     """
     height, width, objects = _open(annotation)
+    if on_size:
+        on_size(height, width)
     templates = templates or {}
     geometries: Counter[str] = Counter()
     unsupported: Counter[str] = Counter()

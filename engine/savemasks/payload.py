@@ -26,6 +26,9 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 _SMALL = 4096
 # What a PNG may need beyond its pixels: chunk headers, palettes, a comment.
 _CHUNK_ALLOWANCE = 1 << 16
+_BATCH_BYTES = 1 << 23
+MAX_MASK_PIXELS = 1 << 33
+"""Most pixels that the bitmaps of one annotation may have together; packed, they take 1 GiB."""
 
 NO_MASKS = Masks(np.zeros(1, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.uint8))
 
@@ -83,16 +86,25 @@ def decode_masks(
             pngs.append(_unwrap(text, limit))  # noqa: PERF401  (the index tells which one failed)
     except _BadPayloadError as error:
         raise AnnotationError(f"bitmap.data: {error}", object_index=objects[len(pngs)]) from error
-    scanlines: list[bytes] = []
     layout = np.zeros((len(pngs), 6), np.int64)
     visible = np.zeros((len(pngs), 256), np.bool_)
+    packed: list[NDArray[np.uint8]] = []
+    batch: list[bytes] = []
+    seen = held = 0
     try:
         for lines in _read_all(pngs, levels, limit, layout, visible):
-            scanlines.append(lines)  # noqa: PERF402  (here too)
+            batch.append(lines)
+            held += len(lines)
+            seen += 1
+            # Pixels are held for a few megabytes at a time; packed masks are an eighth or less.
+            if held > _BATCH_BYTES or seen == len(pngs):
+                packed.append(_pack(batch, layout, visible, seen - len(batch), objects))
+                batch, held = [], 0
     except _BadPayloadError as error:
-        index = objects[len(scanlines)]
-        raise AnnotationError(f"bitmap.data: {error}", object_index=index) from error
-    return _pack(scanlines, layout, visible, objects)
+        raise AnnotationError(f"bitmap.data: {error}", object_index=objects[seen]) from error
+    start = offsets(layout[:, 0] * ((layout[:, 1] + 7) // 8))
+    bits = packed[0] if len(packed) == 1 else np.concatenate(packed)
+    return Masks(start, np.ascontiguousarray(layout[:, :2]), bits)
 
 
 def _read_all(
@@ -108,17 +120,24 @@ def _read_all(
     idat = np.zeros((len(pngs), 2), np.int64)
     scan(np.frombuffer(data, np.uint8), start, thresholds, limit, layout, visible, idat)
     pixels = memoryview(data)
+    total = 0
     for i, (first, last) in enumerate(idat.tolist()):
         if last:
             height, width, depth, channels = layout[i, :4].tolist()
             size = height * (1 + (width * depth * channels + 7) // 8)
-            yield _inflate(pixels[first:last], size)
+            scanlines = _inflate(pixels[first:last], size)
         else:
             picture = _read_png(pngs[i], limit, int(thresholds[i]))
             layout[i] = picture.layout
             if picture.visible is not None:
                 visible[i] = picture.visible
-            yield picture.scanlines
+            scanlines = picture.scanlines
+        total += int(layout[i, 0]) * int(layout[i, 1])
+        if total > MAX_MASK_PIXELS:
+            raise _BadPayloadError(
+                f"the annotation's bitmaps have more than {MAX_MASK_PIXELS} pixels together"
+            )
+        yield scanlines
 
 
 def _inflate(data: bytes | memoryview, size: int) -> bytes:
@@ -266,9 +285,12 @@ def _pack(
     scanlines: Sequence[bytes],
     layout: NDArray[np.int64],
     visible: NDArray[np.bool_],
+    first: int,
     objects: Sequence[int],
-) -> Masks:
-    """Unfilter all pictures and pack their masks."""
+) -> NDArray[np.uint8]:
+    """Unfilter pictures and pack their masks; the first one is number `first` of all."""
+    layout = layout[first : first + len(scanlines)]
+    visible = visible[first : first + len(scanlines)]
     raw = np.frombuffer(b"".join(scanlines), np.uint8)
     raw_start = offsets([len(lines) for lines in scanlines])
     height, width, depth, channels = layout[:, :4].T
@@ -279,6 +301,7 @@ def _pack(
     bad = unpack(raw, raw_start, layout, visible, bits, bits_start, scratch)
     if bad >= 0:
         raise AnnotationError(
-            "bitmap.data: the PNG has a row filter that does not exist", object_index=objects[bad]
+            "bitmap.data: the PNG has a row filter that does not exist",
+            object_index=objects[first + bad],
         )
-    return Masks(bits_start, np.ascontiguousarray(layout[:, :2]), bits)
+    return bits

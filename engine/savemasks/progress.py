@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from time import monotonic
 
 from tqdm import tqdm
@@ -16,15 +16,19 @@ def progress(quiet: bool) -> Iterator[Callable[[int, int, int], None] | None]:
     if quiet:
         yield None
     elif sys.stderr.isatty():
-        with tqdm(unit="img", dynamic_ncols=True, disable=None) as bar:
-            yield _bar_updater(bar)
+        with ExitStack() as stack:
+            yield _bar_updater(stack)
     else:
         yield _line_printer()
 
 
-def _bar_updater(bar: "tqdm[None]") -> Callable[[int, int, int], None]:
+def _bar_updater(stack: ExitStack) -> Callable[[int, int, int], None]:
+    bar: tqdm[None] | None = None
+
     def update(done: int, failed: int, total: int) -> None:
-        bar.total = total
+        nonlocal bar
+        if bar is None:  # not earlier, or start-up would count as slowness
+            bar = stack.enter_context(tqdm(total=total, unit="img", dynamic_ncols=True))
         bar.set_postfix(errors=failed, refresh=False)
         bar.update(done - bar.n)
 

@@ -190,12 +190,12 @@ def _datasets(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Data
         yield Dataset(folder, prefix.rstrip("/"))  # listing it will say why
         return
     for path in entries:
-        if path.name.startswith(".") or not path.is_dir():
-            continue
         real = os.path.realpath(path)
-        if real in above:  # a symbolic link to a data set that it lies in
-            continue
+        if path.name.startswith(".") or real in above:
+            continue  # hidden, or a symbolic link to a data set that it lies in
         try:
+            if not _is_folder(path):
+                continue
             own = _is_folder(path / "img") or _is_folder(path / "ann")
             nested = _is_folder(path / "datasets")
         except OSError:

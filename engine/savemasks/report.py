@@ -1,6 +1,6 @@
 """What a run did: totals in memory, items streamed to a JSON report."""
 
-import os
+import secrets
 from collections import Counter
 from dataclasses import dataclass, field
 from io import FileIO
@@ -129,7 +129,7 @@ class ReportWriter:
                 # A pipe or a terminal: nothing to replace.
                 self._file = FileIO(path, "wb")
             else:
-                self._unfinished = path.with_name(f".savemasks-{os.getpid()}-report.part")
+                self._unfinished = path.with_name(f".savemasks-{secrets.token_hex(8)}.part")
                 self._file = FileIO(self._unfinished, "xb")
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -22,6 +22,7 @@ from pydantic import (
     StrictStr,
     Tag,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -50,6 +51,15 @@ def _is_gray(value: object) -> bool:
     return isinstance(value, list | tuple) and len(value) == 3 and value[0] == value[1] == value[2]
 
 
+def _placeholder(name: str) -> str:
+    if not name.startswith("$"):
+        raise PydanticCustomError(
+            "placeholder",
+            'must be a placeholder such as "$0"; projects are named on the command line',
+        )
+    return name
+
+
 def _folder_below_out(dst: str) -> str:
     path = PurePosixPath(dst)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in dst or "\0" in dst:
@@ -66,6 +76,15 @@ DeepGray = Annotated[tuple[Gray16, Gray16, Gray16], BeforeValidator(_three_chann
 MachineColor = Annotated[
     Annotated[Color, Tag("color")] | Annotated[DeepGray, Tag("gray")],
     Discriminator(lambda value: "gray" if _is_gray(value) else "color"),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": MAX_GRAY},
+            "minItems": 3,
+            "maxItems": 3,
+            "description": "RGB, 0..255; or a gray up to 65535, if all colours are grays",
+        }
+    ),
 ]
 MachineMapping = Annotated[dict[StrictStr, MachineColor], Field(max_length=MAX_CLASSES)]
 HumanMapping = Annotated[dict[StrictStr, Color], Field(max_length=MAX_CLASSES)]
@@ -159,7 +178,7 @@ class SaveMasks(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     action: Literal["save_masks"]
-    src: tuple[StrictStr, ...] = ()
+    src: tuple[Annotated[StrictStr, AfterValidator(_placeholder)], ...] = ()
     dst: Annotated[StrictStr, AfterValidator(_folder_below_out)]
     settings: Settings
 

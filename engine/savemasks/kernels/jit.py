@@ -67,6 +67,10 @@ def cache_folder() -> Path | None:
             ):
                 continue  # somebody else could plant code there
             tempfile.TemporaryFile(dir=folder).close()
+            for name in ("compile", "cache"):
+                # Somebody else's lock file, or a file system without locks, is of no use.
+                with _lock_file(folder, name).open("a") as file:
+                    fcntl.flock(file, fcntl.LOCK_SH)
         except OSError:
             continue
         return folder
@@ -90,9 +94,13 @@ def _lock(name: str, operation: int) -> Iterator[None]:
     if folder is None:
         yield
         return
-    with (folder / f"savemasks-{name}.lock").open("a") as file:
+    with _lock_file(folder, name).open("a") as file:
         fcntl.flock(file, operation)
         yield
+
+
+def _lock_file(folder: Path, name: str) -> Path:
+    return folder / f"savemasks-{name}.lock"
 
 
 class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is not typed

@@ -33,8 +33,7 @@ PAETH = 4
 
 # Zeros in a row, in words of eight bytes, from which a match is shorter than literals.
 _ZERO_WORDS = 2
-# Bytes that Adler-32 can add up in 32 bits.
-_MODULUS = 65521
+_MODULUS = 65521  # of Adler-32
 
 
 @kernel
@@ -181,7 +180,7 @@ def _add_to_adler(adler: int, data: Array, size: int) -> int:
     high = adler >> 16
     first = 0
     while first < size:
-        n = min(size - first, 4096)
+        n = min(size - first, 4096)  # as many as 32 bits can add up
         total = np.uint32(0)
         weighted = np.uint32(0)
         for i in range(n):
