@@ -99,6 +99,18 @@ def _fill_parity(
 
 
 @kernel
+def _edge(rings: Rings, start: int, stop: int, i: int) -> tuple[int, int, int, int]:
+    """The edge that ends in vertex i of a closed ring, seen from the window."""
+    j = i - 1 if i > start else stop - 1
+    return (
+        rings.xy[j, 0] - rings.left,
+        rings.xy[j, 1] - rings.top,
+        rings.xy[i, 0] - rings.left,
+        rings.xy[i, 1] - rings.top,
+    )
+
+
+@kernel
 def _collect_edges(rings: Rings, height: int, work: Work) -> tuple[int, int]:
     """List the edges that cross window rows, each under its first row; return the row range."""
     count = 0
@@ -108,11 +120,7 @@ def _collect_edges(rings: Rings, height: int, work: Work) -> tuple[int, int]:
         start = rings.vertex[ring]
         stop = rings.vertex[ring + 1]
         for i in range(start, stop):
-            j = i - 1 if i > start else stop - 1
-            x0 = rings.xy[j, 0] - rings.left
-            y0 = rings.xy[j, 1] - rings.top
-            x1 = rings.xy[i, 0] - rings.left
-            y1 = rings.xy[i, 1] - rings.top
+            x0, y0, x1, y1 = _edge(rings, start, stop, i)
             if y1 < y0:
                 x0, y0, x1, y1 = x1, y1, x0, y0
             row = max(y0, 0)
@@ -173,11 +181,7 @@ def fill_rings(out: Array, rings: Rings, value: Any, work: Work) -> None:
         start = rings.vertex[ring]
         stop = rings.vertex[ring + 1]
         for i in range(start, stop):
-            j = i - 1 if i > start else stop - 1
-            x0 = rings.xy[j, 0] - rings.left
-            y0 = rings.xy[j, 1] - rings.top
-            x1 = rings.xy[i, 0] - rings.left
-            y1 = rings.xy[i, 1] - rings.top
+            x0, y0, x1, y1 = _edge(rings, start, stop, i)
             draw_line(out, x0, y0, x1, y1, value)
     first_row, last_row = _collect_edges(rings, out.shape[0], work)
     count = 0
