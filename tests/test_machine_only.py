@@ -94,6 +94,7 @@ def test_many_bitmaps_of_the_whole_frame_are_never_all_unpacked_at_once() -> Non
     # 40 masks are 20 MB packed and 160 MB as pixels.
     assert peak < 80_000_000
     labels, _ = painter.labels(shapes)
+    assert labels is not None
     assert np.array_equal(labels, mask // 255)
 
 

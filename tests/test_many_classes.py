@@ -44,6 +44,7 @@ def test_every_class_keeps_its_own_gray(classes: int) -> None:
     png = b"".join(encode_png(mask))
     assert Image.open(io.BytesIO(png)).mode == ("L" if classes < 256 else "I;16")
     read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert read is not None
     assert np.array_equal(read, mask)
     assert np.array_equal(pyvips.Image.new_from_buffer(png, "").numpy(), mask)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))), mask)

@@ -135,4 +135,5 @@ def test_a_disabled_node_takes_its_edges_with_it_and_edges_come_from_the_class()
     labels, _ = painter.labels(painter.parse(orjson.dumps(annotation)))
     expected = np.zeros((10, 10), np.uint8)
     expected[1, 1:9] = 1
+    assert labels is not None
     assert np.array_equal(labels, expected)

@@ -50,7 +50,8 @@ def _object_areas(shapes: Shapes) -> NDArray[np.float64]:
         areas,
     )
     objects = int(np.max(shapes.object_index, initial=-1)) + 1
-    totals = np.bincount(shapes.object_index, weights=areas, minlength=objects)
+    totals = np.zeros(objects, np.float64)
+    np.add.at(totals, shapes.object_index, areas)
     for solid in np.unique(shapes.object_index[shapes.kind == FACE]):
         order = np.flatnonzero(shapes.object_index == solid)
         totals[solid] = _painted_pixels(shapes, order)

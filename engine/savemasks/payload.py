@@ -258,7 +258,7 @@ def _visible_grays(chunks: dict[bytes, bytes], depth: int, threshold: int) -> ND
     if b"tRNS" in chunks:
         # The transparent sample falls below any threshold, all others reach it.
         levels = 255 * (samples != int.from_bytes(chunks[b"tRNS"][:2]))
-    visible: NDArray[np.bool_] = np.greater_equal(levels, threshold)
+    visible: NDArray[np.bool_] = np.asarray(levels >= threshold, np.bool_)
     return visible
 
 

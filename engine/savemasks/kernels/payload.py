@@ -13,34 +13,70 @@ ANY = 2  # any of its channels does
 @kernel
 def _unfilter(kind: int, line: Array, above: Array, out: Array, step: int) -> None:
     """Undo a PNG row filter; `step` is the distance in bytes of the pixel to the left."""
-    for i in range(line.size):
-        a = int(out[i - step]) if i >= step else 0
-        b = int(above[i])
-        guess = 0
-        if kind == 1:
-            guess = a
-        elif kind == 2:
-            guess = b
-        elif kind == 3:
-            guess = (a + b) >> 1
-        elif kind == 4:
+    n = line.size
+    if kind == 0:
+        for i in range(n):
+            out[np.uint64(i)] = line[np.uint64(i)]
+    elif kind == 1:
+        for i in range(n):
+            out[i] = line[i] + (out[i - step] if i >= step else 0)
+    elif kind == 2:
+        for i in range(n):
+            out[np.uint64(i)] = line[np.uint64(i)] + above[np.uint64(i)]
+    elif kind == 3:
+        for i in range(n):
+            left = int(out[i - step]) if i >= step else 0
+            out[i] = line[i] + ((left + int(above[i])) >> 1)
+    else:
+        for i in range(n):
+            a = int(out[i - step]) if i >= step else 0
+            b = int(above[i])
             c = int(above[i - step]) if i >= step else 0
-            pa = abs(b - c)
-            pb = abs(a - c)
-            pc = abs(a + b - 2 * c)
-            if pa <= pb and pa <= pc:
-                guess = a
-            elif pb <= pc:
-                guess = b
-            else:
-                guess = c
-        out[i] = (int(line[i]) + guess) & 0xFF
+            to_a = abs(b - c)
+            to_b = abs(a - c)
+            to_c = abs(a + b - 2 * c)
+            guess = a if to_a <= to_b and to_a <= to_c else (b if to_b <= to_c else c)
+            out[i] = line[i] + guess
+
+
+@kernel
+def _pack_bytes(line: Array, width: int, visible: Array, out: Array) -> None:
+    """Pack a row of 8-bit samples: eight look-ups for a byte."""
+    whole = width >> 3
+    for k in range(whole):
+        bits = 0
+        for j in range(8):
+            bits = (bits << 1) | int(visible[line[np.uint64(8 * k + j)]])
+        out[k] = bits
+    if width & 7:
+        bits = 0
+        for x in range(8 * whole, width):
+            bits |= int(visible[line[x]]) << (7 - (x & 7))
+        out[whole] = bits
+
+
+@kernel
+def _pack_bits(line: Array, width: int, visible: Array, out: Array) -> None:
+    """Pack a row of 1-bit samples, which is packed already but for what the bits mean."""
+    flip = 0xFF if visible[0] else 0
+    keep = 0xFF if visible[0] != visible[1] else 0
+    fill = 0xFF if visible[0] and visible[1] else 0
+    for k in range(out.size):
+        out[k] = ((int(line[k]) ^ flip) & keep) | fill
+    if width & 7:
+        out[out.size - 1] &= 0xFF00 >> (width & 7) & 0xFF
 
 
 @kernel
 def _pack_row(line: Array, layout: Array, visible: Array, out: Array) -> None:
     """Set a bit of `out` for every pixel of an unfiltered row that belongs to the mask."""
     _, width, depth, channels, mode, threshold = layout
+    if mode == LOOKUP and depth == 8:
+        _pack_bytes(line, width, visible, out)
+        return
+    if mode == LOOKUP and depth == 1:
+        _pack_bits(line, width, visible, out)
+        return
     out[:] = 0
     for x in range(width):
         if mode == LOOKUP:
