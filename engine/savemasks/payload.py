@@ -244,11 +244,10 @@ def _visible_entries(chunks: dict[bytes, bytes], threshold: int) -> NDArray[np.b
     """Palette entries that belong to the mask: by their alpha, or without tRNS by their colour."""
     palette = np.frombuffer(chunks.get(b"PLTE", b"").ljust(768, b"\0")[:768], np.uint8)
     if b"tRNS" not in chunks:
-        visible: NDArray[np.bool_] = (palette.reshape(256, 3) >= threshold).any(axis=1)
-        return visible
-    alpha = chunks[b"tRNS"].ljust(256, b"\xff")[:256]
-    opaque: NDArray[np.bool_] = np.frombuffer(alpha, np.uint8) >= threshold
-    return opaque
+        levels = np.maximum.reduce(palette.reshape(256, 3), axis=1)
+    else:
+        levels = np.frombuffer(chunks[b"tRNS"].ljust(256, b"\xff")[:256], np.uint8)
+    return np.asarray(levels >= threshold, np.bool_)
 
 
 def _visible_grays(chunks: dict[bytes, bytes], depth: int, threshold: int) -> NDArray[np.bool_]:
@@ -258,8 +257,7 @@ def _visible_grays(chunks: dict[bytes, bytes], depth: int, threshold: int) -> ND
     if b"tRNS" in chunks:
         # The transparent sample falls below any threshold, all others reach it.
         levels = 255 * (samples != int.from_bytes(chunks[b"tRNS"][:2]))
-    visible: NDArray[np.bool_] = np.asarray(levels >= threshold, np.bool_)
-    return visible
+    return np.asarray(levels >= threshold, np.bool_)
 
 
 def _read_by_libvips(png: bytes, threshold: int) -> _Picture:
