@@ -244,7 +244,7 @@ def _visible_entries(chunks: dict[bytes, bytes], threshold: int) -> NDArray[np.b
     """Palette entries that belong to the mask: by their alpha, or without tRNS by their colour."""
     palette = np.frombuffer(chunks.get(b"PLTE", b"").ljust(768, b"\0")[:768], np.uint8)
     if b"tRNS" not in chunks:
-        levels = np.maximum.reduce(palette.reshape(256, 3), axis=1)
+        levels = np.max(palette.reshape(256, 3), axis=1)
     else:
         levels = np.frombuffer(chunks[b"tRNS"].ljust(256, b"\xff")[:256], np.uint8)
     return np.asarray(levels >= threshold, np.bool_)
