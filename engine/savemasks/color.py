@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .kernels import color as kernels
 from .palette import Palette
+from .scratch import Scratch
 
 Labels = NDArray[np.unsignedinteger[Any]]
 
@@ -35,3 +36,21 @@ def color_human(
     pixels = image.reshape(height, 3 * width)
     pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all originals
     kernels.human(pixels, labels, palette.colors, out.reshape(height, 6 * width + 3))
+
+
+def machine_mask(labels: Labels, palette: Palette, scratch: Scratch) -> NDArray[Any]:
+    """The machine mask in memory of `scratch`."""
+    shape = labels.shape if palette.is_gray else (*labels.shape, 3)
+    out = scratch.take("machine", shape, palette.colors.dtype)
+    color_machine(labels, palette, out)
+    return out
+
+
+def human_page(
+    image: NDArray[np.uint8], labels: Labels, palette: Palette, scratch: Scratch
+) -> NDArray[np.uint8]:
+    """The human picture in memory of `scratch`."""
+    height, width = labels.shape
+    out = scratch.take("page", (height, 2 * width + 1, 3))
+    color_human(image, labels, palette, out)
+    return out

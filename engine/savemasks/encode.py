@@ -1,4 +1,8 @@
-"""Pixels → PNG, framed here and deflated by ISA-L."""
+"""Pixels → PNG, framed here.
+
+Usual masks and pages are deflated by kernels that know where they repeat themselves, everything
+else by ISA-L.
+"""
 
 import struct
 from typing import Any
@@ -7,7 +11,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from .color import color_human, color_machine
+from .color import human_page, machine_mask
 from .kernels import page, runs
 from .kernels.deflate import SYMBOLS
 from .kernels.png import filter_up
@@ -80,10 +84,7 @@ def encode_machine(
         stream = _deflate_runs(labels, np.ascontiguousarray(colors[:, 0]), scratch)
         if stream is not None:
             return _frame(stream, width, height, 8, _COLOUR_TYPES[1])
-    shape = labels.shape if palette.is_gray else (height, width, 3)
-    pixels = scratch.take("machine", shape, colors.dtype)
-    color_machine(labels, palette, pixels)
-    return encode_png(pixels, scratch)
+    return encode_png(machine_mask(labels, palette, scratch), scratch)
 
 
 def _deflate_runs(
@@ -133,9 +134,7 @@ def encode_human(
     if 3 * width + 3 <= _WINDOW:
         stream = _deflate_page(image.reshape(height, 3 * width), labels, palette, scratch)
     if stream is None:
-        pixels = scratch.take("page", (height, 2 * width + 1, 3))
-        color_human(image, labels, palette, pixels)
-        return encode_png(pixels, scratch)
+        return encode_png(human_page(image, labels, palette, scratch), scratch)
     return _frame(stream, 2 * width + 1, height, 8, _COLOUR_TYPES[3])
 
 

@@ -74,7 +74,7 @@ class ItemError(SavemasksError):
     Attributes
     ----------
     kind
-        A word for reports: "annotation", "image" or "write".
+        A word for reports: "folder", "annotation", "image" or "write".
     message
         What is wrong and, where that helps, what would be right.
     file

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from .color import color_human, color_machine
+from .color import human_page, machine_mask
 from .encode import encode_human, encode_machine, encode_png
 from .kernels.jit import one_process_at_a_time
 from .order import paint_order
@@ -106,20 +106,14 @@ class Painter:
     def machine(self, labels: Labels, scratch: Scratch | None = None) -> NDArray[Any]:
         """Machine mask of a label map: (height, width) if all colours are gray, else RGB."""
         palette = _requested(self.machine_palette, "masks_machine")
-        shape = labels.shape if palette.is_gray else (*labels.shape, 3)
-        out = (scratch or Scratch()).take("machine", shape, palette.colors.dtype)
-        color_machine(labels, palette, out)
-        return out
+        return machine_mask(labels, palette, scratch or Scratch())
 
     def human(
         self, labels: Labels, image: NDArray[np.uint8], scratch: Scratch | None = None
     ) -> NDArray[np.uint8]:
         """Human picture (height, 2 * width + 1, 3) of a label map and its RGB original."""
         palette = _requested(self.human_palette, "masks_human")
-        height, width = labels.shape
-        out = (scratch or Scratch()).take("human", (height, 2 * width + 1, 3))
-        color_human(image, labels, palette, out)
-        return out
+        return human_page(image, labels, palette, scratch or Scratch())
 
 
 def _class_ranks(classes: Mapping[str, int], priority: Sequence[str]) -> NDArray[np.int64] | None:
