@@ -26,7 +26,7 @@ _SMALL = 1 << 16
 _MAX_CHUNK = (1 << 31) - 1
 _WINDOW = 32768  # how far back deflate reaches
 _FILTERS = (page.AVERAGE, page.PAETH)  # the best ones for photographs
-_SAMPLED_ROWS = 32
+_SAMPLED_ROWS = 16
 _TRIAL_BYTES = 1 << 17
 _PAYS = 0.7
 _PIXELS_PER_TOKEN = 8  # with fewer a mask is noise, and filtering and searching do better
@@ -97,9 +97,9 @@ def _deflate_runs(
     count, adler = runs.tokenize(labels, grays, tokens)
     if count < 0:
         return None
-    # At most two words a token, and one more for every 258 bytes that are repeated.
-    words = 2 * count + 2 * (height * (width + 1) // 258) + 1000
-    out = scratch.take("mask stream", (words,), np.uint32)
+    # At most one word a token, and one more for every 258 bytes that are repeated.
+    words = count + height * (width + 1) // 258 + 1000
+    out = scratch.take("mask stream", (words,), np.uint64)
     codes = scratch.take("run codes", (3, SYMBOLS), np.int64)
     size = runs.encode(tokens[:count], width + 1, adler, codes, _NO_PAIRS, out)
     return out.view(np.uint8)[:size].tobytes()
@@ -160,7 +160,7 @@ def _deflate_page(
         return None
     rows[:] = 0
     # No code is longer than 13 bits.
-    out = scratch.take("page stream", (height * stride * 13 // 32 + 1000,), np.uint32)
+    out = scratch.take("page stream", (height * stride * 13 // 64 + 1000,), np.uint64)
     size = page.encode(
         pixels,
         labels,

@@ -1,7 +1,7 @@
 """Deflate by hand (RFC 1951): one block of dynamic Huffman codes, matches only where told.
 
 For encoders that know where their data repeat and need not search. A stream is a `Bits`, whose
-words go to an array of uint32; all numbers stay below 2**63, so int64 does.
+words go to an array of uint64.
 """
 
 from typing import NamedTuple
@@ -12,17 +12,17 @@ from .jit import Array, kernel
 
 SYMBOLS = 286
 END = 256
-# Codes of at most 13 bits: two of them and the length of both fit 32 bits.
+# Codes of at most 13 bits: two of them and the length of both fit 32 bits, four of them 64.
 LONGEST_CODE = 13
 LONGEST_MATCH = 258
 
 
 class Bits(NamedTuple):
-    """A place in a stream: the next word, and the bits (fewer than 32) that wait for it."""
+    """A place in a stream: the next word, and the bits (fewer than 64) that wait for it."""
 
-    word: int
-    waiting: int
-    fill: int
+    word: np.uint64
+    waiting: np.uint64
+    fill: np.uint64
 
 
 class Codes(NamedTuple):
@@ -30,7 +30,7 @@ class Codes(NamedTuple):
 
     code, length    (286,) int64: Huffman codes of literals and lengths, first bit lowest
     pairs           (65536,) uint32: two literals (the first one low) as code | length << 27;
-                    not needed without put_pair
+                    not needed without literals in fours
     near, far       what the two distance codes stand for
     """
 
@@ -43,12 +43,15 @@ class Codes(NamedTuple):
 
 @kernel
 def put(out: Array, at: Bits, code: int, length: int) -> Bits:
-    """Append up to 32 bits. The word is stored every time, which is faster than asking."""
-    waiting = at.waiting | (code << at.fill)
-    fill = at.fill + length
-    out[np.uint64(at.word)] = np.uint32(waiting & 0xFFFFFFFF)
-    full = fill >> 5
-    return Bits(at.word + full, waiting >> (full << 5), fill & 31)
+    """Append up to 63 bits. The word is stored every time, which is faster than asking."""
+    bits = np.uint64(code)
+    waiting = at.waiting | (bits << at.fill)
+    fill = at.fill + np.uint64(length)
+    out[at.word] = waiting
+    full = fill >> np.uint64(6)
+    # What did not fit. Shifted in two steps, for a shift by 64 would be undefined.
+    rest = (bits >> np.uint64(1)) >> (np.uint64(63) - at.fill)
+    return Bits(at.word + full, rest if full else waiting, fill & np.uint64(63))
 
 
 @kernel
@@ -98,24 +101,29 @@ def put_match(out: Array, at: Bits, codes: Codes, length: int, is_far: bool) -> 
 
 
 @kernel
-def put_pair(out: Array, at: Bits, codes: Codes, data: Array, i: int) -> Bits:
-    """Append bytes i and i + 1 as literals."""
-    first = np.uint64(data[np.uint64(i)])
-    second = np.uint64(data[np.uint64(i + 1)])
-    pair = int(codes.pairs[first | (second << np.uint64(8))])
-    return put(out, at, pair & 0x7FFFFFF, pair >> 27)
+def put_four(out: Array, at: Bits, codes: Codes, four: np.uint64) -> Bits:
+    """Append four literals, the low bytes of `four`, lowest first."""
+    low = np.uint64(codes.pairs[four & np.uint64(0xFFFF)])
+    high = np.uint64(codes.pairs[(four >> np.uint64(16)) & np.uint64(0xFFFF)])
+    size = low >> np.uint64(27)
+    code = (low & np.uint64(0x7FFFFFF)) | ((high & np.uint64(0x7FFFFFF)) << size)
+    return put(out, at, code, size + (high >> np.uint64(27)))
 
 
 @kernel
 def put_literals(out: Array, at: Bits, codes: Codes, data: Array, first: int, last: int) -> Bits:
-    """Append bytes first..last (excluded) as literals, two at a time."""
+    """Append bytes first..last (excluded) as literals."""
     i = first
-    while i + 2 <= last:
-        at = put_pair(out, at, codes, data, i)
-        i += 2
-    if i < last:
+    while i + 4 <= last:
+        four = np.uint64(data[np.uint64(i)])
+        for k in range(1, 4):
+            four |= np.uint64(data[np.uint64(i + k)]) << np.uint64(8 * k)
+        at = put_four(out, at, codes, four)
+        i += 4
+    while i < last:
         symbol = data[i]
         at = put(out, at, codes.code[symbol], codes.length[symbol])
+        i += 1
     return at
 
 
@@ -195,7 +203,7 @@ def _assign_codes(code: Array, length: Array) -> None:
 @kernel
 def begin(out: Array, codes: Codes) -> Bits:
     """Write zlib's header, that of the only block, and its codes."""
-    at = put(out, Bits(0, 0, 0), 0x0178, 16)
+    at = put(out, Bits(np.uint64(0), np.uint64(0), np.uint64(0)), 0x0178, 16)
     near, _, _ = _distance_symbol(codes.near)
     far, _, _ = _distance_symbol(codes.far)
     at = put(out, at, 0b101, 3)  # last block, dynamic codes
@@ -223,9 +231,8 @@ def _put_code_length(out: Array, at: Bits, length: int) -> Bits:
 def finish(out: Array, at: Bits, codes: Codes, adler: int) -> int:
     """Write the end of the block and the checksum; return the stream's size in bytes."""
     at = put(out, at, codes.code[END], codes.length[END])
-    at = put(out, at, 0, (8 - (at.fill & 7)) & 7)
+    at = put(out, at, 0, int(np.uint64(8) - (at.fill & np.uint64(7))) & 7)
     for shift in range(24, -8, -8):
         at = put(out, at, (adler >> shift) & 0xFF, 8)
-    size = 4 * at.word + (at.fill >> 3)
-    put(out, at, 0, 31)  # the last word, if bits are waiting
-    return size
+    put(out, at, 0, 0)  # the last word, if bits are waiting
+    return 8 * int(at.word) + (int(at.fill) >> 3)

@@ -21,9 +21,9 @@ from .deflate import (
     fit_codes,
     fit_pairs,
     put,
+    put_four,
     put_literals,
     put_match,
-    put_pair,
 )
 from .jit import Array, kernel
 
@@ -31,8 +31,7 @@ UP = 2
 AVERAGE = 3
 PAETH = 4
 
-# Zeros in a row, in words of eight bytes, from which a match is shorter than literals.
-_ZERO_WORDS = 2
+_CHUNK = 64
 _MODULUS = 65521  # of Adler-32
 
 
@@ -98,51 +97,85 @@ def filter_band(image: Array, kind: int, out: Array) -> None:
 
 
 @kernel
-def _compose(image: Array, labels: Array, table: Array, row: Array) -> bool:
-    """Write one page row behind three bytes of margin; say whether anything is painted."""
+def _is_painted(labels: Array) -> bool:
+    """Whether any pixel of a row is."""
+    any_label = labels[0]
+    for x in range(labels.size):
+        any_label |= labels[np.uint64(x)]
+    return any_label != 0
+
+
+@kernel
+def _compose_left(image: Array, row: Array) -> None:
+    """Write a page row behind three bytes of margin: original, divider, first pixel of the rest."""
     n = image.size
     for i in range(n):
         row[np.uint64(i + 3)] = image[np.uint64(i)]
     row[n + 3] = 0
     row[n + 4] = 255
     row[n + 5] = 0
+    for i in range(3):
+        row[n + 6 + i] = image[i]
+
+
+@kernel
+def _mirror(row: Array, n: int) -> None:
+    """Write the other half of a page row: the original's n bytes again."""
     for i in range(n):
-        row[np.uint64(n + 6 + i)] = image[np.uint64(i)]
-    any_label = labels[0]
-    for x in range(labels.size):
-        any_label |= labels[np.uint64(x)]
-    if any_label == 0:
-        return False
-    for x in range(labels.size):
-        label = labels[x]
+        row[np.uint64(n + 6 + i)] = row[np.uint64(i + 3)]
+
+
+@kernel
+def _unpainted(labels: Array, labels_above: Array, first: int) -> int:
+    """The first pixel from `first` on that is painted in either row, or the row's end."""
+    x = first
+    while x + _CHUNK <= labels.size:
+        any_label = labels[0] ^ labels[0]
+        for i in range(_CHUNK):
+            any_label |= labels[np.uint64(x + i)] | labels_above[np.uint64(x + i)]
+        if any_label:
+            break
+        x += _CHUNK
+    while x < labels.size and labels[np.uint64(x)] == 0 and labels_above[np.uint64(x)] == 0:
+        x += 1
+    return x
+
+
+@kernel
+def _mix(labels: Array, table: Array, row: Array) -> None:
+    """Mix painted pixels of the right half half and half with their colours."""
+    x = _unpainted(labels, labels, 0)
+    while x < labels.size:
+        label = labels[np.uint64(x)]
         if label:
             for channel in range(3):
-                i = 3 * x + channel
-                row[n + 6 + i] = (int(image[i]) + int(table[label, channel])) >> 1
-    return True
+                i = np.uint64(3 * (labels.size + x) + 6 + channel)
+                row[i] = (int(row[i]) + int(table[label, channel])) >> 1
+            x += 1
+        else:
+            x = _unpainted(labels, labels, x)
 
 
 @kernel
 def _put_left(out: Array, at: Bits, codes: Codes, data: Array, words: Array, last: int) -> Bits:
     """Code bytes 0..last (excluded) of a filtered row: literals, and matches for runs of zeros."""
-    k = 0
-    whole = last >> 3
+    whole = np.uint64(last >> 3)
+    k = np.uint64(0)
     while k < whole:
-        if words[k] != 0:
-            for i in range(8 * k, 8 * k + 8, 2):
-                at = put_pair(out, at, codes, data, i)
-            k += 1
-            continue
-        run = k + 1
-        while run < whole and words[run] == 0:
-            run += 1
-        if run - k >= _ZERO_WORDS:
+        word = words[k]
+        # There is always another word behind the last whole one.
+        if word == 0 and words[k + np.uint64(1)] == 0:
+            run = k + np.uint64(1)
+            while run < whole and words[run] == 0:
+                run += np.uint64(1)
             at = put(out, at, codes.code[0], codes.length[0])
-            at = put_match(out, at, codes, 8 * (run - k) - 1, False)
+            at = put_match(out, at, codes, 8 * int(run - k) - 1, False)
+            k = run
         else:
-            at = put_literals(out, at, codes, data, 8 * k, 8 * run)
-        k = run
-    return put_literals(out, at, codes, data, 8 * whole, last)
+            at = put_four(out, at, codes, word)
+            at = put_four(out, at, codes, word >> np.uint64(32))
+            k += np.uint64(1)
+    return put_literals(out, at, codes, data, 8 * (last >> 3), last)
 
 
 @kernel
@@ -154,43 +187,51 @@ def _put_right(
     right = 3 * width + 4
     x = 0
     while x < width:
-        start = x
-        # The first pixel has another left neighbour than its twin.
+        first = x
+        # The first pixel has another left neighbour than its twin, and so has one right of paint.
+        x += 1
         while x < width and (
-            x == 0
-            or labels[x] != 0
-            or labels_above[x] != 0
-            or labels[x - 1] != 0
-            or labels_above[x - 1] != 0
+            labels[np.uint64(x)] != 0
+            or labels_above[np.uint64(x)] != 0
+            or labels[np.uint64(x - 1)] != 0
+            or labels_above[np.uint64(x - 1)] != 0
         ):
             x += 1
-        at = put_literals(out, at, codes, data, right + 3 * start, right + 3 * x)
-        start = x
-        while x < width and labels[x] == 0 and labels_above[x] == 0:
-            x += 1
-        if x > start:
-            at = put_match(out, at, codes, 3 * (x - start), True)
+        at = put_literals(out, at, codes, data, right + 3 * first, right + 3 * x)
+        first = x
+        x = _unpainted(labels, labels_above, x)
+        if x > first:
+            at = put_match(out, at, codes, 3 * (x - first), True)
     return at
 
 
 @kernel
-def _add_to_adler(adler: int, data: Array, size: int) -> int:
-    """Adler-32 of more bytes."""
+def _sums(data: Array, first: int, last: int) -> tuple[int, int]:
+    """Sum of bytes first..last (excluded), and that of each times the bytes from it to the end."""
+    total = 0
+    weighted = 0
+    while first < last:
+        n = min(last - first, 4096)  # as many as 32 bits can add up
+        part = np.uint32(0)
+        weighted_part = np.uint32(0)
+        for i in range(n):
+            # Kept to 32 bits at every step, or the vectors would be half as wide.
+            byte = np.uint32(data[np.uint64(first + i)])
+            part = np.uint32(part + byte)
+            weighted_part = np.uint32(weighted_part + np.uint32(np.uint32(n - i) * byte))
+        weighted += n * total + int(weighted_part)
+        total += int(part)
+        first += n
+    return total, weighted
+
+
+@kernel
+def _advance(adler: int, size: int, total: int, weighted: int) -> int:
+    """Adler-32 after `size` more bytes of which the sums are known."""
     low = adler & 0xFFFF
     high = adler >> 16
-    first = 0
-    while first < size:
-        n = min(size - first, 4096)  # as many as 32 bits can add up
-        total = np.uint32(0)
-        weighted = np.uint32(0)
-        for i in range(n):
-            byte = np.uint32(data[np.uint64(first + i)])
-            total += byte
-            weighted += np.uint32(n - i) * byte
-        high = (high + n * low + int(weighted)) % _MODULUS
-        low = (low + int(total)) % _MODULUS
-        first += n
-    return (high << 16) | low
+    high = (high + size * low + weighted) % _MODULUS
+    return (high << 16) | ((low + total) % _MODULUS)
 
 
 @kernel
@@ -239,25 +280,33 @@ def encode(
     row = rows[0]
     above = rows[1]
     filtered = rows[2]
-    size = 6 * width + 4
+    filtered[0] = kind
+    n = 3 * width
     painted_above = False
     for y in range(height):
-        painted = _compose(image[y], labels[y], table, row)
-        filtered[0] = kind
+        painted = _is_painted(labels[y])
+        _compose_left(image[y], row)
         if painted or painted_above:
-            filter_row(kind, row, above, filtered, 0, size - 1)
-        else:
-            filter_row(kind, row, above, filtered, 0, 3 * width + 6)
-            for i in range(4, 3 * width + 1):
-                filtered[np.uint64(3 * width + 3 + i)] = filtered[np.uint64(i)]
-        adler = _add_to_adler(adler, filtered, size)
-        at = _put_left(out, at, codes, filtered, words[2], 3 * width + 4)
-        if painted or painted_above:
+            if not painted_above:
+                _mirror(above, n)  # nobody has needed it before
+            _mirror(row, n)
+            _mix(labels[y], table, row)
+            filter_row(kind, row, above, filtered, 0, 2 * n + 3)
+            total, weighted = _sums(filtered, 0, 2 * n + 4)
+            adler = _advance(adler, 2 * n + 4, total, weighted)
+            at = _put_left(out, at, codes, filtered, words[2], n + 4)
             at = _put_right(out, at, codes, filtered, labels[y], labels[max(y - 1, 0)])
         else:
-            at = put_literals(out, at, codes, filtered, 3 * width + 4, 3 * width + 7)
+            # Divider and first right pixel have other neighbours, all that follows is the left
+            # half again from its second pixel on.
+            filter_row(kind, row, above, filtered, 0, n + 6)
+            total, weighted = _sums(filtered, 0, n + 7)
+            adler = _advance(adler, n + 7, total, weighted)
+            total, weighted = _sums(filtered, 4, n + 1)
+            adler = _advance(adler, n - 3, total, weighted)
+            at = _put_left(out, at, codes, filtered, words[2], n + 7)
             if width > 1:
-                at = put_match(out, at, codes, 3 * width - 3, True)
+                at = put_match(out, at, codes, n - 3, True)
         row, above = above, row
         painted_above = painted
     return finish(out, at, codes, adler)
