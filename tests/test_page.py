@@ -12,13 +12,25 @@ from numpy.typing import NDArray
 from savemasks import encode
 from savemasks.color import color_human
 from savemasks.encode import encode_human
+from savemasks.kernels import gray
 from savemasks.kernels import page as kernels
 from savemasks.palette import Palette, human_palette
 from savemasks.scratch import Scratch
 from test_encode import assert_decodes_to, chunks_of
 
-PALETTE = human_palette({"a": (200, 30, 120), "b": (0, 0, 0), "c": (255, 255, 255)})
-ORIGINALS = ["noise", "zeros", "full", "slope", "photo", "checks", "rows"]
+PALETTE = human_palette({"a": (200, 30, 120), "b": (0, 7, 0), "c": (255, 255, 255)})
+# "gray ..." and the regular ones have equal channels, which are coded in another way.
+ORIGINALS = [
+    "noise",
+    "zeros",
+    "full",
+    "slope",
+    "photo",
+    "checks",
+    "rows",
+    "gray noise",
+    "gray photo",
+]
 PAINTED = ["nothing", "all", "noise", "blocks", "columns", "first", "last", "rows"]
 
 
@@ -33,6 +45,11 @@ def original(kind: str, height: int, width: int, rng: np.random.Generator) -> ND
         "photo": lambda: 120 + rng.normal(0, 5, (height, width, 3)) + 60 * np.sin(columns / 9),
         "checks": lambda: 255 * ((rows // 3 + columns // 5) % 2) + np.zeros(shape),
         "rows": lambda: 50 * (rows % 5) + np.zeros(shape),
+        "gray noise": lambda: np.repeat(rng.integers(0, 256, (height, width, 1)), 3, axis=2),
+        "gray photo": lambda: (
+            np.repeat(120 + rng.normal(0, 2, (height, width, 1)), 3, axis=2)
+            + 60 * np.sin((columns + rows) / 9)
+        ),
     }
     return makers[kind]().astype(np.int64).astype(np.uint8)
 
@@ -127,6 +144,33 @@ def test_a_drawing_that_repeats_itself_is_left_to_isa_l(monkeypatch: pytest.Monk
     searched = check(drawing, labels)
     monkeypatch.setattr(encode, "_PAYS", 0)
     assert len(searched) < 0.5 * len(check(drawing, labels))
+
+
+def test_gray_pages_are_much_smaller_than_their_pixels_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(1)
+    image, labels = original("gray photo", 200, 300, rng), painted("blocks", 200, 300, rng)
+    small = check(image, labels)
+    monkeypatch.setattr(gray, "is_gray", lambda _: False)
+    monkeypatch.setattr(encode, "_PAYS", 0)
+    assert len(small) < 0.85 * len(check(image, labels))
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_one_pixel_of_colour_makes_a_picture_none_of_grays(channel: int) -> None:
+    image = original("gray photo", 9, 11, np.random.default_rng(1))
+    assert gray.is_gray(image.reshape(9, 33))
+    image[8, 10, channel] ^= 1
+    assert not gray.is_gray(image.reshape(9, 33))
+
+
+@pytest.mark.parametrize("width", [3000, 5461, 10_900])
+def test_gray_pixels_further_back_than_deflate_reaches_come_back(width: int) -> None:
+    rng = np.random.default_rng(width)
+    image = original("gray noise", 12, width, rng)
+    image[3:9] = 77
+    check(image, painted("blocks", 12, width, rng))
 
 
 def test_the_same_page_gives_the_same_bytes_whatever_the_scratch_held() -> None:

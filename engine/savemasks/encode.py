@@ -12,7 +12,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from .color import human_page, machine_mask
-from .kernels import page, runs
+from .kernels import gray, page, runs
 from .kernels.deflate import SYMBOLS
 from .kernels.png import filter_up
 from .palette import Palette
@@ -32,8 +32,12 @@ _PAYS = 0.7
 _PIXELS_PER_TOKEN = 8  # with fewer a mask is noise, and filtering and searching do better
 _NO_PAIRS = np.zeros(0, np.uint32)
 
+Part = bytes | memoryview
+"""A piece of a file. Pieces follow each other, and may lie in scratch memory: they are void once
+that is used again."""
 
-def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[bytes]:
+
+def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[Part]:
     """Encode pixels.
 
     Parameters
@@ -45,7 +49,7 @@ def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[byt
 
     Returns
     -------
-    The file in parts, to be written one after the other; the same pixels give the same bytes.
+    The file in parts; the same pixels give the same bytes.
     """
     height, width = pixels.shape[:2]
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
@@ -62,7 +66,7 @@ def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[byt
 
 def encode_machine(
     labels: NDArray[np.unsignedinteger[Any]], palette: Palette, scratch: Scratch | None = None
-) -> list[bytes]:
+) -> list[Part]:
     """Encode the machine mask of a label map.
 
     The result is that of `color_machine` and `encode_png`, in other bytes. Masks of 8-bit grays,
@@ -89,7 +93,7 @@ def encode_machine(
 
 def _deflate_runs(
     labels: NDArray[np.unsignedinteger[Any]], grays: NDArray[np.uint8], scratch: Scratch
-) -> bytes | None:
+) -> memoryview | None:
     """The mask as a zlib stream, or None if it has too few runs."""
     height, width = labels.shape
     room = int(height * width / _PIXELS_PER_TOKEN) + 4 * width + 64
@@ -102,7 +106,7 @@ def _deflate_runs(
     out = scratch.take("mask stream", (words,), np.uint64)
     codes = scratch.take("run codes", (3, SYMBOLS), np.int64)
     size = runs.encode(tokens[:count], width + 1, adler, codes, _NO_PAIRS, out)
-    return out.view(np.uint8)[:size].tobytes()
+    return out.view(np.uint8)[:size].data
 
 
 def encode_human(
@@ -110,7 +114,7 @@ def encode_human(
     labels: NDArray[np.unsignedinteger[Any]],
     palette: Palette,
     scratch: Scratch | None = None,
-) -> list[bytes]:
+) -> list[Part]:
     """Compose and encode a human page in one pass, or in two where that is better.
 
     The result is that of `color_human` and `encode_png`, in other bytes. A page whose halves are
@@ -143,7 +147,7 @@ def _deflate_page(
     labels: NDArray[np.unsignedinteger[Any]],
     palette: Palette,
     scratch: Scratch,
-) -> bytes | None:
+) -> memoryview | None:
     """The page as a zlib stream, or None if ISA-L makes a much shorter one."""
     height, width = labels.shape
     pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all originals
@@ -156,6 +160,13 @@ def _deflate_page(
         page.sample(pixels, kind, max(1, height // _SAMPLED_ROWS), counts, rows)
         choices.append((_bits(counts), kind, counts))
     bits, kind, counts = min(choices, key=lambda choice: choice[0])
+    if gray.is_gray(pixels):
+        rows[:] = 0
+        tokens = scratch.take("page tokens", (height * stride,), np.int32)
+        count, adler = gray.tokenize(pixels, labels, palette.colors, kind, rows, tokens)
+        # No token takes more than a word.
+        out = scratch.take("page stream", (count + 1000,), np.uint64)
+        return out.view(np.uint8)[: gray.encode(tokens[:count], adler, out)].data
     if _searching_pays(pixels, kind, bits / max(1, int(counts.sum())), scratch):
         return None
     rows[:] = 0
@@ -173,7 +184,7 @@ def _deflate_page(
         scratch.take("code pairs", (1 << 16,), np.uint32),
         out,
     )
-    return out.view(np.uint8)[:size].tobytes()
+    return out.view(np.uint8)[:size].data
 
 
 def _bits(counts: NDArray[np.int64]) -> float:
@@ -195,26 +206,26 @@ def _searching_pays(
     return found < _PAYS * filtered.size * bits_per_byte / 8
 
 
-def _deflate(data: NDArray[np.uint8]) -> Any:
+def _deflate(data: NDArray[np.uint8]) -> bytes:
     """Compress by ISA-L, the same bytes every time.
 
     Its fastest levels are not repeatable on buffers of a few kilobytes.
     """
-    return isal_zlib.compress(data, _SMALL_LEVEL if data.size < _SMALL else _LEVEL)
+    level = _SMALL_LEVEL if data.size < _SMALL else _LEVEL
+    return bytes(isal_zlib.compress(data, level))
 
 
-def _frame(stream: Any, width: int, height: int, depth: int, colour_type: int) -> list[bytes]:
+def _frame(stream: Part, width: int, height: int, depth: int, colour_type: int) -> list[Part]:
     """A PNG around a zlib stream."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    parts = [_SIGNATURE, *_chunk(b"IHDR", header)]
+    parts: list[Part] = [_SIGNATURE, *_chunk(b"IHDR", header)]
+    stream = memoryview(stream)  # whose slices are no copies
     for at in range(0, len(stream), _MAX_CHUNK):
-        # A slice of everything would be a copy.
-        part = stream if len(stream) <= _MAX_CHUNK else stream[at : at + _MAX_CHUNK]
-        parts += _chunk(b"IDAT", part)
+        parts += _chunk(b"IDAT", stream[at : at + _MAX_CHUNK])
     return [*parts, *_chunk(b"IEND", b"")]
 
 
-def _chunk(name: bytes, data: bytes) -> list[bytes]:
+def _chunk(name: bytes, data: Part) -> list[Part]:
     """Length, name, data and checksum."""
     checksum = isal_zlib.crc32(data, isal_zlib.crc32(name))
     return [struct.pack(">I4s", len(data), name), data, struct.pack(">I", checksum)]

@@ -10,7 +10,7 @@ from .painter import Painter
 from .project import Item
 from .scratch import Scratch
 from .settings import Settings
-from .store import Store
+from .store import Part, Store
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ def export_item(
     return outcome
 
 
-_Files = dict[str, list[bytes]]
+_Files = dict[str, list[Part]]
 """Contents in parts, by name."""
 
 

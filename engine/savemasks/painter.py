@@ -78,9 +78,12 @@ class Painter:
                 encode_png(self.machine(machine_labels))
                 encode_machine(machine_labels, _requested(self.machine_palette, "masks_machine"))
             if human_labels is not None:
-                image = np.zeros((*human_labels.shape, 3), np.uint8)
+                shape = (*human_labels.shape, 3)
+                colorful = (np.arange(human_labels.size * 3) * 37 % 251).astype(np.uint8)
+                palette = _requested(self.human_palette, "masks_human")
+                for image in (colorful.reshape(shape), np.zeros(shape, np.uint8)):
+                    encode_human(image, human_labels, palette)
                 encode_png(self.human(human_labels, image))
-                encode_human(image, human_labels, _requested(self.human_palette, "masks_human"))
 
     def labels(
         self, shapes: Shapes, scratch: Scratch | None = None

@@ -11,7 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from .errors import WriteError
 
+Part = bytes | memoryview
+"""A piece of a file."""
+
 _counter = itertools.count()
+_MOST_PARTS = 1024  # in one call
 
 
 class Store:
@@ -21,13 +25,13 @@ class Store:
         self.root = root
         self._folders: set[str] = set()
 
-    def write(self, name: str, parts: Iterable[bytes]) -> None:
+    def write(self, name: str, parts: Iterable[Part]) -> None:
         """Put a file; `name` is relative to the root, with "/". Raises `WriteError`."""
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or not path.parts:
             raise WriteError("would lie outside the output folder", file=name)
-        target = os.path.join(self.root, name)  # noqa: PTH118
-        folder = os.path.dirname(target)  # noqa: PTH120
+        target = f"{self.root}/{name}"
+        folder = target[: target.rindex("/")]
         # Short, so that a name at the file system's limit still works.
         unfinished = f"{folder}/.savemasks-{os.getpid()}-{next(_counter)}.part"
         try:
@@ -35,8 +39,7 @@ class Store:
                 os.makedirs(folder, exist_ok=True)  # noqa: PTH103
                 self._folders.add(folder)
             try:
-                with open(unfinished, "xb") as file:  # noqa: PTH123
-                    file.writelines(parts)
+                _write_new(unfinished, parts)
                 os.replace(unfinished, target)  # noqa: PTH105
             except BaseException:
                 Path(unfinished).unlink(missing_ok=True)
@@ -47,3 +50,18 @@ class Store:
     def remove(self, name: str) -> None:
         """Remove a file that was put, if it is there."""
         (self.root / name).unlink(missing_ok=True)
+
+
+def _write_new(path: str, parts: Iterable[Part]) -> None:
+    """Write a file that does not exist yet, in one call of the system if it takes all at once."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        left = [memoryview(part) for part in parts]
+        while left:
+            written = os.writev(file, left[:_MOST_PARTS])
+            while left and written >= len(left[0]):
+                written -= len(left.pop(0))
+            if written:
+                left[0] = left[0][written:]
+    finally:
+        os.close(file)

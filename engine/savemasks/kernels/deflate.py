@@ -11,6 +11,7 @@ import numpy as np
 from .jit import Array, kernel
 
 SYMBOLS = 286
+DISTANCES = 30
 END = 256
 # Codes of at most 13 bits: two of them and the length of both fit 32 bits, four of them 64.
 LONGEST_CODE = 13
@@ -70,7 +71,7 @@ def length_symbol(length: int) -> tuple[int, int, int]:
 
 
 @kernel
-def _distance_symbol(distance: int) -> tuple[int, int, int]:
+def distance_symbol(distance: int) -> tuple[int, int, int]:
     """Symbol, extra bits and how many of them, of a distance of 1..32768 bytes."""
     x = distance - 1
     if x < 4:
@@ -85,7 +86,7 @@ def _distance_symbol(distance: int) -> tuple[int, int, int]:
 @kernel
 def put_match(out: Array, at: Bits, codes: Codes, length: int, is_far: bool) -> Bits:
     """Repeat `length` bytes, at least 3, from the far or the near distance."""
-    _, far_extra, far_bits = _distance_symbol(codes.far if is_far else codes.near)
+    _, far_extra, far_bits = distance_symbol(codes.far if is_far else codes.near)
     # The two distances have one-bit codes, the smaller symbol 0.
     distance = (far_extra << 1) | 1 if is_far else far_extra << 1
     bits = far_bits + 1
@@ -107,7 +108,7 @@ def put_four(out: Array, at: Bits, codes: Codes, four: np.uint64) -> Bits:
     high = np.uint64(codes.pairs[(four >> np.uint64(16)) & np.uint64(0xFFFF)])
     size = low >> np.uint64(27)
     code = (low & np.uint64(0x7FFFFFF)) | ((high & np.uint64(0x7FFFFFF)) << size)
-    return put(out, at, code, size + (high >> np.uint64(27)))
+    return put(out, at, int(code), int(size + (high >> np.uint64(27))))
 
 
 @kernel
@@ -129,17 +130,17 @@ def put_literals(out: Array, at: Bits, codes: Codes, data: Array, first: int, la
 
 @kernel
 def fit_codes(counts: Array, code: Array, length: Array) -> None:
-    """Make Huffman codes for literals and lengths from how often each occurs (at least once).
+    """Make Huffman codes for symbols from how often each occurs (at least once).
 
     Codes that come out too long are made shorter by flattening the counts, as bzip2 does.
     """
     weights = counts.copy()
-    parents = np.empty(2 * SYMBOLS, np.int64)
+    parents = np.empty(2 * weights.size, np.int64)
     while True:
         longest = _measure_tree(weights, parents, length)
         if longest <= LONGEST_CODE:
             break
-        for i in range(SYMBOLS):
+        for i in range(weights.size):
             weights[i] = (weights[i] >> 1) | 1
     _assign_codes(code, length)
 
@@ -156,30 +157,31 @@ def fit_pairs(code: Array, length: Array, pairs: Array) -> None:
 @kernel
 def _measure_tree(weights: Array, parents: Array, length: Array) -> int:
     """Depths of a Huffman tree, built from two sorted queues: of leaves and of inner nodes."""
+    n = weights.size
     order = np.argsort(weights, kind="mergesort")
-    inner = np.empty(SYMBOLS, np.int64)
+    inner = np.empty(n, np.int64)
     leaf = 0
     node = 0
     made = 0
-    while made < SYMBOLS - 1:
+    while made < n - 1:
         total = 0
         for _ in range(2):
-            if leaf < SYMBOLS and (node >= made or weights[order[leaf]] <= inner[node]):
+            if leaf < n and (node >= made or weights[order[leaf]] <= inner[node]):
                 total += weights[order[leaf]]
-                parents[order[leaf]] = SYMBOLS + made
+                parents[order[leaf]] = n + made
                 leaf += 1
             else:
                 total += inner[node]
-                parents[SYMBOLS + node] = SYMBOLS + made
+                parents[n + node] = n + made
                 node += 1
         inner[made] = total
         made += 1
     # From the root down: inner nodes are numbered after their children.
-    depth = np.zeros(2 * SYMBOLS, np.int64)
-    for i in range(SYMBOLS + made - 2, SYMBOLS - 1, -1):
+    depth = np.zeros(2 * n, np.int64)
+    for i in range(n + made - 2, n - 1, -1):
         depth[i] = depth[parents[i]] + 1
     longest = 0
-    for i in range(SYMBOLS):
+    for i in range(n):
         length[i] = depth[parents[i]] + 1
         longest = max(longest, length[i])
     return longest
@@ -201,24 +203,31 @@ def _assign_codes(code: Array, length: Array) -> None:
 
 
 @kernel
-def begin(out: Array, codes: Codes) -> Bits:
-    """Write zlib's header, that of the only block, and its codes."""
+def begin(out: Array, length: Array, distance_length: Array) -> Bits:
+    """Write zlib's header, that of the only block, and the lengths of its codes."""
     at = put(out, Bits(np.uint64(0), np.uint64(0), np.uint64(0)), 0x0178, 16)
-    near, _, _ = _distance_symbol(codes.near)
-    far, _, _ = _distance_symbol(codes.far)
     at = put(out, at, 0b101, 3)  # last block, dynamic codes
     at = put(out, at, SYMBOLS - 257, 5)
-    at = put(out, at, far, 5)
+    at = put(out, at, DISTANCES - 1, 5)
     at = put(out, at, 15, 4)
     # Lengths 0..15 are written with four bits each, repetitions are not used. In the standard's
     # order these come after the three symbols of repetition.
     for i in range(19):
         at = put(out, at, 0 if i < 3 else 4, 3)
     for i in range(SYMBOLS):
-        at = _put_code_length(out, at, codes.length[i])
-    for i in range(far + 1):
-        at = _put_code_length(out, at, 1 if i in (near, far) else 0)
+        at = _put_code_length(out, at, length[i])
+    for i in range(DISTANCES):
+        at = _put_code_length(out, at, distance_length[i])
     return at
+
+
+@kernel
+def begin_two(out: Array, codes: Codes) -> Bits:
+    """Write the same for the two distances of `codes`."""
+    length = np.zeros(DISTANCES, np.int64)
+    length[distance_symbol(codes.near)[0]] = 1
+    length[distance_symbol(codes.far)[0]] = 1
+    return begin(out, codes.length, length)
 
 
 @kernel
@@ -228,9 +237,9 @@ def _put_code_length(out: Array, at: Bits, length: int) -> Bits:
 
 
 @kernel
-def finish(out: Array, at: Bits, codes: Codes, adler: int) -> int:
+def finish(out: Array, at: Bits, end_code: int, end_length: int, adler: int) -> int:
     """Write the end of the block and the checksum; return the stream's size in bytes."""
-    at = put(out, at, codes.code[END], codes.length[END])
+    at = put(out, at, end_code, end_length)
     at = put(out, at, 0, int(np.uint64(8) - (at.fill & np.uint64(7))) & 7)
     for shift in range(24, -8, -8):
         at = put(out, at, (adler >> shift) & 0xFF, 8)

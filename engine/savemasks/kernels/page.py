@@ -12,11 +12,12 @@ below them.
 import numpy as np
 
 from .deflate import (
+    END,
     LONGEST_MATCH,
     SYMBOLS,
     Bits,
     Codes,
-    begin,
+    begin_two,
     finish,
     fit_codes,
     fit_pairs,
@@ -97,12 +98,12 @@ def filter_band(image: Array, kind: int, out: Array) -> None:
 
 
 @kernel
-def _is_painted(labels: Array) -> bool:
+def is_painted(labels: Array) -> bool:
     """Whether any pixel of a row is."""
     any_label = labels[0]
     for x in range(labels.size):
         any_label |= labels[np.uint64(x)]
-    return any_label != 0
+    return bool(any_label)
 
 
 @kernel
@@ -126,7 +127,7 @@ def _mirror(row: Array, n: int) -> None:
 
 
 @kernel
-def _unpainted(labels: Array, labels_above: Array, first: int) -> int:
+def unpainted(labels: Array, labels_above: Array, first: int) -> int:
     """The first pixel from `first` on that is painted in either row, or the row's end."""
     x = first
     while x + _CHUNK <= labels.size:
@@ -144,7 +145,7 @@ def _unpainted(labels: Array, labels_above: Array, first: int) -> int:
 @kernel
 def _mix(labels: Array, table: Array, row: Array) -> None:
     """Mix painted pixels of the right half half and half with their colours."""
-    x = _unpainted(labels, labels, 0)
+    x = unpainted(labels, labels, 0)
     while x < labels.size:
         label = labels[np.uint64(x)]
         if label:
@@ -153,7 +154,7 @@ def _mix(labels: Array, table: Array, row: Array) -> None:
                 row[i] = (int(row[i]) + int(table[label, channel])) >> 1
             x += 1
         else:
-            x = _unpainted(labels, labels, x)
+            x = unpainted(labels, labels, x)
 
 
 @kernel
@@ -199,7 +200,7 @@ def _put_right(
             x += 1
         at = put_literals(out, at, codes, data, right + 3 * first, right + 3 * x)
         first = x
-        x = _unpainted(labels, labels_above, x)
+        x = unpainted(labels, labels_above, x)
         if x > first:
             at = put_match(out, at, codes, 3 * (x - first), True)
     return at
@@ -232,6 +233,42 @@ def _advance(adler: int, size: int, total: int, weighted: int) -> int:
     high = adler >> 16
     high = (high + size * low + weighted) % _MODULUS
     return (high << 16) | ((low + total) % _MODULUS)
+
+
+@kernel
+def make_row(
+    kind: int,
+    image: Array,
+    labels: Array,
+    table: Array,
+    painted: bool,
+    painted_above: bool,
+    row: Array,
+    above: Array,
+    filtered: Array,
+    adler: int,
+) -> int:
+    """Compose and filter one page row; return the Adler-32 of all rows so far.
+
+    If nothing is painted in the row and the one above, `filtered` is made up to the first pixel of
+    the right half only, for what follows is the left half again from its second pixel on.
+    """
+    n = image.size
+    _compose_left(image, row)
+    filtered[0] = kind
+    if painted or painted_above:
+        if not painted_above:
+            _mirror(above, n)  # nobody has needed it before
+        _mirror(row, n)
+        _mix(labels, table, row)
+        filter_row(kind, row, above, filtered, 0, 2 * n + 3)
+        total, weighted = _sums(filtered, 0, 2 * n + 4)
+        return _advance(adler, 2 * n + 4, total, weighted)
+    filter_row(kind, row, above, filtered, 0, n + 6)
+    total, weighted = _sums(filtered, 0, n + 7)
+    adler = _advance(adler, n + 7, total, weighted)
+    total, weighted = _sums(filtered, 4, n + 1)
+    return _advance(adler, n - 3, total, weighted)
 
 
 @kernel
@@ -275,38 +312,25 @@ def encode(
     fit_codes(counts, code_memory[0], code_memory[1])
     fit_pairs(code_memory[0], code_memory[1], pairs)
     codes = Codes(code_memory[0], code_memory[1], pairs, 1, 3 * width + 3)
-    at = begin(out, codes)
+    at = begin_two(out, codes)
     adler = 1
     row = rows[0]
     above = rows[1]
     filtered = rows[2]
-    filtered[0] = kind
     n = 3 * width
     painted_above = False
     for y in range(height):
-        painted = _is_painted(labels[y])
-        _compose_left(image[y], row)
+        painted = is_painted(labels[y])
+        adler = make_row(
+            kind, image[y], labels[y], table, painted, painted_above, row, above, filtered, adler
+        )
         if painted or painted_above:
-            if not painted_above:
-                _mirror(above, n)  # nobody has needed it before
-            _mirror(row, n)
-            _mix(labels[y], table, row)
-            filter_row(kind, row, above, filtered, 0, 2 * n + 3)
-            total, weighted = _sums(filtered, 0, 2 * n + 4)
-            adler = _advance(adler, 2 * n + 4, total, weighted)
             at = _put_left(out, at, codes, filtered, words[2], n + 4)
             at = _put_right(out, at, codes, filtered, labels[y], labels[max(y - 1, 0)])
         else:
-            # Divider and first right pixel have other neighbours, all that follows is the left
-            # half again from its second pixel on.
-            filter_row(kind, row, above, filtered, 0, n + 6)
-            total, weighted = _sums(filtered, 0, n + 7)
-            adler = _advance(adler, n + 7, total, weighted)
-            total, weighted = _sums(filtered, 4, n + 1)
-            adler = _advance(adler, n - 3, total, weighted)
             at = _put_left(out, at, codes, filtered, words[2], n + 7)
             if width > 1:
                 at = put_match(out, at, codes, n - 3, True)
         row, above = above, row
         painted_above = painted
-    return finish(out, at, codes, adler)
+    return finish(out, at, codes.code[END], codes.length[END], adler)

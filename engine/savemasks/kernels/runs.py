@@ -13,7 +13,7 @@ from .deflate import (
     LONGEST_MATCH,
     SYMBOLS,
     Codes,
-    begin,
+    begin_two,
     finish,
     fit_codes,
     length_symbol,
@@ -186,11 +186,11 @@ def encode(
         counts[i] = 16 * counts[i] + 1
     fit_codes(counts, code_memory[0], code_memory[1])
     codes = Codes(code_memory[0], code_memory[1], pairs, 1, stride)
-    at = begin(out, codes)
+    at = begin_two(out, codes)
     for token in tokens:
         value = token >> 2
         if token & 3 == _LITERAL:
             at = put(out, at, codes.code[value], codes.length[value])
         else:
             at = put_match(out, at, codes, value, token & 3 == _FAR)
-    return finish(out, at, codes, adler)
+    return finish(out, at, codes.code[END], codes.length[END], adler)
