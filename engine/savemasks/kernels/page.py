@@ -100,9 +100,9 @@ def filter_band(image: Array, kind: int, out: Array) -> None:
 @kernel
 def is_painted(labels: Array) -> bool:
     """Whether any pixel of a row is."""
-    any_label = labels[0]
+    any_label = labels.dtype.type(0)
     for x in range(labels.size):
-        any_label |= labels[np.uint64(x)]
+        any_label = labels.dtype.type(any_label | labels[np.uint64(x)])
     return bool(any_label)
 
 
@@ -131,9 +131,10 @@ def unpainted(labels: Array, labels_above: Array, first: int) -> int:
     """The first pixel from `first` on that is painted in either row, or the row's end."""
     x = first
     while x + _CHUNK <= labels.size:
-        any_label = labels[0] ^ labels[0]
+        any_label = labels.dtype.type(0)
         for i in range(_CHUNK):
-            any_label |= labels[np.uint64(x + i)] | labels_above[np.uint64(x + i)]
+            both = labels[np.uint64(x + i)] | labels_above[np.uint64(x + i)]
+            any_label = labels.dtype.type(any_label | both)
         if any_label:
             break
         x += _CHUNK

@@ -28,7 +28,6 @@ _NEAR = 1
 _FAR = 2
 
 _MODULUS = 65521
-_CHUNK = 128
 # Equal pixels in a row, from which a match of the row above is worth while.
 _WORTH = 4
 
@@ -38,14 +37,17 @@ def _equal_run(row: Array, above: Array, first: int) -> int:
     """How many pixels from `first` on equal those above."""
     x = first
     n = row.size
-    while x + _CHUNK <= n:
-        different = row[0] ^ row[0]
-        for i in range(_CHUNK):
-            different |= row[np.uint64(x + i)] ^ above[np.uint64(x + i)]
-        if different:
-            break
-        x += _CHUNK
-    while x < n and row[x] == above[x]:
+    for chunk in (256, 32):
+        while x + chunk <= n:
+            # Kept to the labels' type at every step, or the vectors would hold an eighth as many.
+            different = row.dtype.type(0)
+            for i in range(chunk):
+                change = row[np.uint64(x + i)] ^ above[np.uint64(x + i)]
+                different = row.dtype.type(different | change)
+            if different:
+                break
+            x += chunk
+    while x < n and row[np.uint64(x)] == above[np.uint64(x)]:
         x += 1
     return x - first
 
