@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from .encode import encode_human, encode_machine
+import numpy as np
+
+from .encode import encode_human, encode_machine, encode_png
 from .errors import AnnotationError, ImageError, ItemError
 from .images import Original
+from .kernels.jit import one_process_at_a_time
 from .painter import Painter
 from .project import Item
 from .scratch import Scratch
@@ -53,6 +56,14 @@ class _Stopwatch:
         now = perf_counter()
         self._seconds[station] = self._seconds.get(station, 0.0) + now - self._last
         self._last = now
+
+
+def warm_up(painter: Painter) -> None:
+    """Compile, or load from the cache, every kernel that everyday items need."""
+    painter.warm_up()
+    if painter.human_palette:
+        with one_process_at_a_time():
+            Original(b"".join(encode_png(np.zeros((2, 2, 3), np.uint8)))).pixels()
 
 
 def export_item(
@@ -109,7 +120,7 @@ def _make(
         watch.lap("encode")
     if human_labels is not None and original is not None and painter.human_palette:
         try:
-            image = original.pixels()
+            image = original.pixels(scratch)
         except ImageError as error:
             error.file = item.image
             raise

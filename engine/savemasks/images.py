@@ -1,4 +1,8 @@
-"""Pictures in, through libvips: any format it reads → 8-bit RGB, as the viewer shows it."""
+"""Pictures in: any format that libvips reads → 8-bit RGB, as the viewer shows it.
+
+Everyday JPEGs and PNGs take a short way around libvips. It leads to the same pixels or to nowhere:
+what is unusual or damaged in the least is for libvips to decode or to refuse.
+"""
 
 import io
 from typing import TYPE_CHECKING
@@ -7,7 +11,9 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from . import decode_jpeg, decode_png
 from .errors import ImageError
+from .scratch import Scratch
 
 if TYPE_CHECKING:
     from PIL.BmpImagePlugin import BmpImageFile
@@ -30,17 +36,17 @@ class Original:
             raise ImageError("the file is empty")
         self._data = data
         self._bmp = data.startswith(b"BM")
+        self._image: pyvips.Image | None = None
+        self._decoder = decode_png if data.startswith(b"\x89PNG") else decode_jpeg
+        self._header = None if self._bmp else self._decoder.read_header(data)
         if self._bmp:
             with _open_bmp(data) as image:
                 self.size = image.height, image.width
-            return
-        try:
-            self._image = pyvips.Image.new_from_buffer(
-                data, "", access="sequential", fail_on="error"
-            )
-        except pyvips.Error as error:
-            raise ImageError(f"cannot be decoded: {_cause(error)}") from error
-        self.size = _upright_size(self._image)
+        elif self._header:
+            self.size = self._header.upright_size
+        else:
+            self._image = _open(data)
+            self.size = _upright_size(self._image)
 
     def check_size(self, height: int, width: int) -> None:
         """Raise `ImageError` unless the picture has the size that its annotation says."""
@@ -50,24 +56,36 @@ class Original:
                 f" {width} x {height}"
             )
 
-    def pixels(self) -> NDArray[np.uint8]:
+    def pixels(self, scratch: Scratch | None = None) -> NDArray[np.uint8]:
         """Decode: (height, width, 3) uint8 RGB. At most once.
 
         EXIF orientation is applied, alpha is dropped, gray is repeated in three channels, 16-bit
         samples are shifted right by 8. Raises `ImageError` if the picture is damaged or cut off.
+        The pixels may lie in memory of `scratch`, and are void with the next picture's.
         """
+        if self._header and self._header.orientation == 1:
+            pixels = self._decoder.decode(self._data, self._header, scratch or Scratch())
+            if pixels is not None:
+                return pixels
         try:
             if self._bmp:
                 with _open_bmp(self._data) as image:
                     return np.asarray(image.convert("RGB"))
-            pixels = _to_rgb(self._image).write_to_memory()
+            decoded = _to_rgb(self._image or _open(self._data)).write_to_memory()
         except pyvips.Error as error:
             raise ImageError(f"cannot be decoded: {_cause(error)}") from error
         except (OSError, ValueError, SyntaxError) as error:
             if isinstance(error, ImageError):
                 raise
             raise ImageError(f"cannot be decoded: {error}") from error
-        return np.frombuffer(pixels, np.uint8).reshape(*self.size, 3)
+        return np.frombuffer(decoded, np.uint8).reshape(*self.size, 3)
+
+
+def _open(data: bytes) -> pyvips.Image:
+    try:
+        return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
+    except pyvips.Error as error:
+        raise ImageError(f"cannot be decoded: {_cause(error)}") from error
 
 
 def _upright_size(image: pyvips.Image) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from typing import Literal
 import pyvips
 
 from .errors import FolderError, OutputError, WriteError, printable
-from .export import Outcome, export_item
+from .export import Outcome, export_item, warm_up
 from .painter import Painter
 from .project import Dataset, Item, Project, merge_meta, plan_datasets
 from .report import ReportWriter, Summary
@@ -78,7 +78,7 @@ def run(
     with ReportWriter(report) as writer:
         started = perf_counter()
         painters = [Painter(layer, project.templates) for project in opened]
-        painters[0].warm_up()
+        warm_up(painters[0])
         pyvips.cache_set_max(0)  # every picture is read once
         pyvips.concurrency_set(1)  # the workers are the parallelism
         total = sum(dataset.count() for dataset in datasets)
