@@ -8,31 +8,33 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from .headers import Header, exif_orientation
+from .headers import Header, UnusualError, exif_orientation
 from .scratch import Scratch
 
 _START = b"\xff\xd8"
 _FRAMES = {0xC0, 0xC1, 0xC2}  # sequential and progressive, Huffman-coded
+_DEPTH = 8  # bits per sample
 _SCAN = 0xDA
 _APP1, _APP2 = 0xE1, 0xE2
 _PLAIN = {0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)}  # tables, restart interval, comment, APPn
+_PROFILE = b"ICC_PROFILE\0"
 _GAIN_MAP = b"hdrgm"  # in the metadata of pictures that are more than their JPEG
 
 
-def read_header(data: bytes) -> Header | None:
-    """Read the header of a JPEG, or of the first part of one; None if anything is unusual."""
+def read_header(data: bytes) -> Header:
+    """Read the header of a JPEG, or of the first part of one; raises `UnusualError`."""
     orientation = _orientation(data)
-    if orientation is None:
-        return None
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
-    except (ValueError, KeyError):
-        return None
-    return Header(height, width, orientation) if space in ("YCbCr", "Gray", "RGB") else None
+    except (ValueError, KeyError) as error:
+        raise UnusualError from error
+    if space not in {"YCbCr", "Gray", "RGB"}:
+        raise UnusualError
+    return Header(height, width, orientation)
 
 
-def decode(data: bytes, header: Header, scratch: Scratch) -> NDArray[np.uint8] | None:
-    """Decode a JPEG; None if libjpeg-turbo so much as warns.
+def decode(data: bytes, header: Header, scratch: Scratch) -> NDArray[np.uint8]:
+    """Decode a JPEG; raises `UnusualError` if libjpeg-turbo so much as warns.
 
     Returns
     -------
@@ -41,45 +43,46 @@ def decode(data: bytes, header: Header, scratch: Scratch) -> NDArray[np.uint8] |
     out = scratch.take("original", (header.height, header.width, 3))
     try:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", buffer=out)
-    except ValueError:
-        return None
+    except ValueError as error:
+        raise UnusualError from error
     return pixels
 
 
-def _orientation(data: bytes) -> int | None:
+def _orientation(data: bytes) -> int:
     """Walk from segment to segment up to the first scan, looking for EXIF data.
 
-    None if there is a segment that everyday JPEGs do not have, or if the scan is not reached.
+    Raises `UnusualError` if there is a segment that everyday JPEGs do not have, or no scan.
     """
     if data[:2] != _START:
-        return None
-    orientation = None
+        raise UnusualError
+    found: list[int] = []
     frames = 0
     at = 2
     while at + 10 <= len(data):
-        if data[at] != 0xFF:
-            return None
-        marker = data[at + 1]
         length = data[at + 2] << 8 | data[at + 3]
+        marker = data[at + 1]
+        if data[at] != 0xFF or length < 2:
+            raise UnusualError
         if marker == _SCAN:
-            return (orientation or 1) if frames == 1 else None
-        if marker in _FRAMES:
-            if data[at + 4] != 8:  # bits per sample
-                return None
+            if frames != 1 or len(found) > 1:
+                raise UnusualError
+            return found[0] if found else 1
+        if marker in _FRAMES and data[at + 4] == _DEPTH:
             frames += 1
-        elif marker not in _PLAIN or length < 2:
-            return None
+        elif marker not in _PLAIN:
+            raise UnusualError
         elif marker == _APP1:
-            content = data[at + 4 : at + 2 + length]
-            if content.startswith(b"Exif"):
-                if orientation is not None or content[4:6] != b"\0\0":
-                    return None
-                orientation = exif_orientation(content[6:])
-                if orientation is None:
-                    return None
-            elif _GAIN_MAP in content:
-                return None
-        elif marker == _APP2 and not data.startswith(b"ICC_PROFILE\0", at + 4):
-            return None
+            found += _look_into(data[at + 4 : at + 2 + length])
+        elif marker == _APP2 and not data.startswith(_PROFILE, at + 4):
+            raise UnusualError
         at += 2 + length
-    return None
+    raise UnusualError
+
+
+def _look_into(metadata: bytes) -> list[int]:
+    """The orientation in an APP1 segment if it holds EXIF data."""
+    if metadata.startswith(b"Exif\0\0"):
+        return [exif_orientation(metadata[6:])]
+    if metadata.startswith(b"Exif") or _GAIN_MAP in metadata:
+        raise UnusualError
+    return []

@@ -7,13 +7,13 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from .headers import Header, exif_orientation
+from .headers import Header, UnusualError, exif_orientation
 from .kernels.unfilter import to_rgb
 from .scratch import Scratch
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START = _SIGNATURE + b"\0\0\0\rIHDR"
-_PIXELS = 33  # where the chunks behind IHDR begin
+_BEHIND_IHDR = 33  # where the other chunks begin
 _GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _CHANNELS = {_GRAY: 1, _RGB: 3, _PALETTE: 1, _GRAY_ALPHA: 2, _RGBA: 4}
 _DEPTHS = {
@@ -33,15 +33,15 @@ _HARMLESS = {b"bKGD", b"cHRM", b"gAMA", b"iCCP", b"pHYs", b"sBIT", b"sRGB", b"tI
 _InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says Exception
 
 
-def read_header(data: bytes) -> Header | None:
-    """Read the header of a PNG, or of the first part of one; None if anything is unusual.
+def read_header(data: bytes) -> Header:
+    """Read the header of a PNG, or of the first part of one, up to its pixels.
 
-    That is all up to the pixels.
+    Raises `UnusualError`.
     """
-    if data[:16] != _START or len(data) < _PIXELS:
-        return None
-    width, height, depth, colour, compression, filters, interlace, checksum = struct.unpack_from(
-        ">IIBBBBBI", data, 16
+    if data[:16] != _START or len(data) < _BEHIND_IHDR or not _is_intact(data, 16, 29):
+        raise UnusualError
+    width, height, depth, colour, compression, filters, interlace = struct.unpack_from(
+        ">IIBBBBB", data, 16
     )
     if (
         not 0 < width <= _MOST_PIXELS_ON_AXIS
@@ -50,61 +50,67 @@ def read_header(data: bytes) -> Header | None:
         or compression
         or filters
         or interlace > 1
-        or isal_zlib.crc32(data[12:29]) != checksum
     ):
-        return None
-    orientation = None
-    palettes = 0
-    for name, first, last in _chunks(data, _PIXELS):
-        if name == b"IDAT":
-            return Header(height, width, orientation or 1) if palettes or colour != 3 else None
-        if last + 4 > len(data) or last - first > _MOST_CHUNK_BYTES:
-            return None
-        if name == b"PLTE":
-            if palettes or not _is_palette(data, first, last, depth, colour):
-                return None
-            palettes += 1
-        elif name == b"eXIf":
-            if orientation is not None or not _is_intact(data, first, last):
-                return None
-            orientation = exif_orientation(data[first:last])
-            if orientation is None:
-                return None
-        elif name in _TEXTS:
-            if data.startswith(_RAW_PROFILE, first):
-                return None
-        elif name not in _HARMLESS:
-            return None
-    return None
+        raise UnusualError
+    size = height * (_stride(width, depth, colour) + 1)
+    return Header(height, width, _orientation(data, depth, colour, size))
 
 
-def decode(data: bytes, header: Header, scratch: Scratch) -> NDArray[np.uint8] | None:
-    """Decode a PNG whose header `read_header` has found sound; None if anything is unusual.
-
-    16-bit and interlaced pictures are, too.
+def decode(data: bytes, header: Header, scratch: Scratch) -> NDArray[np.uint8]:
+    """Decode a PNG whose header `read_header` has found sound.
 
     Returns
     -------
     (height, width, 3) uint8 RGB as stored, in memory of `scratch`.
+
+    Raises
+    ------
+    UnusualError
+        If it is damaged, or for 16-bit samples and interlacing.
     """
     height, width, _ = header
     depth, colour, interlace = data[24], data[25], data[28]
     if depth > 8 or interlace:
-        return None
-    channels = _CHANNELS[colour]
+        raise UnusualError
     palette, compressed = _contents(data)
-    if compressed is None:
-        return None
-    stride = (width * depth * channels + 7) >> 3
-    raw = _inflate(compressed, height * (stride + 1))
-    if raw is None:
-        return None
+    size = height * (_stride(width, depth, colour) + 1)
+    raw = np.frombuffer(_inflate(compressed, size), np.uint8)
     table = _table(depth, palette if colour == _PALETTE else None)
     lines = scratch.take("png lines", (2, 3 * width))
     out: NDArray[np.uint8] = scratch.take("original", (height, 3 * width))
-    if not to_rgb(np.frombuffer(raw, np.uint8), depth, channels, table, lines, out):
-        return None
+    if not to_rgb(raw, depth, _CHANNELS[colour], table, lines, out):
+        raise UnusualError
     return out.reshape(height, width, 3)
+
+
+def _stride(width: int, depth: int, colour: int) -> int:
+    """Bytes of a row without its filter."""
+    return (width * depth * _CHANNELS[colour] + 7) >> 3
+
+
+def _orientation(data: bytes, depth: int, colour: int, size: int) -> int:
+    """Walk from chunk to chunk up to the pixels, `size` bytes, looking for EXIF data."""
+    found: list[int] = []
+    palettes = 0
+    for name, first, last in _chunks(data, _BEHIND_IHDR):
+        if name == b"IDAT":
+            # A chunk that promises more than its pixels ever need is refused by libpng.
+            if last - first > max(size, _MOST_CHUNK_BYTES):
+                raise UnusualError
+            if palettes > 1 or len(found) > 1 or (colour == _PALETTE and not palettes):
+                raise UnusualError
+            return found[0] if found else 1
+        if last + 4 > len(data) or last - first > _MOST_CHUNK_BYTES:
+            raise UnusualError
+        if name == b"PLTE" and _is_palette(data, first, last, depth, colour):
+            palettes += 1
+        elif name == b"eXIf" and _is_intact(data, first, last):
+            found.append(exif_orientation(data[first:last]))
+        elif name in _TEXTS and not data.startswith(_RAW_PROFILE, first):
+            continue
+        elif name not in _HARMLESS:
+            raise UnusualError
+    raise UnusualError
 
 
 def _chunks(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
@@ -134,15 +140,15 @@ def _is_palette(data: bytes, first: int, last: int, depth: int, colour: int) -> 
     )
 
 
-def _contents(data: bytes) -> tuple[bytes, bytes | memoryview | None]:
-    """Palette and compressed pixels, None for these if they are damaged."""
+def _contents(data: bytes) -> tuple[bytes, bytes | memoryview]:
+    """Palette and compressed pixels."""
     palette = b""
     parts: list[memoryview] = []
     view = memoryview(data)
-    for name, first, last in _chunks(data, _PIXELS):
+    for name, first, last in _chunks(data, _BEHIND_IHDR):
         if name == b"IDAT":
             if not _is_intact(data, first, last):
-                return palette, None
+                raise UnusualError
             parts.append(view[first:last])
         elif parts:
             break
@@ -151,19 +157,22 @@ def _contents(data: bytes) -> tuple[bytes, bytes | memoryview | None]:
     return palette, parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _inflate(compressed: bytes | memoryview, size: int) -> bytes | None:
-    """Exactly `size` bytes, and no more memory than that; None if the stream is anything else."""
-    if len(compressed) < 6:
-        return None
+def _inflate(compressed: bytes | memoryview, size: int) -> bytes:
+    """Exactly `size` bytes, and no more memory than that; anything else is unusual."""
+    if len(compressed) < 2 or compressed[0] & 15 != 8:
+        raise UnusualError
     # ISA-L looks back as far as it likes; others only as far as the stream promises.
-    if compressed[0] & 15 != 8 or (256 << (compressed[0] >> 4) < size and compressed[0] >> 4 != 7):
-        return None
+    window = 256 << (compressed[0] >> 4)
+    if window != 1 << 15 and window < size:
+        raise UnusualError
     stream = isal_zlib.decompressobj()
     try:
         raw: bytes = stream.decompress(compressed, size + 1)
-    except _InflateError:
-        return None
-    return raw if stream.eof and len(raw) == size and not stream.unused_data else None
+    except _InflateError as error:
+        raise UnusualError from error
+    if not stream.eof or len(raw) != size or stream.unused_data:
+        raise UnusualError
+    return raw
 
 
 def _table(depth: int, palette: bytes | None) -> NDArray[np.uint8]:

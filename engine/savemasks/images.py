@@ -5,6 +5,7 @@ what is unusual or damaged in the least is for libvips to decode or to refuse.
 """
 
 import io
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from . import decode_jpeg, decode_png
 from .errors import ImageError
+from .headers import Header, UnusualError
 from .scratch import Scratch
 
 if TYPE_CHECKING:
@@ -37,14 +39,17 @@ class Original:
         self._data = data
         self._bmp = data.startswith(b"BM")
         self._image: pyvips.Image | None = None
-        self._decoder = decode_png if data.startswith(b"\x89PNG") else decode_jpeg
-        self._header = None if self._bmp else self._decoder.read_header(data)
+        self._header: Header | None = None
         if self._bmp:
             with _open_bmp(data) as image:
                 self.size = image.height, image.width
-        elif self._header:
+            return
+        self._is_png = data.startswith(b"\x89PNG")
+        try:
+            read_header = decode_png.read_header if self._is_png else decode_jpeg.read_header
+            self._header = read_header(data)
             self.size = self._header.upright_size
-        else:
+        except UnusualError:
             self._image = _open(data)
             self.size = _upright_size(self._image)
 
@@ -64,9 +69,9 @@ class Original:
         The pixels may lie in memory of `scratch`, and are void with the next picture's.
         """
         if self._header and self._header.orientation == 1:
-            pixels = self._decoder.decode(self._data, self._header, scratch or Scratch())
-            if pixels is not None:
-                return pixels
+            decode = decode_png.decode if self._is_png else decode_jpeg.decode
+            with suppress(UnusualError):
+                return decode(self._data, self._header, scratch or Scratch())
         try:
             if self._bmp:
                 with _open_bmp(self._data) as image:
