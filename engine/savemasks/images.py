@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL.BmpImagePlugin import BmpImageFile
 
 _RGB = 3
+_PIXEL = np.dtype("V3")  # NumPy moves it at once, not sample by sample
 
 
 class Original:
@@ -68,10 +69,12 @@ class Original:
         samples are shifted right by 8. Raises `ImageError` if the picture is damaged or cut off.
         The pixels may lie in memory of `scratch`, and are void with the next picture's.
         """
-        if self._header and self._header.orientation == 1:
+        if self._header:
+            scratch = scratch or Scratch()
             decode = decode_png.decode if self._is_png else decode_jpeg.decode
             with suppress(UnusualError):
-                return decode(self._data, self._header, scratch or Scratch())
+                pixels = decode(self._data, self._header, scratch)
+                return _upright(pixels, self._header.orientation, scratch)
         try:
             if self._bmp:
                 with _open_bmp(self._data) as image:
@@ -91,6 +94,22 @@ def _open(data: bytes) -> pyvips.Image:
         return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
     except pyvips.Error as error:
         raise ImageError(f"cannot be decoded: {_cause(error)}") from error
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int, scratch: Scratch) -> NDArray[np.uint8]:
+    """Apply an EXIF orientation."""
+    if orientation == 1:
+        return pixels
+    turned = pixels.view(_PIXEL)[:, :, 0]
+    if orientation >= 5:
+        turned = turned.T
+    if orientation in {2, 3, 6, 7}:
+        turned = turned[:, ::-1]
+    if orientation in {3, 4, 7, 8}:
+        turned = turned[::-1]
+    out: NDArray[np.uint8] = scratch.take("upright original", (*turned.shape, 3))
+    out.view(_PIXEL)[:, :, 0] = turned
+    return out
 
 
 def _upright_size(image: pyvips.Image) -> tuple[int, int]:

@@ -11,10 +11,11 @@ from .jit import Array, kernel
 
 @kernel
 def _paeth(a: int, b: int, c: int) -> int:
-    """Whichever of left, above and upper left is nearest to a + b - c, in this order.
+    """Whichever of left, above and upper left is nearest to a + b - c; the first of equals.
 
-    With a <= b that is a + b - c seen from c: if c lies a third of the way out on either side,
-    the farther end of a, b wins; comparing 3 c with a + b tells the cases without a branch.
+    That estimate is as far from a as b is from c, and as far from b as a is from c. Worked out,
+    high is nearest if edge <= low, low if edge >= high, and c otherwise, which takes two
+    comparisons and no branch to mispredict.
     """
     edge = 3 * c - (a + b)
     low = min(a, b)
@@ -29,9 +30,13 @@ def _color_row(kind: int, raw: Array, at: int, step: int, above: Array, out: Arr
     n = out.size // 3
     r = g = b = 0
     if kind == 0:
-        for x in range(n):
-            for k in range(3):
-                out[np.uint64(3 * x + k)] = raw[np.uint64(at + step * x + k)]
+        if step == 3:
+            for x in range(3 * n):
+                out[np.uint64(x)] = raw[np.uint64(at + x)]
+        else:
+            for x in range(n):
+                for k in range(3):
+                    out[np.uint64(3 * x + k)] = raw[np.uint64(at + step * x + k)]
     elif kind == 1:
         for x in range(n):
             i = np.uint64(at + step * x)
