@@ -240,6 +240,13 @@ def test_chunks_around_the_pixels(extra: bytes, kind: tuple[int, int], place: st
     expect_as_libvips(png(content, size, kind, **{place: extra}))  # type: ignore[arg-type]
 
 
+def test_texts_that_some_versions_of_libvips_take_for_exif_are_left_to_it() -> None:
+    content = scanlines((5, 3), (2, 8), [0], 2)
+    for name, usual in (("text", True), ("raw profile", False)):
+        data = png(content, (5, 3), (2, 8), before=EXTRAS[name])
+        assert (header_of(data) is not None) == usual
+
+
 @pytest.mark.parametrize("kind", [(0, 1), (0, 8), (2, 8), (3, 2), (3, 8)])
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 6, 12, 256])
 def test_transparency_beside_the_pixels(kind: tuple[int, int], length: int) -> None:
