@@ -22,6 +22,7 @@ from PIL import Image
 
 from savemasks.cli import main
 from savemasks.demo import CONFIG, write_project
+from savemasks.export import warm_up
 from savemasks.painter import Painter
 from savemasks.settings import SaveMasks
 
@@ -235,7 +236,7 @@ def warm() -> None:
     """Compile all kernels, so that nobody is told to wait and a subprocess finds them on disk."""
     colors = {"kiwi": [1, 2, 3]}
     for config in (CONFIG, layer(gt_machine_color=colors)):
-        Painter(SaveMasks.from_json(config)).warm_up()
+        warm_up(Painter(SaveMasks.from_json(config)))
 
 
 def savemasks(cwd: Path, *arguments: str, setup: str = "", **env: str) -> tuple[int, str, str]:
