@@ -45,6 +45,11 @@ def main() -> None:
     show_default=True,
     help="What to do after an item that fails.",
 )
+@click.option(
+    "--link",
+    is_flag=True,
+    help="Hard links to images and annotations instead of copies, where the file system can.",
+)
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="JSON report.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def run_command(
@@ -53,6 +58,7 @@ def run_command(
     out: Path,
     workers: int | None,
     on_error: str,
+    link: bool,
     report: Path | None,
     quiet: bool,
 ) -> None:
@@ -61,7 +67,8 @@ def run_command(
         from .settings import SaveMasks  # noqa: PLC0415  (keeps --help fast)
 
         layer = SaveMasks.from_json(config)
-        summary = _run(layer, projects, out, workers, on_error, report, quiet)
+        options = {"workers": workers, "on_error": on_error, "link": link, "report": report}
+        summary = _run(layer, projects, out, options, quiet)
     _finish(summary, quiet)
 
 
@@ -89,7 +96,7 @@ def demo(folder: Path | None) -> None:
             raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
         click.echo(f"wrote the project {folder / 'lemons'} and {folder / 'save_masks.json'}")
         layer = SaveMasks.from_json(folder / "save_masks.json")
-        summary = _run(layer, (folder / "lemons",), folder, None, "skip", None, quiet=False)
+        summary = _run(layer, (folder / "lemons",), folder, {}, quiet=False)
     click.echo(f"look at {summary.out}/market/masks_human and masks_machine; this was made by")
     where = [str(folder / "save_masks.json"), str(folder / "lemons"), "--out", str(folder)]
     click.echo(f"  {shlex.join(['savemasks', 'run', *where])}")
@@ -108,11 +115,10 @@ def _run(
     layer: "SaveMasks",
     projects: tuple[Path, ...],
     out: Path,
-    workers: int | None,
-    on_error: str,
-    report: Path | None,
+    options: dict[str, Any],
     quiet: bool,
 ) -> "Summary":
+    """Run with a progress bar; `options` are further arguments of `run.run`."""
     hint = threading.Timer(
         _COMPILE_HINT_AFTER,
         lambda: click.echo(
@@ -135,16 +141,7 @@ def _run(
         from .run import run  # noqa: PLC0415
 
         with progress(quiet) as on_progress:
-            return run(
-                layer,
-                projects,
-                out,
-                workers=workers,
-                on_error="stop" if on_error == "stop" else "skip",
-                report=report,
-                on_progress=on_progress,
-                on_start=start,
-            )
+            return run(layer, projects, out, **options, on_progress=on_progress, on_start=start)
     except KeyboardInterrupt:
         if not started.is_set():
             raise

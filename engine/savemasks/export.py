@@ -84,8 +84,12 @@ def export_item(
     return outcome
 
 
-_Files = dict[str, list[Part]]
-"""Contents in parts, by name."""
+@dataclass(slots=True)
+class _Files:
+    """What is to be put, by name: masks in parts, and copies as (source, contents)."""
+
+    masks: dict[str, list[Part]] = field(default_factory=dict)
+    copies: dict[str, tuple[str, bytes]] = field(default_factory=dict)
 
 
 def _make(
@@ -112,9 +116,9 @@ def _make(
     machine_labels, human_labels = painter.labels(shapes, scratch)
     watch.lap("paint")
 
-    files: _Files = {}
+    files = _Files()
     if machine_labels is not None and painter.machine_palette:
-        files[f"{item.dataset}/masks_machine/{item.mask_name}"] = encode_machine(
+        files.masks[f"{item.dataset}/masks_machine/{item.mask_name}"] = encode_machine(
             machine_labels, painter.machine_palette, scratch
         )
         watch.lap("encode")
@@ -125,15 +129,15 @@ def _make(
             error.file = item.image
             raise
         watch.lap("decode")
-        files[f"{item.dataset}/masks_human/{item.mask_name}"] = encode_human(
+        files.masks[f"{item.dataset}/masks_human/{item.mask_name}"] = encode_human(
             image, human_labels, painter.human_palette, scratch
         )
         watch.lap("encode")
-    if settings.images and data is not None:
-        files[f"{item.dataset}/img/{item.name}"] = [data]
+    if settings.images and item.image is not None and data is not None:
+        files.copies[f"{item.dataset}/img/{item.name}"] = item.image, data
     if settings.annotations and item.annotation is not None:
         name = item.annotation.rpartition("/")[2]
-        files[f"{item.dataset}/ann/{name}"] = [annotation]
+        files.copies[f"{item.dataset}/ann/{name}"] = item.annotation, annotation
     return files
 
 
@@ -162,8 +166,11 @@ def _write(files: _Files, store: Store, outcome: Outcome) -> None:
     """Put all files; if one fails, take those before it away again."""
     written: list[str] = []
     try:
-        for name, parts in files.items():
+        for name, parts in files.masks.items():
             store.write(name, parts)
+            written.append(name)
+        for name, (source, data) in files.copies.items():
+            store.copy(name, source, data)
             written.append(name)
     except BaseException:
         for name in written:

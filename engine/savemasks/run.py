@@ -39,6 +39,7 @@ def run(
     *,
     workers: int | None = None,
     on_error: OnError = "skip",
+    link: bool = False,
     report: Path | None = None,
     on_progress: OnProgress | None = None,
     on_start: Callable[[], None] | None = None,
@@ -57,6 +58,8 @@ def run(
         Threads, or None for one per available core.
     on_error
         "skip" goes on after an item that fails, "stop" ends the run; what is done stays.
+    link
+        Put hard links to images and annotations instead of copies, where the file system can.
     report
         Where to write a JSON report, or None.
     on_progress
@@ -84,7 +87,7 @@ def run(
         total = sum(dataset.count() for dataset in datasets)
         if total == 0:
             summary.warnings.append("the projects have no images: nothing was exported")
-        store = Store(root)
+        store = Store(root, link=link)
         try:
             store.write("meta.json", [merge_meta(opened)])
         except WriteError as error:

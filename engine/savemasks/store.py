@@ -4,9 +4,10 @@ A file is written beside its place under a temporary name and then renamed, so t
 sees half of it. Everything stays below the store's root.
 """
 
+import errno
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 from .errors import WriteError
@@ -18,15 +19,41 @@ _counter = itertools.count()
 _MOST_PARTS = 1024  # in one call
 
 
+# Another file system, one without hard links, a file of somebody else, too many links.
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP}
+
+
 class Store:
     """A folder that results are put into. May be shared by threads."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, link: bool = False) -> None:
+        """Put copies as hard links if `link`."""
         self.root = root
+        self._link = link
         self._folders: set[str] = set()
 
     def write(self, name: str, parts: Iterable[Part]) -> None:
         """Put a file; `name` is relative to the root, with "/". Raises `WriteError`."""
+        self._put(name, lambda unfinished: _write_new(unfinished, parts))
+
+    def copy(self, name: str, source: str, data: bytes) -> None:
+        """Put a copy of the file `source`, which holds `data`. Raises `WriteError`."""
+
+        def put(unfinished: str) -> None:
+            try:
+                os.link(os.path.realpath(source), unfinished)
+            except OSError as error:
+                if error.errno not in _NO_LINK:
+                    raise
+                _write_new(unfinished, [data])
+
+        if self._link:
+            self._put(name, put)
+        else:
+            self.write(name, [data])
+
+    def _put(self, name: str, make: Callable[[str], None]) -> None:
+        """Let `make` write a file under a temporary name, and move it to its place."""
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or not path.parts:
             raise WriteError("would lie outside the output folder", file=name)
@@ -39,7 +66,7 @@ class Store:
                 os.makedirs(folder, exist_ok=True)  # noqa: PTH103
                 self._folders.add(folder)
             try:
-                _write_new(unfinished, parts)
+                make(unfinished)
                 os.replace(unfinished, target)  # noqa: PTH105
             except BaseException:
                 Path(unfinished).unlink(missing_ok=True)
