@@ -199,6 +199,22 @@ def write_cells(folder: Path, size: Size = CELLS, seed: int = 0) -> None:
     _write(folder, size, seed, ("nucleus",), ".png", make)
 
 
+def save_masks(classes: tuple[str, ...] = CLASSES) -> dict[str, Any]:
+    """Settings that paint all classes in both masks."""
+    gray = {title: [i + 1] * 3 for i, title in enumerate(classes)}
+    hues = [np.array([i * 180 / len(classes), 230, 230], np.uint8) for i in range(len(classes))]
+    bright = [cv2.cvtColor(hue[None, None], cv2.COLOR_HSV2RGB)[0, 0].tolist() for hue in hues]
+    settings = {"masks_machine": True, "masks_human": True, "gt_machine_color": gray}
+    settings["gt_human_color"] = dict(zip(classes, bright, strict=True))
+    return {"action": "save_masks", "src": ["$0"], "dst": "out", "settings": settings}
+
+
+def annotation(size: Size, objects: list[Object]) -> bytes:
+    """The file of an item's annotation."""
+    canvas = {"height": size.height, "width": size.width}
+    return orjson.dumps({"description": "", "tags": [], "size": canvas, "objects": objects})
+
+
 def _write(
     folder: Path,
     size: Size,
@@ -208,12 +224,7 @@ def _write(
     make: Callable[[Random], tuple[bytes, list[Object]]],
 ) -> None:
     """Write a project whose items `make` makes, and its settings."""
-    gray = {title: [i + 1] * 3 for i, title in enumerate(classes)}
-    hues = [np.array([i * 180 / len(classes), 230, 230], np.uint8) for i in range(len(classes))]
-    bright = [cv2.cvtColor(hue[None, None], cv2.COLOR_HSV2RGB)[0, 0].tolist() for hue in hues]
-    settings = {"masks_machine": True, "masks_human": True, "gt_machine_color": gray}
-    settings["gt_human_color"] = dict(zip(classes, bright, strict=True))
-    layer = {"action": "save_masks", "src": ["$0"], "dst": "out", "settings": settings}
+    layer = save_masks(classes)
     entries = [{"title": title, "shape": "any", "color": "#c81e78"} for title in classes]
     for part in ("img", "ann"):
         (folder / "ds0" / part).mkdir(parents=True, exist_ok=True)
@@ -223,10 +234,8 @@ def _write(
     for number in range(size.images):
         picture, objects = make(np.random.default_rng([seed, number]))
         name = f"{number:05}{suffix}"
-        canvas = {"height": size.height, "width": size.width}
-        content = {"description": "", "tags": [], "size": canvas, "objects": objects}
         (folder / "ds0" / "img" / name).write_bytes(picture)
-        (folder / "ds0" / "ann" / f"{name}.json").write_bytes(orjson.dumps(content))
+        (folder / "ds0" / "ann" / f"{name}.json").write_bytes(annotation(size, objects))
 
 
 WRITERS = {"photos": (write_photos, PHOTOS), "cells": (write_cells, CELLS)}

@@ -1,0 +1,154 @@
+"""What two processes on two cores can do that one cannot: the bound for two workers.
+
+The processes share nothing but the machine: its memory, its caches, its clock, and whatever else
+runs on it. What they reach together, two workers of one run could reach at best. Each works on its
+own copy of the same data in memory, and is pinned to a core of its own.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from savemasks.encode import encode_human, encode_machine
+from savemasks.painter import Painter
+from savemasks.scratch import Scratch
+from savemasks.settings import SaveMasks
+
+if TYPE_CHECKING:
+    from benchmarks import data
+else:
+    import data
+
+Work = Callable[[], object]
+_COPIED_BYTES = 1 << 26
+
+
+def _masks(size: data.Size) -> Work:
+    """Both masks of a photograph: parse, paint and encode; nothing is decoded."""
+    painter = Painter(SaveMasks.from_json(data.save_masks()))
+    painter.warm_up()
+    rng = np.random.default_rng(0)
+    objects = [data.mixed_object(rng, size, number) for number in range(size.objects)]
+    annotation, picture = data.annotation(size, objects), data.photograph(rng, size)
+    scratch = Scratch()
+    machine, human = painter.machine_palette, painter.human_palette
+    assert machine is not None
+    assert human is not None
+
+    def work() -> None:
+        labels, _ = painter.labels(painter.parse(annotation), scratch)
+        assert labels is not None
+        encode_machine(labels, machine, scratch)
+        encode_human(picture, labels, human, scratch)
+
+    return work
+
+
+def _copies(_: data.Size) -> Work:
+    """What is bound by memory."""
+    source, target = (np.full(_COPIED_BYTES, 1, np.uint8) for _ in range(2))
+    return lambda: np.copyto(target, source)
+
+
+def _arithmetic(_: data.Size) -> Work:
+    """What is bound by the clock."""
+    return lambda: sum(range(1_000_000))
+
+
+WORKS = {
+    "both masks, in memory": _masks,
+    "copying memory": _copies,
+    "arithmetic": _arithmetic,
+}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One process's work: which, on what, how often a round, on which core."""
+
+    name: str
+    size: data.Size
+    repeats: int
+    core: int
+
+
+def _process(job: _Job, line: Connection) -> None:
+    """Work whenever something is received, and answer with the seconds; end on None."""
+    os.sched_setaffinity(0, {job.core})
+    work = WORKS[job.name](job.size)
+    work()
+    line.send(0.0)
+    while line.recv() is not None:
+        started = perf_counter()
+        for _ in range(job.repeats):
+            work()
+        line.send(perf_counter() - started)
+
+
+def measure(
+    cores: tuple[int, int], rounds: int, size: data.Size = data.PHOTOS, repeats: int = 10
+) -> dict[str, Any]:
+    """By work: how many times as much two processes do in the same time as one alone."""
+    return {name: _pair(name, cores, rounds, size, repeats) for name in WORKS}
+
+
+def _pair(
+    name: str, cores: tuple[int, int], rounds: int, size: data.Size, repeats: int
+) -> dict[str, Any]:
+    context = multiprocessing.get_context("spawn")
+    lines, processes = [], []
+    for core in cores:
+        ours, theirs = context.Pipe()
+        job = _Job(name, size, repeats, core)
+        processes.append(context.Process(target=_process, args=(job, theirs), daemon=True))
+        processes[-1].start()
+        theirs.close()  # so that a process that dies is noticed
+        lines.append(ours)
+    for line in lines:
+        line.recv()
+    alone, together = [], []
+    for _ in range(rounds):
+        alone.append(sum(_go([line]) for line in lines) / 2)
+        together.append(_go(lines))
+    for line, process in zip(lines, processes, strict=True):
+        line.send(None)
+        process.join()
+    ratios = [2 * one / both for one, both in zip(alone, together, strict=True)]
+    return {
+        "alone_ms": round(1000 * median(alone) / repeats, 3),
+        "together_ms": round(1000 * median(together) / repeats, 3),
+        "ratio": round(median(ratios), 3),
+        "ratio_of_lowest": round(2 * min(alone) / min(together), 3),
+        "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
+    }
+
+
+def _go(lines: "list[Connection[Any, Any]]") -> float:
+    """Let these processes work at once -> seconds of the slowest."""
+    for line in lines:
+        line.send(True)
+    return max(float(line.recv()) for line in lines)
+
+
+def table(pairs: dict[str, Any]) -> str:
+    """All works."""
+    lines = [
+        "\n**Two processes against one**\n",
+        "| work | ms alone | ms beside another | two against one |",
+        "|---|---|---|---|",
+    ]
+    for name, entry in pairs.items():
+        low, high = entry["ratio_range"]
+        lines.append(
+            f"| {name} | {entry['alone_ms']:.1f} | {entry['together_ms']:.1f}"
+            f" | **{entry['ratio']:.2f}x** ({low:.2f} to {high:.2f};"
+            f" lowest times {entry['ratio_of_lowest']:.2f}x) |"
+        )
+    return "\n".join(lines)
