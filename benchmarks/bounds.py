@@ -8,7 +8,8 @@ data is faster than its bound.
 ======  =======================================================================================
 read    open, read into memory that is there already, close: the same files, as often.
 parse   `orjson.loads` of the annotation, and ISA-L inflating the payloads of its bitmaps and the
-        pixels within them. Neither base64 nor what becomes of the objects: no flat arrays.
+        pixels within them. Neither base64 nor what becomes of the objects (no flat arrays), nor
+        opening the image, which the station does to compare its size.
 decode  JPEG: libjpeg-turbo alone into memory that is there already (by simplejpeg; without it by
         OpenCV, which also allocates). PNG: ISA-L inflating the pixels, without undoing filters.
         Others: libvips.
@@ -110,7 +111,7 @@ def of_item(made: Material) -> dict[str, Work]:
 
 
 def _read(paths: list[str]) -> Work:
-    buffer = _touched((max(os.stat(path).st_size for path in paths) + 1,))  # noqa: PTH116
+    buffer = bytearray(max(os.stat(path).st_size for path in paths) + 1)  # noqa: PTH116
 
     def work() -> None:
         for path in paths:

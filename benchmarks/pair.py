@@ -8,11 +8,10 @@ own copy of the same data in memory, and is pinned to a core of its own.
 import multiprocessing
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -27,6 +26,7 @@ else:
     import data
 
 Work = Callable[[], object]
+Duplex: TypeAlias = "Connection[Any, Any]"
 _COPIED_BYTES = 1 << 26
 
 
@@ -69,57 +69,51 @@ WORKS = {
 }
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One process's work: which, on what, how often a round, on which core."""
-
-    name: str
-    size: data.Size
-    repeats: int
-    core: int
-
-
-def _process(job: _Job, line: Connection) -> None:
-    """Work whenever something is received, and answer with the seconds; end on None."""
-    os.sched_setaffinity(0, {job.core})
-    work = WORKS[job.name](job.size)
-    work()
-    line.send(0.0)
-    while line.recv() is not None:
-        started = perf_counter()
-        for _ in range(job.repeats):
-            work()
-        line.send(perf_counter() - started)
-
-
 def measure(
     cores: tuple[int, int], rounds: int, size: data.Size = data.PHOTOS, repeats: int = 10
 ) -> dict[str, Any]:
-    """By work: how many times as much two processes do in the same time as one alone."""
-    return {name: _pair(name, cores, rounds, size, repeats) for name in WORKS}
+    """By work: how many times as much two processes do in the same time as one alone.
 
-
-def _pair(
-    name: str, cores: tuple[int, int], rounds: int, size: data.Size, repeats: int
-) -> dict[str, Any]:
+    In every round each process does it alone, then both do at once. Work that one process may do
+    faster than the other counts as the mean of both.
+    """
     context = multiprocessing.get_context("spawn")
     lines, processes = [], []
     for core in cores:
         ours, theirs = context.Pipe()
-        job = _Job(name, size, repeats, core)
-        processes.append(context.Process(target=_process, args=(job, theirs), daemon=True))
+        arguments = (core, size, repeats, theirs)
+        processes.append(context.Process(target=_process, args=arguments, daemon=True))
         processes[-1].start()
         theirs.close()  # so that a process that dies is noticed
         lines.append(ours)
     for line in lines:
         line.recv()
-    alone, together = [], []
-    for _ in range(rounds):
-        alone.append(sum(_go([line]) for line in lines) / 2)
-        together.append(_go(lines))
+    found = {name: _compare(name, lines, rounds, repeats) for name in WORKS}
     for line, process in zip(lines, processes, strict=True):
         line.send(None)
         process.join()
+    return found
+
+
+def _process(core: int, size: data.Size, repeats: int, line: Duplex) -> None:
+    """Do the work whose name is received, and answer with the seconds; end on None."""
+    os.sched_setaffinity(0, {core})
+    works = {name: prepare(size) for name, prepare in WORKS.items()}
+    for work in works.values():
+        work()
+    line.send("ready")
+    while (name := line.recv()) is not None:
+        started = perf_counter()
+        for _ in range(repeats):
+            works[name]()
+        line.send(perf_counter() - started)
+
+
+def _compare(name: str, lines: list[Duplex], rounds: int, repeats: int) -> dict[str, Any]:
+    alone, together = [], []
+    for _ in range(rounds):
+        alone.append(sum(_go(name, [line]) for line in lines) / 2)
+        together.append(_go(name, lines))
     ratios = [2 * one / both for one, both in zip(alone, together, strict=True)]
     return {
         "alone_ms": round(1000 * median(alone) / repeats, 3),
@@ -130,10 +124,10 @@ def _pair(
     }
 
 
-def _go(lines: "list[Connection[Any, Any]]") -> float:
+def _go(name: str, lines: list[Duplex]) -> float:
     """Let these processes work at once -> seconds of the slowest."""
     for line in lines:
-        line.send(True)
+        line.send(name)
     return max(float(line.recv()) for line in lines)
 
 

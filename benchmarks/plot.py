@@ -67,7 +67,7 @@ def _draw_panel(panel: Any, curve: dict[str, Any]) -> None:
     panel.set_axisbelow(True)
     panel.minorticks_off()
     for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:,g}")
+        axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
 
 
 if __name__ == "__main__":

@@ -7,56 +7,72 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import data
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+SIZE = ("--images=2", "--width=64", "--height=48", "--objects=10")
 ALL = {"read", "parse", "decode", "paint", "encode", "write", "color"}
 
 
-def stations(folder: Path, *arguments: str) -> tuple[Any, str]:
-    """Run `stations.py` -> its figures and what it printed."""
-    figures = folder / "figures.json"
-    command = [sys.executable, str(BENCHMARKS / "stations.py"), *arguments]
-    command += ["--rounds=1", "--quick", f"--scratch={folder}", f"--json={figures}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.returncode == 0, done.stderr
-    return json.loads(figures.read_bytes()), done.stdout
-
-
 @pytest.mark.usefixtures("warm")
-def test_every_station_and_curve_is_measured(tmp_path: Path) -> None:
-    size = data.Size(images=2, width=64, height=48, objects=10)
-    data.write_photos(tmp_path / "photos", size)
-    data.write_cells(tmp_path / "cells", size)
-    projects = [str(tmp_path / name) for name in ("photos", "cells")]
-    found, printed = stations(tmp_path, *projects, "--curves")
-    assert [job["name"] for job in found["projects"]] == [
-        "photos, both",
-        "photos, machine",
-        "cells, both",
-        "cells, machine",
-    ]
+def test_everything_is_measured(tmp_path: Path) -> None:
+    for kind in ("photos", "cells"):
+        make(tmp_path, kind)
+    found, printed = stations(tmp_path, "photos", "cells", "--curves", "--start", "--pair")
     for job in found["projects"]:
-        expected = ALL if job["name"].endswith("both") else ALL - {"decode"}
-        assert {*job["stations"]} == expected
-        assert all(entry["bound_ms"] is not None for entry in job["stations"].values())
         assert job["images"] == 2
-        assert f"**{job['name']}**" in printed
-    assert [curve["name"] for curve in found["curves"]] == ["size", "objects", "vertices"]
+        assert {*job["stations"]} == (ALL if "both" in job["name"] else ALL - {"decode"})
+        assert all(entry["bound_ms"] is not None for entry in job["stations"].values())
     for curve in found["curves"]:
         for point in curve["points"]:
             assert [*point["ms"]] == ["parse", "paint", "encode machine", "encode human"]
         assert all("slope" in point for point in curve["points"][1:])
-
-
-@pytest.mark.usefixtures("warm")
-def test_starts_and_pairs_are_measured(tmp_path: Path) -> None:
-    found, _ = stations(tmp_path, "--start", "--pair")
-    assert found["projects"] == []
-    assert [*found["start"]] == [
-        "Python alone (`pass`)",
-        "`import savemasks`",
-        "`savemasks --help`",
-        "first mask",
-    ]
     assert [*found["pair"]] == ["both masks, in memory", "copying memory", "arithmetic"]
+    titles = [line.strip("*").partition("*")[0] for line in printed.splitlines() if "**" in line]
+    assert [title for title in titles if "|" not in title] == [
+        "photos, both",
+        "photos, machine",
+        "cells, both",
+        "cells, machine",
+        "Cost against size",
+        "Cost against objects",
+        "Cost against vertices",
+        "Start",
+        "Two processes against one",
+    ]
+    assert [job["name"] for job in found["projects"]] == titles[:4]
+    assert "first mask" in found["start"]
+
+
+def test_an_item_that_cannot_be_exported_ends_it_with_its_reason(tmp_path: Path) -> None:
+    make(tmp_path, "cells")
+    image = tmp_path / "cells" / "ds0" / "img" / "00001.png"
+    image.write_bytes(b"no picture")
+    done = run(tmp_path, "cells")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {image}: ")
+
+
+def stations(folder: Path, *arguments: str) -> tuple[Any, str]:
+    """Run `stations.py` -> its figures and what it printed."""
+    done = run(folder, *arguments, "--json=figures.json")
+    assert done.returncode == 0, done.stderr
+    return json.loads((folder / "figures.json").read_bytes()), done.stdout
+
+
+def make(folder: Path, kind: str) -> None:
+    """Make a project of that name."""
+    done = program(folder, "data.py", kind, kind, *SIZE)
+    assert done.returncode == 0, done.stderr
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `stations.py` as quickly as it can."""
+    return program(folder, "stations.py", *arguments, "--rounds=1", "--quick", "--scratch=.")
+
+
+def program(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a benchmark's program in a folder."""
+    command = [sys.executable, str(BENCHMARKS / name), *arguments]
+    return subprocess.run(  # noqa: S603  (our own programs)
+        command, cwd=folder, capture_output=True, text=True, check=False
+    )
