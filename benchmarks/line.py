@@ -1,11 +1,9 @@
 """How long items take at each station of the line, with the bound of each beside it."""
 
 import shutil
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -51,34 +49,24 @@ class Line:
         self._scratch, self._other_scratch = Scratch(), Scratch()
         self.pixels = 0
 
-    def round(self, folder: Path) -> tuple[Seconds, Seconds]:
-        """Export all items into a folder -> seconds and bounds by station.
+    def round(self, folder: Path) -> Iterator[tuple[Seconds, Seconds]]:
+        """Export all items into a folder -> for each, seconds and bounds by station.
 
         An item's bounds are measured directly after it, so that both meet the same machine.
         """
-        times: Seconds = defaultdict(float)
-        least: Seconds = defaultdict(float)
         store = Store(folder / "out")
         again = folder / "again"
         again.mkdir(parents=True)
         self.pixels = 0
         for item in self.items:
-            outputs = self._export(item, store, times)
+            outcome = export_item(item, self.layer.settings, self.painter, store, self._scratch)
+            if outcome.error is not None:
+                raise LineError(str(outcome.error)) from outcome.error
+            self.pixels += outcome.pixels
+            outputs = [(store.root / name).read_bytes() for name in outcome.outputs]
             made = self._material(item, outputs, again)
-            times[COLOR] += self._color(made)
-            for station, work in bounds.of_item(made).items():
-                least[station] += bounds.seconds(work)
-        return times, least
-
-    def _export(self, item: Item, store: Store, times: Seconds) -> list[bytes]:
-        """Export an item -> the files that it became."""
-        outcome = export_item(item, self.layer.settings, self.painter, store, self._scratch)
-        if outcome.error is not None:
-            raise LineError(str(outcome.error)) from outcome.error
-        for station, seconds in outcome.seconds.items():
-            times[station] += seconds
-        self.pixels += outcome.pixels
-        return [(store.root / name).read_bytes() for name in outcome.outputs]
+            least = {s: bounds.seconds(work) for s, work in bounds.of_item(made).items()}
+            yield {**outcome.seconds, COLOR: self._color(made)}, least
 
     def _material(self, item: Item, outputs: list[bytes], folder: Path) -> bounds.Material:
         """The item once more, with everything that is made of it on the way."""
@@ -108,45 +96,50 @@ class Line:
 
 
 def measure(name: str, line: Line, rounds: int, scratch: Path) -> dict[str, Any]:
-    """Medians over rounds, after one to warm up, in milliseconds per image."""
-    times: dict[str, list[float]] = defaultdict(list)
-    least: dict[str, list[float]] = defaultdict(list)
+    """Milliseconds per image by station, over rounds after one to warm up.
+
+    `ms` is the median of the rounds. `lowest_ms` and `bound_ms` take every item's fastest round,
+    so that they can be held against each other even on a machine that has other things to do.
+    """
+    measured = []
     for number in range(rounds + 1):
         folder = scratch / f"round-{number}"
-        for lists, seconds in zip((times, least), line.round(folder), strict=True):
-            for station, value in seconds.items():
-                if number:
-                    lists[station].append(1000 * value / len(line.items))
+        measured.append(list(line.round(folder)))
         shutil.rmtree(folder)
-    stations = {s: _entry(times[s], least.get(s)) for s in _order(times)}
-    total = sum(entry["ms"] for station, entry in stations.items() if station != COLOR)
-    for station, entry in stations.items():
-        entry["share"] = None if station == COLOR else round(entry["ms"] / total, 4)
+    counted = measured[1:]
+    usual, lowest = _over_rounds([[seconds for seconds, _ in items] for items in counted])
+    _, bound_ms = _over_rounds([[bound for _, bound in items] for items in counted])
+    total = sum(ms for station, ms in usual.items() if station != COLOR)
     return {
         "name": name,
         "images": len(line.items),
         "megapixels": round(line.pixels / len(line.items) / 1e6, 3),
-        "stations": stations,
-        "total_ms": round(total, 4),
-        "total_bound_ms": round(
-            sum(e["bound_ms"] or 0 for s, e in stations.items() if s != COLOR), 4
-        ),
+        "stations": {
+            station: {
+                "ms": round(usual[station], 4),
+                "lowest_ms": round(lowest[station], 4),
+                "bound_ms": round(bound_ms[station], 4) if station in bound_ms else None,
+                "share": None if station == COLOR else round(usual[station] / total, 4),
+            }
+            for station in _order(usual)
+        },
     }
 
 
-def _order(times: dict[str, list[float]]) -> list[str]:
+def _over_rounds(rounds: list[list[Seconds]]) -> tuple[Seconds, Seconds]:
+    """Milliseconds per image by station: the median round, and the fastest round of each item."""
+    usual, lowest = {}, {}
+    for station in dict.fromkeys(station for items in rounds for item in items for station in item):
+        times = 1000 * np.array([[item.get(station, 0.0) for item in items] for items in rounds])
+        usual[station] = float(np.median(np.mean(times, axis=1)))
+        lowest[station] = float(np.mean(np.min(times, axis=0)))
+    return usual, lowest
+
+
+def _order(stations: Iterable[str]) -> list[str]:
     """Known stations as they follow each other, then any that are new, then colouring."""
-    new = [station for station in times if station not in STATIONS and station != COLOR]
-    return [station for station in (*STATIONS, *new, COLOR) if station in times]
-
-
-def _entry(times: list[float], least: list[float] | None) -> dict[str, Any]:
-    entry: dict[str, Any] = {"ms": round(median(times), 4), "bound_ms": None, "times_bound": None}
-    entry["range_ms"] = [round(min(times), 4), round(max(times), 4)]
-    if least:
-        entry["bound_ms"] = round(median(least), 4)
-        entry["times_bound"] = round(median(times) / median(least), 2)
-    return entry
+    new = [station for station in stations if station not in STATIONS and station != COLOR]
+    return [station for station in (*STATIONS, *new, COLOR) if station in stations]
 
 
 def table(result: dict[str, Any]) -> str:
@@ -154,20 +147,24 @@ def table(result: dict[str, Any]) -> str:
     what = f"{result['images']} images of {result['megapixels']} megapixels"
     lines = [
         f"\n**{result['name']}** ({what})\n",
-        "| station | ms per image | lowest to highest | bound, ms | times the bound | share |",
+        "| station | ms per image | lowest | bound | times the bound | share |",
         "|---|---|---|---|---|---|",
     ]
-    for station, entry in result["stations"].items():
-        low, high = entry["range_ms"]
-        bound = "" if entry["bound_ms"] is None else f"{entry['bound_ms']:.3f}"
-        times = "" if entry["times_bound"] is None else f"{entry['times_bound']:.1f}"
+    stations = result["stations"]
+    counted = [entry for station, entry in stations.items() if station != COLOR]
+    whole = {
+        key: sum(entry[key] or 0 for entry in counted)
+        for key in ("ms", "lowest_ms", "bound_ms", "share")
+    }
+    for station, entry in [*stations.items(), ("all", whole)]:
+        bound, times = entry["bound_ms"], ""
+        if bound:
+            times, bound = f"{entry['lowest_ms'] / bound:.1f}", f"{bound:.3f}"
         share = "(within encode)" if entry["share"] is None else f"{entry['share']:.0%}"
         lines.append(
-            f"| {station} | {entry['ms']:.3f} | {low:.3f} to {high:.3f} | {bound} | {times}"
+            f"| {station} | {entry['ms']:.3f} | {entry['lowest_ms']:.3f} | {bound or ''} | {times}"
             f" | {share} |"
         )
-    total, bound = result["total_ms"], result["total_bound_ms"]
-    lines.append(f"| all | {total:.3f} | | {bound:.3f} | {total / bound:.1f} | 100% |")
     return "\n".join(lines)
 
 

@@ -121,6 +121,8 @@ def _compare(name: str, lines: list[Duplex], rounds: int, repeats: int) -> dict[
         "ratio": round(median(ratios), 3),
         "ratio_of_lowest": round(2 * min(alone) / min(together), 3),
         "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
+        "alone_seconds": alone,
+        "together_seconds": together,
     }
 
 

@@ -67,7 +67,11 @@ def _draw_panel(panel: Any, curve: dict[str, Any]) -> None:
     panel.set_axisbelow(True)
     panel.minorticks_off()
     for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+        axis.set_major_formatter(_tick)
+
+
+def _tick(value: float, _: int) -> str:
+    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value:,g}"
 
 
 if __name__ == "__main__":
