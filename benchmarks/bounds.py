@@ -52,6 +52,7 @@ Labels = NDArray[np.unsignedinteger[Any]]
 
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
+_PIECE = 1 << 20  # larger ones make some systems look for memory in one piece, which takes long
 _counter = itertools.count()
 
 
@@ -237,7 +238,8 @@ def _write(contents: list[bytes], folder: Path) -> Work:
     def work() -> None:
         for content in contents:
             file = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-            os.write(file, content)
+            for at in range(0, len(content), _PIECE):
+                os.write(file, memoryview(content)[at : at + _PIECE])
             os.close(file)
             # A new name: some file systems flush a file that takes the place of another.
             os.rename(unfinished, f"{folder}/{next(_counter)}")  # noqa: PTH104
