@@ -1,0 +1,418 @@
+"""Inflate (RFC 1951) and its zlib wrapping (RFC 1950), for streams of a few hundred bytes.
+
+A library call costs more than such a stream itself. Codes are looked up in tables no wider than
+their longest code, and at most `_TABLE_BITS` wide, for with so little data making a table takes as
+long as using it; the rare longer codes are found bit by bit in the canonical order.
+
+What zlib refuses is refused: too many codes or too few, distances that reach before the output,
+wrong checksums, a cut stream. Whatever the input is, no array is left and all loops end: every
+step takes bits of the input, of which there are at most a few past its end, read as zeros.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .jit import Array, kernel
+
+REFUSED = -1
+
+_TABLE_BITS = 9
+_LONGEST_CODE = 15
+_LITERALS = 288
+_DISTANCES = 32
+_END = 256
+
+# Codes are kept as rows of one array of uint16. The first two are lists: of symbols that have a
+# code, and of the lengths of their codes.
+_USED = 0
+_LENGTHS = 1
+_LENGTH = 2
+_LITERAL = 3
+_DISTANCE = 4
+_FIXED_LITERAL = 5
+_FIXED_DISTANCE = 6
+_ROWS = 7
+# Parts of a row: from 0 how many codes there are of each length, symbols in the order of their
+# codes, and the table: by the next bits of the stream, symbol << 4 | length of its code, or 0 for
+# codes that are longer than the table and for bits that are no code.
+_SYMBOLS = 16
+_TABLE = _SYMBOLS + _LITERALS
+
+# Bits after a length or distance symbol, and what is added to them.
+_LENGTH_BITS = np.array([0] * 8 + [b for b in range(1, 6) for _ in range(4)] + [0], np.int64)
+_LENGTH_BASE = np.append(3 + np.cumsum(1 << _LENGTH_BITS[:28]) - (1 << _LENGTH_BITS[:28]), 258)
+_DISTANCE_BITS = np.array([0] * 4 + [b for b in range(1, 14) for _ in range(2)], np.int64)
+_DISTANCE_BASE = 1 + np.cumsum(1 << _DISTANCE_BITS) - (1 << _DISTANCE_BITS)
+_ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15], np.int64)
+
+
+class _Bits(NamedTuple):
+    """A place in the input: the next byte, and the bits before it that wait to be used."""
+
+    at: int
+    waiting: int
+    fill: int
+
+
+@kernel
+def new_codes() -> Array:
+    """Scratch memory of `inflate`, for any number of streams one after the other."""
+    codes = np.zeros((_ROWS, _TABLE + (1 << _TABLE_BITS)), np.uint16)
+    for i in range(_LITERALS):
+        codes[_USED, i] = i
+        codes[_LENGTHS, i] = 8 if i < 144 or i >= 280 else (9 if i < 256 else 7)
+    _fit(codes, 0, _LITERALS, _FIXED_LITERAL)
+    codes[_LENGTHS, :_DISTANCES] = 5
+    _fit(codes, 0, _DISTANCES, _FIXED_DISTANCE)
+    return codes
+
+
+@kernel
+def _fit(codes: Array, begin: int, end: int, code: int) -> int:
+    """Make a code from symbols begin..end (excluded) of those that have one, and their lengths.
+
+    Returns the bits of its table; `REFUSED` if there are more codes than fit, or fewer than there
+    should be. Only a single code of one bit, and no code at all, may leave bits without a meaning.
+    """
+    for bits in range(_LONGEST_CODE + 1):
+        codes[code, bits] = 0
+    for i in range(begin, end):
+        codes[code, np.uint64(codes[_LENGTHS, np.uint64(i)])] += 1
+    longest = 0
+    free = 1
+    total = 0
+    for bits in range(1, _LONGEST_CODE + 1):
+        count = int(codes[code, bits])
+        # So far, where the next symbol with this length goes.
+        codes[code, _TABLE + bits] = _SYMBOLS + total
+        total += count
+        free = 2 * free - count
+        if free < 0:
+            return REFUSED
+        if count:
+            longest = bits
+    if free and longest > 1:
+        return REFUSED
+    for i in range(begin, end):
+        place = np.uint64(_TABLE + codes[_LENGTHS, np.uint64(i)])
+        codes[code, np.uint64(codes[code, place])] = codes[_USED, np.uint64(i)]
+        codes[code, place] += 1
+    width = min(longest, _TABLE_BITS)
+    _fill_table(codes, code, width)
+    return width
+
+
+@kernel
+def _fill_table(codes: Array, code: int, width: int) -> None:
+    """Enter every code that is no longer than `width` bits, wherever the bits begin with it."""
+    end = _TABLE + (1 << width)
+    for i in range(_TABLE, end):
+        codes[code, np.uint64(i)] = 0
+    value = 0  # the code, first bit lowest
+    i = _SYMBOLS
+    for bits in range(1, width + 1):
+        for _ in range(codes[code, bits]):
+            entry = (int(codes[code, np.uint64(i)]) << 4) | bits
+            for place in range(_TABLE + value, end, 1 << bits):
+                codes[code, np.uint64(place)] = entry
+            i += 1
+            # Add one to a number whose bits are turned round.
+            carry = 1 << (bits - 1)
+            while value & carry:
+                carry >>= 1
+            value = (value & (carry - 1)) | carry if carry else 0
+
+
+@kernel
+def _find(codes: Array, code: int, width: int, waiting: int) -> int:
+    """Symbol of the next code << 4 | its length; 0 if the next bits are no code."""
+    entry = int(codes[code, np.uint64(_TABLE + (waiting & ((1 << width) - 1)))])
+    return entry if entry else _find_long(codes, code, waiting)
+
+
+@kernel
+def _find_long(codes: Array, code: int, waiting: int) -> int:
+    """As `_find`, bit by bit, for a code of any length."""
+    value = first = 0
+    i = _SYMBOLS
+    for bits in range(1, _LONGEST_CODE + 1):
+        value |= waiting & 1
+        waiting >>= 1
+        count = int(codes[code, bits])
+        if value - count < first:
+            return (int(codes[code, i + value - first]) << 4) | bits
+        i += count
+        first = (first + count) << 1
+        value <<= 1
+    return 0
+
+
+@kernel
+def _fill(data: Array, last: int, bits: _Bits) -> _Bits:
+    """Have at least 48 bits waiting, enough for a length and a distance; zeros after the end."""
+    at, waiting, fill = bits
+    while fill < 48:
+        if at < last:
+            waiting |= int(data[np.uint64(at)]) << fill
+        at += 1
+        fill += 8
+    return _Bits(at, waiting, fill)
+
+
+@kernel
+def _take(bits: _Bits, count: int) -> tuple[int, _Bits]:
+    """The next few of the waiting bits."""
+    value = bits.waiting & ((1 << count) - 1)
+    return value, _Bits(bits.at, bits.waiting >> count, bits.fill - count)
+
+
+@kernel
+def _copy(out: Array, size: int, distance: int, length: int) -> None:
+    """Repeat what is `distance` bytes back; both may overlap."""
+    if distance == 1:
+        value = out[np.uint64(size - 1)]
+        for i in range(size, size + length):
+            out[np.uint64(i)] = value
+    else:
+        for i in range(size, size + length):
+            out[np.uint64(i)] = out[np.uint64(i - distance)]
+
+
+@kernel
+def _inflate_coded(
+    data: Array,
+    last: int,
+    bits: _Bits,
+    out: Array,
+    size: int,
+    codes: Array,
+    literals: int,
+    literal_bits: int,
+    distances: int,
+    distance_bits: int,
+) -> tuple[int, _Bits]:
+    """Inflate a block up to its end symbol; return the new size of the output."""
+    refused = REFUSED, bits
+    while True:
+        bits = _fill(data, last, bits)
+        at, waiting, fill = bits
+        if at > last + 8:
+            return refused
+        entry = _find(codes, literals, literal_bits, waiting)
+        length = entry & 15
+        symbol = entry >> 4
+        if entry == 0:
+            return refused
+        bits = _Bits(at, waiting >> length, fill - length)
+        if symbol < _END:
+            if size == out.size:
+                return refused
+            out[np.uint64(size)] = symbol
+            size += 1
+            continue
+        if symbol == _END:
+            return size, bits
+        symbol -= _END + 1
+        if symbol >= _LENGTH_BASE.size:
+            return refused
+        extra, bits = _take(bits, _LENGTH_BITS[np.uint64(symbol)])
+        length = _LENGTH_BASE[np.uint64(symbol)] + extra
+        entry = _find(codes, distances, distance_bits, bits.waiting)
+        symbol = entry >> 4
+        if entry == 0 or symbol >= _DISTANCE_BASE.size:
+            return refused
+        _, bits = _take(bits, entry & 15)
+        extra, bits = _take(bits, _DISTANCE_BITS[np.uint64(symbol)])
+        distance = _DISTANCE_BASE[np.uint64(symbol)] + extra
+        if distance > size or length > out.size - size:
+            return refused
+        _copy(out, size, distance, length)
+        size += length
+
+
+@kernel
+def _read_lengths_code(
+    data: Array, last: int, bits: _Bits, count: int, codes: Array
+) -> tuple[int, _Bits]:
+    """Read the code that lengths of codes are written in; return the bits of its table."""
+    for i in range(19):
+        codes[_LENGTHS, 19 + i] = 0
+    for i in range(count):
+        bits = _fill(data, last, bits)
+        length, bits = _take(bits, 3)
+        codes[_LENGTHS, 19 + _ORDER[i]] = length
+    total = 0
+    for symbol in range(19):
+        length = int(codes[_LENGTHS, 19 + symbol])
+        if length:
+            codes[_USED, total] = symbol
+            codes[_LENGTHS, total] = length
+            total += 1
+    width = _fit(codes, 0, total, _LENGTH)
+    # Unlike the other codes, this one has to be whole even if it has one symbol only.
+    return (width if total > 1 else REFUSED), bits
+
+
+@kernel
+def _read_lengths(
+    data: Array, last: int, bits: _Bits, first: int, count: int, width: int, codes: Array
+) -> tuple[int, int, _Bits]:
+    """Read the lengths of all codes; return how many symbols have one, and how many of these
+    come before symbol number `first`.
+    """
+    refused = REFUSED, REFUSED, bits
+    total = before = i = previous = 0
+    while i < count:
+        bits = _fill(data, last, bits)
+        entry = _find(codes, _LENGTH, width, bits.waiting)
+        _, bits = _take(bits, entry & 15)
+        value = entry >> 4
+        repeat = 1
+        if value == 16:
+            if i == 0:
+                return refused
+            value = previous
+            repeat, bits = _take(bits, 2)
+            repeat += 3
+        elif value == 17:
+            value = 0
+            repeat, bits = _take(bits, 3)
+            repeat += 3
+        elif value == 18:
+            value = 0
+            repeat, bits = _take(bits, 7)
+            repeat += 11
+        if repeat > count - i:
+            return refused
+        previous = value
+        if value:
+            for symbol in range(i, i + repeat):
+                codes[_USED, np.uint64(total)] = symbol if symbol < first else symbol - first
+                codes[_LENGTHS, np.uint64(total)] = value
+                total += 1
+                before += symbol < first
+        i += repeat
+    return total, before, bits
+
+
+@kernel
+def _read_codes(data: Array, last: int, bits: _Bits, codes: Array) -> tuple[int, int, _Bits]:
+    """Read the codes of a block; return the bits of both tables, or `REFUSED`."""
+    refused = REFUSED, REFUSED, bits
+    bits = _fill(data, last, bits)
+    literals, bits = _take(bits, 5)
+    distances, bits = _take(bits, 5)
+    given, bits = _take(bits, 4)
+    literals += 257
+    distances += 1
+    if literals > 286 or distances > 30:
+        return refused
+    width, bits = _read_lengths_code(data, last, bits, given + 4, codes)
+    if width < 0:
+        return refused
+    total, before, bits = _read_lengths(
+        data, last, bits, literals, literals + distances, width, codes
+    )
+    if total < 0:
+        return refused
+    literal_bits = _fit(codes, 0, before, _LITERAL)
+    distance_bits = _fit(codes, before, total, _DISTANCE)
+    has_end = False
+    for i in range(before):
+        has_end = has_end or codes[_USED, np.uint64(i)] == _END
+    if literal_bits < 0 or distance_bits < 0 or not has_end:
+        return refused
+    return literal_bits, distance_bits, bits
+
+
+@kernel
+def _inflate_stored(
+    data: Array, last: int, bits: _Bits, out: Array, size: int
+) -> tuple[int, _Bits]:
+    """Copy a block that is not compressed; return the new size of the output."""
+    at = bits.at - (bits.fill >> 3)
+    if at + 4 > last:
+        return REFUSED, bits
+    length = int(data[at]) | (int(data[at + 1]) << 8)
+    check = int(data[at + 2]) | (int(data[at + 3]) << 8)
+    at += 4
+    if length ^ check != 0xFFFF or length > last - at or length > out.size - size:
+        return REFUSED, bits
+    for i in range(length):
+        out[np.uint64(size + i)] = data[np.uint64(at + i)]
+    return size + length, _Bits(at + length, 0, 0)
+
+
+@kernel
+def _adler(data: Array, size: int) -> int:
+    """Adler-32 checksum of the first bytes."""
+    low = 1
+    high = 0
+    first = 0
+    while first < size:
+        # Sums are reduced now and then only; they stay far below 2**63.
+        stop = min(first + 5552, size)
+        for i in range(first, stop):
+            low += int(data[np.uint64(i)])
+            high += low
+        low %= 65521
+        high %= 65521
+        first = stop
+    return (high << 16) | low
+
+
+@kernel
+def inflate(data: Array, first: int, last: int, out: Array, codes: Array) -> int:
+    """Inflate the zlib stream in bytes first..last (excluded) of `data`; more may follow it.
+
+    Parameters
+    ----------
+    data
+        (n,) uint8; 0 <= first <= last <= n.
+    out
+        (room,) uint8, the result.
+    codes
+        Of `new_codes`.
+
+    Returns
+    -------
+    int
+        How many bytes were written; `REFUSED` if the stream is damaged, cut, or needs more room.
+    """
+    if last - first < 6:
+        return REFUSED
+    method = int(data[first])
+    flags = int(data[first + 1])
+    if method & 15 != 8 or method > 0x78 or flags & 32 or ((method << 8) | flags) % 31:
+        return REFUSED
+    bits = _Bits(first + 2, 0, 0)
+    size = 0
+    is_last = 0
+    while not is_last:
+        bits = _fill(data, last, bits)
+        if bits.at > last + 8:
+            return REFUSED
+        is_last, bits = _take(bits, 1)
+        kind, bits = _take(bits, 2)
+        if kind == 0:
+            size, bits = _inflate_stored(data, last, bits, out, size)
+        elif kind == 1:
+            size, bits = _inflate_coded(
+                data, last, bits, out, size, codes, _FIXED_LITERAL, 9, _FIXED_DISTANCE, 5
+            )
+        elif kind == 2:
+            literal_bits, distance_bits, bits = _read_codes(data, last, bits, codes)
+            if literal_bits < 0:
+                return REFUSED
+            size, bits = _inflate_coded(
+                data, last, bits, out, size,
+                codes, _LITERAL, literal_bits, _DISTANCE, distance_bits,
+            )  # fmt: skip
+        if kind == 3 or size < 0:
+            return REFUSED
+    at = bits.at - (bits.fill >> 3)
+    if at + 4 > last:
+        return REFUSED
+    check = (int(data[at]) << 24) | (int(data[at + 1]) << 16) | (int(data[at + 2]) << 8)
+    return size if _adler(out, size) == check | int(data[at + 3]) else REFUSED
