@@ -125,15 +125,8 @@ def _fill_table(codes: Array, code: int, width: int) -> None:
 
 
 @kernel
-def _find(codes: Array, code: int, width: int, waiting: int) -> int:
-    """Symbol of the next code << 4 | its length; 0 if the next bits are no code."""
-    entry = int(codes[code, np.uint64(_TABLE + (waiting & ((1 << width) - 1)))])
-    return entry if entry else _find_long(codes, code, waiting)
-
-
-@kernel
 def _find_long(codes: Array, code: int, waiting: int) -> int:
-    """As `_find`, bit by bit, for a code of any length."""
+    """Entry, as in a table, of a code of any length; 0 if the next bits are no code."""
     value = first = 0
     i = _SYMBOLS
     for bits in range(1, _LONGEST_CODE + 1):
@@ -149,15 +142,24 @@ def _find_long(codes: Array, code: int, waiting: int) -> int:
 
 
 @kernel
+def _read(data: Array, at: int, count: int) -> int:
+    """A number of so many bytes, the lowest one first."""
+    value = 0
+    for i in range(count):
+        value |= int(data[np.uint64(at + i)]) << (8 * i)
+    return value
+
+
+@kernel
 def _fill(data: Array, last: int, bits: _Bits) -> _Bits:
     """Have at least 48 bits waiting, enough for a length and a distance; zeros after the end."""
     at, waiting, fill = bits
-    while fill < 48:
-        if at < last:
-            waiting |= int(data[np.uint64(at)]) << fill
-        at += 1
-        fill += 8
-    return _Bits(at, waiting, fill)
+    if fill >= 48:
+        return bits
+    more = _read(data, at, 6) if at + 6 <= last else _read(data, at, last - at)
+    count = (55 - fill) >> 3  # 1 to 6 bytes
+    more &= (1 << (8 * count)) - 1
+    return _Bits(at + count, waiting | (more << fill), fill + 8 * count)
 
 
 @kernel
@@ -186,20 +188,28 @@ def _inflate_coded(
     bits: _Bits,
     out: Array,
     size: int,
+    is_dynamic: bool,
     codes: Array,
-    literals: int,
-    literal_bits: int,
-    distances: int,
-    distance_bits: int,
 ) -> tuple[int, _Bits]:
     """Inflate a block up to its end symbol; return the new size of the output."""
     refused = REFUSED, bits
+    literals, distances = _FIXED_LITERAL, _FIXED_DISTANCE
+    literal_bits, distance_bits = 9, 5
+    if is_dynamic:
+        literals, distances = _LITERAL, _DISTANCE
+        literal_bits, distance_bits, bits = _read_codes(data, last, bits, codes)
+        if literal_bits < 0:
+            return refused
+    literal_mask = (1 << literal_bits) - 1
+    distance_mask = (1 << distance_bits) - 1
     while True:
         bits = _fill(data, last, bits)
         at, waiting, fill = bits
         if at > last + 8:
             return refused
-        entry = _find(codes, literals, literal_bits, waiting)
+        entry = int(codes[literals, np.uint64(_TABLE + (waiting & literal_mask))])
+        if entry == 0:
+            entry = _find_long(codes, literals, waiting)
         length = entry & 15
         symbol = entry >> 4
         if entry == 0:
@@ -218,7 +228,9 @@ def _inflate_coded(
             return refused
         extra, bits = _take(bits, _LENGTH_BITS[np.uint64(symbol)])
         length = _LENGTH_BASE[np.uint64(symbol)] + extra
-        entry = _find(codes, distances, distance_bits, bits.waiting)
+        entry = int(codes[distances, np.uint64(_TABLE + (bits.waiting & distance_mask))])
+        if entry == 0:
+            entry = _find_long(codes, distances, bits.waiting)
         symbol = entry >> 4
         if entry == 0 or symbol >= _DISTANCE_BASE.size:
             return refused
@@ -262,10 +274,11 @@ def _read_lengths(
     come before symbol number `first`.
     """
     refused = REFUSED, REFUSED, bits
+    mask = (1 << width) - 1
     total = before = i = previous = 0
     while i < count:
         bits = _fill(data, last, bits)
-        entry = _find(codes, _LENGTH, width, bits.waiting)
+        entry = int(codes[_LENGTH, np.uint64(_TABLE + (bits.waiting & mask))])
         _, bits = _take(bits, entry & 15)
         value = entry >> 4
         repeat = 1
@@ -334,8 +347,8 @@ def _inflate_stored(
     at = bits.at - (bits.fill >> 3)
     if at + 4 > last:
         return REFUSED, bits
-    length = int(data[at]) | (int(data[at + 1]) << 8)
-    check = int(data[at + 2]) | (int(data[at + 3]) << 8)
+    length = _read(data, at, 2)
+    check = _read(data, at + 2, 2)
     at += 4
     if length ^ check != 0xFFFF or length > last - at or length > out.size - size:
         return REFUSED, bits
@@ -346,7 +359,7 @@ def _inflate_stored(
 
 @kernel
 def _adler(data: Array, size: int) -> int:
-    """Adler-32 checksum of the first bytes."""
+    """Adler-32 checksum of the first bytes, as it is read from a stream: highest byte first."""
     low = 1
     high = 0
     first = 0
@@ -359,7 +372,7 @@ def _adler(data: Array, size: int) -> int:
         low %= 65521
         high %= 65521
         first = stop
-    return (high << 16) | low
+    return (high >> 8) | ((high & 255) << 8) | ((low & 0xFF00) << 8) | ((low & 255) << 24)
 
 
 @kernel
@@ -382,9 +395,9 @@ def inflate(data: Array, first: int, last: int, out: Array, codes: Array) -> int
     """
     if last - first < 6:
         return REFUSED
-    method = int(data[first])
-    flags = int(data[first + 1])
-    if method & 15 != 8 or method > 0x78 or flags & 32 or ((method << 8) | flags) % 31:
+    method = _read(data, first, 1)
+    flags = _read(data, first + 1, 1)
+    if method & 15 != 8 or method > 0x78 or flags & 32 or (256 * method + flags) % 31:
         return REFUSED
     bits = _Bits(first + 2, 0, 0)
     size = 0
@@ -397,22 +410,13 @@ def inflate(data: Array, first: int, last: int, out: Array, codes: Array) -> int
         kind, bits = _take(bits, 2)
         if kind == 0:
             size, bits = _inflate_stored(data, last, bits, out, size)
-        elif kind == 1:
-            size, bits = _inflate_coded(
-                data, last, bits, out, size, codes, _FIXED_LITERAL, 9, _FIXED_DISTANCE, 5
-            )
-        elif kind == 2:
-            literal_bits, distance_bits, bits = _read_codes(data, last, bits, codes)
-            if literal_bits < 0:
-                return REFUSED
-            size, bits = _inflate_coded(
-                data, last, bits, out, size,
-                codes, _LITERAL, literal_bits, _DISTANCE, distance_bits,
-            )  # fmt: skip
-        if kind == 3 or size < 0:
+        elif kind == 3:
+            return REFUSED
+        else:
+            size, bits = _inflate_coded(data, last, bits, out, size, kind == 2, codes)
+        if size < 0:
             return REFUSED
     at = bits.at - (bits.fill >> 3)
     if at + 4 > last:
         return REFUSED
-    check = (int(data[at]) << 24) | (int(data[at + 1]) << 16) | (int(data[at + 2]) << 8)
-    return size if _adler(out, size) == check | int(data[at + 3]) else REFUSED
+    return size if _adler(out, size) == _read(data, at, 4) else REFUSED
