@@ -1,14 +1,14 @@
 """`bitmap.data` → packed masks: base64 of zlib of a PNG, or base64 of a bare PNG.
 
-Bombs are refused from their headers: nothing is inflated beyond what a mask that fits the canvas
-can need. Everyday PNGs go through two kernel calls per annotation, which read their headers and
-unpack their pixels. Whatever these do not take is looked at one by one: the odd kinds (interlaced,
-16-bit, a transparent colour) by way of libvips, and the damaged ones to say what is wrong.
+Everyday payloads of an annotation go through one kernel call. Whatever it does not take is looked
+at one by one: large ones, which ISA-L inflates faster, the odd kinds (interlaced, 16-bit, a
+transparent colour) by way of libvips, and the damaged ones to say what is wrong. Bombs are refused
+from their headers: nothing is inflated beyond what a mask that fits the canvas can need.
 """
 
 import binascii
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from .errors import AnnotationError
-from .kernels.payload import ALPHA, ANY, LOOKUP, scan, unpack
+from .kernels.payload import NOT_TAKEN, decode
+from .kernels.scanlines import ALPHA, ANY, LOOKUP, Layout, unpack
 from .shapes import Masks, offsets
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -26,7 +27,8 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 
 _SMALL = 4096
 # What a PNG may need beyond its pixels: chunk headers, palettes, a comment.
 _CHUNK_ALLOWANCE = 1 << 16
-_BATCH_BYTES = 1 << 23
+# Packed masks that one kernel call may return; much more than an everyday annotation has.
+_ROOM = 1 << 18
 MAX_MASK_PIXELS = 1 << 33
 """Most pixels that the bitmaps of one annotation may have together; packed, they take 1 GiB."""
 
@@ -44,11 +46,11 @@ class _BadPayloadError(ValueError):
 class _Picture:
     """A PNG up to its inflated scanlines, or already reduced to 8-bit samples by libvips.
 
-    `layout` and `visible` are what `kernels.payload.unpack` wants to know of it.
+    `layout` and `visible` are what `kernels.scanlines.unpack` wants to know of it.
     """
 
     scanlines: bytes
-    layout: tuple[int, int, int, int, int, int]
+    layout: Layout
     visible: NDArray[np.bool_] | None
 
 
@@ -80,64 +82,46 @@ def decode_masks(
         return NO_MASKS
     limit = 4 * canvas[0] * canvas[1] + _CHUNK_ALLOWANCE
     levels = np.array(thresholds, np.int64) if thresholds else np.ones(len(data), np.int64)
-    pngs: list[bytes] = []
-    try:
-        for text in data:
-            pngs.append(_unwrap(text, limit))  # noqa: PERF401  (the index tells which one failed)
-    except _BadPayloadError as error:
-        raise AnnotationError(f"bitmap.data: {error}", object_index=objects[len(pngs)]) from error
-    layout = np.zeros((len(pngs), 6), np.int64)
-    visible = np.zeros((len(pngs), 256), np.bool_)
+    # What is not ASCII becomes question marks, which are not base64 either.
+    text = np.frombuffer("".join(data).encode("ascii", "replace"), np.uint8)
+    text_start = offsets(list(map(len, data)))
+    shape = np.zeros((len(data), 2), np.int64)
+    room = np.empty(_ROOM, np.uint8)
     packed: list[NDArray[np.uint8]] = []
-    batch: list[bytes] = []
-    seen = held = 0
-    try:
-        for lines in _read_all(pngs, levels, limit, layout, visible):
-            batch.append(lines)
-            held += len(lines)
-            seen += 1
-            # Pixels are held for a few megabytes at a time; packed masks are an eighth or less.
-            if held > _BATCH_BYTES or seen == len(pngs):
-                packed.append(_pack(batch, layout, visible, seen - len(batch), objects))
-                batch, held = [], 0
-    except _BadPayloadError as error:
-        raise AnnotationError(f"bitmap.data: {error}", object_index=objects[seen]) from error
-    start = offsets(layout[:, 0] * ((layout[:, 1] + 7) // 8))
+    done, left = 0, MAX_MASK_PIXELS
+    while done < len(data):
+        stop, status, used = decode(text, text_start, done, levels, limit, left, shape, room)
+        packed.append(room[:used].copy())
+        left -= int(np.sum(shape[done:stop, 0] * shape[done:stop, 1]))
+        done = stop
+        if status == NOT_TAKEN:
+            try:
+                picture = _read_png(_unwrap(data[done], limit), limit, int(levels[done]))
+                left -= picture.layout.height * picture.layout.width
+                packed.append(_pack(picture, left))
+            except _BadPayloadError as error:
+                raise AnnotationError(
+                    f"bitmap.data: {error}", object_index=objects[done]
+                ) from error
+            shape[done] = picture.layout[:2]
+            done += 1
     bits = packed[0] if len(packed) == 1 else np.concatenate(packed)
-    return Masks(start, np.ascontiguousarray(layout[:, :2]), bits)
+    return Masks(offsets(shape[:, 0] * ((shape[:, 1] + 7) // 8)), shape, bits)
 
 
-def _read_all(
-    pngs: Sequence[bytes],
-    thresholds: NDArray[np.int64],
-    limit: int,
-    layout: NDArray[np.int64],
-    visible: NDArray[np.bool_],
-) -> Iterator[bytes]:
-    """Inflated scanlines of every PNG; fills in what the unpacking kernel needs to know of it."""
-    data = b"".join(pngs)
-    start = offsets([len(png) for png in pngs])
-    idat = np.zeros((len(pngs), 2), np.int64)
-    scan(np.frombuffer(data, np.uint8), start, thresholds, limit, layout, visible, idat)
-    pixels = memoryview(data)
-    total = 0
-    for i, (first, last) in enumerate(idat.tolist()):
-        if last:
-            height, width, depth, channels = layout[i, :4].tolist()
-            size = height * (1 + (width * depth * channels + 7) // 8)
-            scanlines = _inflate(pixels[first:last], size)
-        else:
-            picture = _read_png(pngs[i], limit, int(thresholds[i]))
-            layout[i] = picture.layout
-            if picture.visible is not None:
-                visible[i] = picture.visible
-            scanlines = picture.scanlines
-        total += int(layout[i, 0]) * int(layout[i, 1])
-        if total > MAX_MASK_PIXELS:
-            raise _BadPayloadError(
-                f"the annotation's bitmaps have more than {MAX_MASK_PIXELS} pixels together"
-            )
-        yield scanlines
+def _pack(picture: _Picture, left: int) -> NDArray[np.uint8]:
+    """The mask of a picture; `left` is how many pixels the annotation may still have after it."""
+    if left < 0:
+        raise _BadPayloadError(
+            f"the annotation's bitmaps have more than {MAX_MASK_PIXELS} pixels together"
+        )
+    height, width = picture.layout[:2]
+    bits = np.empty(height * ((width + 7) // 8), np.uint8)
+    lines = np.frombuffer(bytearray(picture.scanlines), np.uint8)
+    visible = np.zeros(256, np.bool_) if picture.visible is None else picture.visible
+    if not unpack(lines, picture.layout, visible, bits, 0):
+        raise _BadPayloadError("the PNG has a row filter that does not exist")
+    return bits
 
 
 def _inflate(data: bytes | memoryview, size: int) -> bytes:
@@ -218,7 +202,7 @@ def _read_png(png: bytes, limit: int, threshold: int) -> _Picture:
         visible, mode = _visible_entries(chunks, threshold), LOOKUP
     elif colour == 0:
         visible, mode = _visible_grays(chunks, depth, threshold), LOOKUP
-    return _Picture(scanlines, (height, width, depth, channels, mode, threshold), visible)
+    return _Picture(scanlines, Layout(height, width, depth, channels, mode, threshold), visible)
 
 
 def _chunks(png: bytes) -> dict[bytes, bytes]:
@@ -276,30 +260,4 @@ def _read_by_libvips(png: bytes, threshold: int) -> _Picture:
     inside = (samples.reshape(image.height, image.width, -1) >= least).any(axis=2)
     lines = np.zeros((image.height, image.width + 1), np.uint8)
     lines[:, 1:] = inside
-    return _Picture(lines.tobytes(), (image.height, image.width, 8, 1, ANY, 1), None)
-
-
-def _pack(
-    scanlines: Sequence[bytes],
-    layout: NDArray[np.int64],
-    visible: NDArray[np.bool_],
-    first: int,
-    objects: Sequence[int],
-) -> NDArray[np.uint8]:
-    """Unfilter pictures and pack their masks; the first one is number `first` of all."""
-    layout = layout[first : first + len(scanlines)]
-    visible = visible[first : first + len(scanlines)]
-    raw = np.frombuffer(b"".join(scanlines), np.uint8)
-    raw_start = offsets([len(lines) for lines in scanlines])
-    height, width, depth, channels = layout[:, :4].T
-    bits_start = offsets(height * ((width + 7) // 8))
-    bits = np.empty(bits_start[-1], np.uint8)
-    longest = int(np.max((width * depth * channels + 7) // 8))
-    scratch = np.empty((2, longest), np.uint8)
-    bad = unpack(raw, raw_start, layout, visible, bits, bits_start, scratch)
-    if bad >= 0:
-        raise AnnotationError(
-            "bitmap.data: the PNG has a row filter that does not exist",
-            object_index=objects[first + bad],
-        )
-    return bits
+    return _Picture(lines.tobytes(), Layout(image.height, image.width, 8, 1, ANY, 1), None)

@@ -270,8 +270,9 @@ def _read_lengths_code(
 def _read_lengths(
     data: Array, last: int, bits: _Bits, first: int, count: int, width: int, codes: Array
 ) -> tuple[int, int, _Bits]:
-    """Read the lengths of all codes; return how many symbols have one, and how many of these
-    come before symbol number `first`.
+    """Read the lengths of all codes: `first` ones of literals, then those of distances.
+
+    Returns how many symbols have a code, and how many of these are literals.
     """
     refused = REFUSED, REFUSED, bits
     mask = (1 << width) - 1

@@ -1,148 +1,87 @@
-"""From the scanlines of many small PNGs to packed masks, in one pass."""
+"""From the base64 of many small PNGs to packed masks, in one pass.
+
+Everyday payloads only: whatever is damaged, large or of an odd kind is left to the caller.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 
+from .inflate import inflate, new_codes
 from .jit import Array, kernel
+from .scanlines import ALPHA, ANY, LOOKUP, Layout, row_bytes, unpack
 
-# How a pixel says that it belongs to the mask.
-LOOKUP = 0  # its gray level or palette index, looked up
-ALPHA = 1  # its last channel reaches the threshold
-ANY = 2  # any of its channels does
+# Larger payloads are inflated faster by ISA-L.
+_LARGEST_TEXT = 1 << 15
+_LARGEST_PNG = 1 << 16  # no more than what any PNG may have beside its pixels
+_LARGEST_LINES = 1 << 17
+
+# What became of a payload.
+DONE = 0
+NO_ROOM = 1  # the masks before it leave no room for its own
+NOT_TAKEN = 2
 
 
-@kernel
-def _unfilter(kind: int, line: Array, above: Array, out: Array, step: int) -> None:
-    """Undo a PNG row filter; `step` is the distance in bytes of the pixel to the left."""
-    n = line.size
-    if kind == 0:
-        for i in range(n):
-            out[np.uint64(i)] = line[np.uint64(i)]
-    elif kind == 1:
-        for i in range(n):
-            out[i] = line[i] + (out[i - step] if i >= step else 0)
-    elif kind == 2:
-        for i in range(n):
-            out[np.uint64(i)] = line[np.uint64(i)] + above[np.uint64(i)]
-    elif kind == 3:
-        for i in range(n):
-            left = int(out[i - step]) if i >= step else 0
-            out[i] = line[i] + ((left + int(above[i])) >> 1)
-    else:
-        for i in range(n):
-            a = int(out[i - step]) if i >= step else 0
-            b = int(above[i])
-            c = int(above[i - step]) if i >= step else 0
-            to_a = abs(b - c)
-            to_b = abs(a - c)
-            to_c = abs(a + b - 2 * c)
-            guess = a if to_a <= to_b and to_a <= to_c else (b if to_b <= to_c else c)
-            out[i] = line[i] + guess
+class _Scratch(NamedTuple):
+    """Memory that all payloads of a call use one after the other."""
+
+    raw: Array
+    png: Array
+    lines: Array
+    visible: Array
+    found: Array
+    codes: Array
+
+
+def _base64_table() -> Array:
+    table = np.full(256, 64, np.uint8)
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    table[list(alphabet)] = np.arange(64)
+    return table
+
+
+_BASE64 = _base64_table()
 
 
 @kernel
-def _pack_bytes(line: Array, width: int, visible: Array, out: Array) -> None:
-    """Pack a row of 8-bit samples: eight look-ups for a byte."""
-    whole = width >> 3
-    for k in range(whole):
-        bits = 0
-        for j in range(8):
-            bits = (bits << 1) | int(visible[line[np.uint64(8 * k + j)]])
-        out[k] = bits
-    if width & 7:
-        bits = 0
-        for x in range(8 * whole, width):
-            bits |= int(visible[line[x]]) << (7 - (x & 7))
-        out[whole] = bits
+def _base64_group(text: Array, at: int, count: int) -> int:
+    """The bits of some characters; 2**24 or more if one is not of the alphabet."""
+    value = wrong = 0
+    for i in range(count):
+        digit = int(_BASE64[text[np.uint64(at + i)]])
+        wrong |= digit
+        value = (value << 6) | (digit & 63)
+    return value | (wrong >> 6) << 24
 
 
 @kernel
-def _pack_bits(line: Array, width: int, visible: Array, out: Array) -> None:
-    """Pack a row of 1-bit samples, which is packed already but for what the bits mean."""
-    flip = 0xFF if visible[0] else 0
-    keep = 0xFF if visible[0] != visible[1] else 0
-    fill = 0xFF if visible[0] and visible[1] else 0
-    for k in range(out.size):
-        out[k] = ((int(line[k]) ^ flip) & keep) | fill
-    if width & 7:
-        out[out.size - 1] &= 0xFF00 >> (width & 7) & 0xFF
-
-
-@kernel
-def _pack_row(line: Array, layout: Array, visible: Array, out: Array) -> None:
-    """Set a bit of `out` for every pixel of an unfiltered row that belongs to the mask."""
-    _, width, depth, channels, mode, threshold = layout
-    if mode == LOOKUP and depth == 8:
-        _pack_bytes(line, width, visible, out)
-        return
-    if mode == LOOKUP and depth == 1:
-        _pack_bits(line, width, visible, out)
-        return
-    out[:] = 0
-    for x in range(width):
-        if mode == LOOKUP:
-            bit = x * depth
-            sample = (line[bit >> 3] >> (8 - depth - (bit & 7))) & ((1 << depth) - 1)
-            inside = visible[sample]
-        elif mode == ALPHA:
-            inside = line[x * channels + channels - 1] >= threshold
-        else:
-            inside = False
-            for channel in range(channels):
-                inside = inside or line[x * channels + channel] >= threshold
-        if inside:
-            out[x >> 3] |= np.uint8(128 >> (x & 7))
-
-
-@kernel
-def unpack(
-    raw: Array,
-    raw_start: Array,
-    layout: Array,
-    visible: Array,
-    bits: Array,
-    bits_start: Array,
-    scratch: Array,
-) -> int:
-    """Unfilter every picture of `raw` and pack its mask into `bits`.
-
-    Parameters
-    ----------
-    raw, raw_start
-        Inflated scanlines of all pictures, a filter byte before each row; (b + 1,) offsets.
-    layout
-        (b, 6) int64: height, width, bits per sample, channels, mode, threshold.
-    visible
-        (b, 256) bool: for LOOKUP, the samples that belong to the mask.
-    bits, bits_start
-        The result, as in `shapes.Masks`.
-    scratch
-        (2, longest row in bytes) uint8.
-
-    Returns
-    -------
-    int
-        -1, or the number of the first picture with an unknown filter byte.
-    """
-    for i in range(layout.shape[0]):
-        height, width, depth, channels, _, _ = layout[i]
-        stride = (width * depth * channels + 7) >> 3
-        packed = (width + 7) >> 3
-        step = max(1, depth * channels >> 3)
-        above = scratch[0, :stride]
-        line = scratch[1, :stride]
-        above[:] = 0
-        source = raw_start[i]
-        target = bits_start[i]
-        for _ in range(height):
-            kind = raw[source]
-            if kind > 4:
-                return i
-            _unfilter(kind, raw[source + 1 : source + 1 + stride], above, line, step)
-            _pack_row(line, layout[i], visible[i], bits[target : target + packed])
-            above, line = line, above
-            source += stride + 1
-            target += packed
-    return -1
+def _decode_base64(text: Array, first: int, last: int, out: Array) -> int:
+    """Decode characters first..last (excluded), as strictly as can be; -1 if there is a doubt."""
+    if last == first or (last - first) & 3:
+        return -1
+    padding = 0
+    if text[last - 1] == 61:  # =
+        padding = 2 if text[last - 2] == 61 else 1
+    whole = (last - first) // 4 - (padding > 0)
+    wrong = 0
+    for i in range(whole):
+        value = _base64_group(text, first + 4 * i, 4)
+        wrong |= value
+        out[np.uint64(3 * i)] = (value >> 16) & 255
+        out[np.uint64(3 * i + 1)] = (value >> 8) & 255
+        out[np.uint64(3 * i + 2)] = value & 255
+    size = 3 * whole
+    if padding:
+        value = _base64_group(text, last - 4, 4 - padding)
+        # Bits that belong to no byte should be zeros.
+        wrong |= value | (value & ((1 << 2 * padding) - 1)) << 24
+        value >>= 2 * padding
+        if padding == 1:
+            out[size] = value >> 8
+            size += 1
+        out[size] = value & 255
+        size += 1
+    return -1 if wrong >> 24 else size
 
 
 def _crc_table() -> Array:
@@ -161,13 +100,12 @@ _IEND = 0x49454E44
 
 
 @kernel
-def _read_u32(data: Array, at: int) -> int:
-    return (
-        (int(data[at]) << 24)
-        | (int(data[at + 1]) << 16)
-        | (int(data[at + 2]) << 8)
-        | int(data[at + 3])
-    )
+def _read(data: Array, at: int, count: int) -> int:
+    """A number of so many bytes, the highest one first."""
+    value = 0
+    for i in range(count):
+        value = (value << 8) | int(data[np.uint64(at + i)])
+    return value
 
 
 @kernel
@@ -175,32 +113,68 @@ def _is_intact(data: Array, first: int, last: int) -> bool:
     """Whether bytes first..last (excluded) have the checksum that follows them."""
     crc = np.uint32(0xFFFFFFFF)
     for i in range(first, last):
-        crc = _CRC[(crc ^ data[i]) & 0xFF] ^ (crc >> np.uint32(8))
-    return int(crc ^ np.uint32(0xFFFFFFFF)) == _read_u32(data, last)
+        crc = _CRC[np.uint64((crc ^ data[np.uint64(i)]) & 0xFF)] ^ (crc >> np.uint32(8))
+    return int(crc ^ np.uint32(0xFFFFFFFF)) == _read(data, last, 4)
 
 
 @kernel
-def _find_chunks(data: Array, first: int, last: int, found: Array) -> bool:
+def _is_png(data: Array, size: int) -> bool:
+    return size >= 57 and _read(data, 0, 4) == 0x89504E47 and _read(data, 4, 4) == 0x0D0A1A0A
+
+
+@kernel
+def _read_header(png: Array, limit: int, threshold: int) -> Layout:
+    """Layout of the pixels; of height 0 if the kind of PNG is not an everyday one."""
+    other = Layout(0, 0, 0, 0, 0, 0)
+    width = _read(png, 16, 4)
+    height = _read(png, 20, 4)
+    depth = _read(png, 24, 1)
+    colour = _read(png, 25, 1)
+    if _read(png, 12, 4) != _IHDR or png[26] or png[27] or png[28]:
+        return other
+    if width == 0 or height == 0 or width > limit or width * height > limit:
+        return other
+    if colour in (0, 3) and depth in (1, 2, 4, 8):
+        channels, mode = 1, LOOKUP
+    elif colour == 2 and depth == 8:
+        channels, mode = 3, ANY
+    elif colour in (4, 6) and depth == 8:
+        channels, mode = colour - 2, ALPHA
+    else:
+        return other
+    return Layout(height, width, depth, channels, mode, threshold)
+
+
+@kernel
+def _find_chunks(png: Array, size: int, found: Array) -> bool:
     """Note where the palette (0), transparency (1) and pixels (2) of a PNG are: first, last.
 
-    False if anything is damaged, or if the pixels are in more than one chunk.
+    Pixels in several chunks are moved together. False if anything is damaged or out of order.
     """
-    found[:] = 0
-    at = first + 8
-    while at + 12 <= last:
-        length = _read_u32(data, at)
-        name = _read_u32(data, at + 4)
+    for i in range(3):
+        found[i, 0] = found[i, 1] = 0
+    at = 8
+    while at + 12 <= size:
+        length = _read(png, at, 4)
+        name = _read(png, at + 4, 4)
         end = at + 8 + length
-        if end + 4 > last or not _is_intact(data, at + 4, end):
+        if end + 4 > size or not _is_intact(png, at + 4, end):
             return False
         if name == _IEND:
-            return True
-        for i in range(3):
-            if name == (_PLTE, _TRNS, _IDAT)[i]:
-                if found[i, 1]:
-                    return False
-                found[i, 0] = at + 8
-                found[i, 1] = end
+            return found[2, 1] > 0
+        if name == _IDAT:
+            if found[2, 1] == 0:
+                found[2, 0] = found[2, 1] = at + 8
+            else:
+                for i in range(length):
+                    png[found[2, 1] + i] = png[at + 8 + i]
+            found[2, 1] += length
+        elif name in (_PLTE, _TRNS):
+            i = 0 if name == _PLTE else 1
+            if found[i, 1] or found[2, 1]:
+                return False
+            found[i, 0] = at + 8
+            found[i, 1] = end
         at = end + 4
     return False
 
@@ -208,9 +182,9 @@ def _find_chunks(data: Array, first: int, last: int, found: Array) -> bool:
 @kernel
 def _look(data: Array, colour: int, depth: int, threshold: int, found: Array, out: Array) -> None:
     """Which palette entries or gray levels belong to the mask."""
-    palette, palette_end = found[0]
-    alpha, alpha_end = found[1]
-    for i in range(256):
+    palette, palette_end = found[0, 0], found[0, 1]
+    alpha, alpha_end = found[1, 0], found[1, 1]
+    for i in range(1 << depth):
         if colour == 0:
             level = i * (255 // ((1 << depth) - 1))
             out[i] = level >= threshold
@@ -223,70 +197,100 @@ def _look(data: Array, colour: int, depth: int, threshold: int, found: Array, ou
 
 
 @kernel
-def scan(
-    data: Array,
+def _decode_one(
+    text: Array,
+    first: int,
+    last: int,
+    threshold: int,
+    limit: int,
+    scratch: _Scratch,
+    bits: Array,
+    used: int,
+) -> tuple[int, int, int]:
+    """Decode characters first..last (excluded) of `text`; return the status, height and width."""
+    not_taken = NOT_TAKEN, 0, 0
+    png, found = scratch.raw, scratch.found
+    size = _decode_base64(text, first, last, png) if last - first <= _LARGEST_TEXT else -1
+    if size < 0:
+        return not_taken
+    if not _is_png(png, size):
+        size = inflate(png, 0, size, scratch.png, scratch.codes)
+        png = scratch.png
+        if not _is_png(png, size):
+            return not_taken
+    layout = _read_header(png, limit, threshold)
+    height, width = layout.height, layout.width
+    inflated = height * (1 + row_bytes(layout))
+    if height == 0 or inflated > scratch.lines.size:
+        return not_taken
+    if height * ((width + 7) >> 3) > bits.size - used:
+        return (NO_ROOM if used else NOT_TAKEN), 0, 0
+    if not _find_chunks(png, size, found):
+        return not_taken
+    colour = _read(png, 25, 1)
+    if (colour == 3 and not found[0, 1]) or (colour in (0, 2) and found[1, 1]):
+        return not_taken
+    lines = scratch.lines[:inflated]
+    if inflate(png, found[2, 0], found[2, 1], lines, scratch.codes) != inflated:
+        return not_taken
+    if layout.mode == LOOKUP:
+        _look(png, colour, layout.depth, threshold, found, scratch.visible)
+    is_good = unpack(lines, layout, scratch.visible, bits, used)
+    return (DONE if is_good else NOT_TAKEN), height, width
+
+
+@kernel
+def decode(
+    text: Array,
     start: Array,
+    first: int,
     thresholds: Array,
     limit: int,
-    layout: Array,
-    visible: Array,
-    idat: Array,
-) -> None:
-    """Read the headers of everyday PNGs: whole, intact, not interlaced, of 1 to 8 bits.
+    most: int,
+    shape: Array,
+    bits: Array,
+) -> tuple[int, int, int]:
+    """Decode payloads from number `first` on, up to one that has to wait or is not taken.
 
     Parameters
     ----------
-    data, start
-        All PNGs, (b + 1,) offsets.
+    text, start
+        (characters,) uint8: all payloads; (b + 1,) int64 offsets.
     thresholds
         (b,) int64.
-    limit
-        Most pixels that a picture may have.
-    layout, visible
-        The result, as `unpack` takes them.
-    idat
-        (b, 2) int64, the result: where the compressed pixels are; 0, 0 for any other PNG.
+    limit, most
+        Most pixels that a picture may have, and all of them together.
+    shape
+        (b, 2) int64, the result: height and width.
+    bits
+        (room,) uint8, the result: masks as in `shapes.Masks`.
+
+    Returns
+    -------
+    int
+        The number of the payload that stopped it, b if there is none.
+    int
+        What became of this one: `DONE`, `NO_ROOM` or `NOT_TAKEN`.
+    int
+        How many bytes of `bits` are used.
     """
-    found = np.zeros((3, 2), np.int64)
-    for i in range(start.size - 1):
-        idat[i] = 0
-        first = start[i]
-        last = start[i + 1]
-        if last - first < 57 or _read_u32(data, first + 12) != _IHDR:
-            continue
-        if _read_u32(data, first) != 0x89504E47 or _read_u32(data, first + 4) != 0x0D0A1A0A:
-            continue
-        width = _read_u32(data, first + 16)
-        height = _read_u32(data, first + 20)
-        depth = int(data[first + 24])
-        colour = int(data[first + 25])
-        if data[first + 26] or data[first + 27] or data[first + 28]:
-            continue
-        if width == 0 or height == 0 or width * height > limit:
-            continue
-        if colour in (0, 3):
-            channels = 1
-            if depth not in (1, 2, 4, 8):
-                continue
-        elif colour in (2, 4, 6):
-            channels = 3 if colour == 2 else colour - 2
-            if depth != 8:
-                continue
-        else:
-            continue
-        if not _find_chunks(data, first, last, found) or found[2, 1] == 0:
-            continue
-        if (colour == 3 and not found[0, 1]) or (colour in (0, 2) and found[1, 1]):
-            continue
-        mode = ANY if colour == 2 else ALPHA
-        if channels == 1:
-            mode = LOOKUP
-            _look(data, colour, depth, thresholds[i], found, visible[i])
-        layout[i, 0] = height
-        layout[i, 1] = width
-        layout[i, 2] = depth
-        layout[i, 3] = channels
-        layout[i, 4] = mode
-        layout[i, 5] = thresholds[i]
-        idat[i, 0] = found[2, 0]
-        idat[i, 1] = found[2, 1]
+    scratch = _Scratch(
+        np.empty(_LARGEST_TEXT // 4 * 3, np.uint8),
+        np.empty(_LARGEST_PNG, np.uint8),
+        np.empty(_LARGEST_LINES, np.uint8),
+        np.zeros(256, np.bool_),
+        np.zeros((3, 2), np.int64),
+        new_codes(),
+    )
+    used = 0
+    for i in range(first, start.size - 1):
+        status, height, width = _decode_one(
+            text, start[i], start[i + 1], thresholds[i], min(limit, most), scratch, bits, used
+        )
+        if status != DONE:
+            return i, status, used
+        shape[i, 0] = height
+        shape[i, 1] = width
+        used += height * ((width + 7) >> 3)
+        most -= height * width
+    return start.size - 1, DONE, used
