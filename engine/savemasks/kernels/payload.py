@@ -84,14 +84,18 @@ def _decode_base64(text: Array, first: int, last: int, out: Array) -> int:
     return -1 if wrong >> 24 else size
 
 
-def _crc_table() -> Array:
-    table = np.arange(256, dtype=np.uint32)
+def _crc_tables() -> Array:
+    """CRC-32 of every byte, followed by 0, 1, 2 or 3 zero bytes."""
+    tables = np.zeros((4, 256), np.uint32)
+    tables[0] = np.arange(256)
     for _ in range(8):
-        table = np.where(table & 1, (table >> 1) ^ 0xEDB88320, table >> 1).astype(np.uint32)
-    return table
+        tables[0] = np.where(tables[0] & 1, (tables[0] >> 1) ^ 0xEDB88320, tables[0] >> 1)
+    for i in range(1, 4):
+        tables[i] = tables[0][tables[i - 1] & 0xFF] ^ (tables[i - 1] >> 8)
+    return tables
 
 
-_CRC = _crc_table()
+_CRC = _crc_tables()
 _IHDR = 0x49484452
 _PLTE = 0x504C5445
 _TRNS = 0x74524E53
@@ -111,10 +115,21 @@ def _read(data: Array, at: int, count: int) -> int:
 @kernel
 def _is_intact(data: Array, first: int, last: int) -> bool:
     """Whether bytes first..last (excluded) have the checksum that follows them."""
-    crc = np.uint32(0xFFFFFFFF)
-    for i in range(first, last):
-        crc = _CRC[np.uint64((crc ^ data[np.uint64(i)]) & 0xFF)] ^ (crc >> np.uint32(8))
-    return int(crc ^ np.uint32(0xFFFFFFFF)) == _read(data, last, 4)
+    crc = 0xFFFFFFFF
+    at = first
+    while at + 4 <= last:
+        # Four bytes in one step ("slicing"): each as if it were followed by those after it.
+        word = crc
+        for i in range(4):
+            word ^= int(data[np.uint64(at + i)]) << (8 * i)
+        crc = 0
+        for i in range(4):
+            crc ^= int(_CRC[3 - i, np.uint64((word >> (8 * i)) & 0xFF)])
+        at += 4
+    for i in range(at, last):
+        crc = int(_CRC[0, np.uint64((crc ^ int(data[np.uint64(i)])) & 0xFF)]) ^ (crc >> 8)
+    is_same: bool = crc ^ 0xFFFFFFFF == _read(data, last, 4)
+    return is_same
 
 
 @kernel
@@ -161,7 +176,7 @@ def _find_chunks(png: Array, size: int, found: Array) -> bool:
         if end + 4 > size or not _is_intact(png, at + 4, end):
             return False
         if name == _IEND:
-            return found[2, 1] > 0
+            return bool(found[2, 1])
         if name == _IDAT:
             if found[2, 1] == 0:
                 found[2, 0] = found[2, 1] = at + 8

@@ -86,15 +86,20 @@ def _pack_bytes(line: Array, width: int, visible: Array, out: Array) -> None:
 
 
 @kernel
-def _pack_bits(line: Array, width: int, visible: Array, out: Array) -> None:
-    """Pack a row of 1-bit samples, which is packed already but for what the bits mean."""
+def _pack_bits(
+    raw: Array, first: int, width: int, visible: Array, bits: Array, target: int
+) -> None:
+    """Pack a row of 1-bit samples, which is packed already but for what the bits mean.
+
+    Takes whole arrays and where its row begins, for a slice costs as much as a short row.
+    """
     flip = 0xFF if visible[0] else 0
     keep = 0xFF if visible[0] != visible[1] else 0
     fill = 0xFF if visible[0] and visible[1] else 0
-    for k in range(out.size):
-        out[k] = ((int(line[k]) ^ flip) & keep) | fill
-    if width & 7:
-        out[out.size - 1] &= 0xFF00 >> (width & 7) & 0xFF
+    count = (width + 7) >> 3
+    for k in range(count):
+        bits[np.uint64(target + k)] = ((int(raw[np.uint64(first + k)]) ^ flip) & keep) | fill
+    bits[target + count - 1] &= 0xFF00 >> (((width - 1) & 7) + 1) & 0xFF
 
 
 @kernel
@@ -104,9 +109,6 @@ def _pack_row(line: Array, layout: Layout, visible: Array, out: Array) -> None:
     mode, threshold = layout.mode, layout.threshold
     if mode == LOOKUP and depth == 8:
         _pack_bytes(line, width, visible, out)
-        return
-    if mode == LOOKUP and depth == 1:
-        _pack_bits(line, width, visible, out)
         return
     out[:] = 0
     for x in range(width):
@@ -150,14 +152,18 @@ def unpack(raw: Array, layout: Layout, visible: Array, bits: Array, target: int)
     first = 1
     for y in range(layout.height):
         kind = raw[first - 1]
-        line = raw[first : first + stride]
         if kind > 4:
             return False
         if kind and y:
-            _unfilter(kind, line, raw[first - 1 - stride : first - 1], step)
+            above = raw[first - 1 - stride : first - 1]
+            _unfilter(kind, raw[first : first + stride], above, step)
         elif kind:
-            _unfilter_first(kind, line, step)
-        _pack_row(line, layout, visible, bits[target : target + packed])
+            _unfilter_first(kind, raw[first : first + stride], step)
+        if layout.depth == 1:
+            _pack_bits(raw, first, layout.width, visible, bits, target)
+        else:
+            line = raw[first : first + stride]
+            _pack_row(line, layout, visible, bits[target : target + packed])
         first += stride + 1
         target += packed
     return True
