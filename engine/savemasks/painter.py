@@ -145,6 +145,8 @@ def _warm_up_annotation(title: str) -> bytes:
         {"geometryType": "line", "points": pair},
         {"geometryType": "point", "points": pair},
         {"geometryType": "bitmap", "bitmap": {"origin": [2, 2], "data": data}},
+        # Folded, it goes the way of large ones.
+        {"geometryType": "bitmap", "bitmap": {"origin": [2, 2], "data": data + "\n"}},
     ]
     size = {"height": 8, "width": 8}
     return orjson.dumps({"size": size, "objects": [{"classTitle": title, **o} for o in objects]})
