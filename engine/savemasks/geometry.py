@@ -56,8 +56,8 @@ class Builder:
         self.object_indices.append(self.object_index)
         self.areas.append(area)
         self.ring_counts.append(len(rings))
+        self.ring_sizes += map(len, rings)
         for ring in rings:
-            self.ring_sizes.append(len(ring))
             self.points += ring
 
 

@@ -90,8 +90,11 @@ def decode_masks(
     packed: list[NDArray[np.uint8]] = []
     done, left = 0, MAX_MASK_PIXELS
     while done < len(data):
+        # Up to the next one that is not for the kernel, or until there is no room.
         stop, status, used = decode(text, text_start, done, levels, limit, left, shape, room)
         packed.append(room[:used].copy())
+        if stop == len(data):
+            break
         left -= int(np.sum(shape[done:stop, 0] * shape[done:stop, 1]))
         done = stop
         if status == NOT_TAKEN:

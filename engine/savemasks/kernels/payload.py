@@ -12,7 +12,7 @@ from .jit import Array, kernel
 from .scanlines import ALPHA, ANY, LOOKUP, Layout, row_bytes, unpack
 
 # Larger payloads are inflated faster by ISA-L.
-_LARGEST_TEXT = 1 << 15
+_LARGEST_TEXT = 1 << 14
 _LARGEST_PNG = 1 << 16  # no more than what any PNG may have beside its pixels
 _LARGEST_LINES = 1 << 17
 
