@@ -23,7 +23,7 @@ def test_links_are_the_originals_and_the_tree_is_that_of_copies(
     same(done.tree, project.expected)
     for kind, name in (("img", "b.png"), ("ann", "b.png.json")):
         path = f"ds/datasets/child/{kind}/{name}"
-        assert os.path.samefile(project.folder / path, tmp_path / OUT / path)
+        assert (project.folder / path).samefile(tmp_path / OUT / path)
     mask = "ds/datasets/child/masks_human/b.png"
     assert (tmp_path / OUT / mask).stat().st_nlink == 1
 
@@ -39,7 +39,7 @@ def test_a_link_to_a_link_leads_to_the_file_itself(
     assert export(project.folder, options=("--link",)).code == 0
     result = tmp_path / OUT / "ds/img" / image.name
     assert not result.is_symlink()
-    assert os.path.samefile(result, real)
+    assert result.samefile(real)
 
 
 @pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP])
