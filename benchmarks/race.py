@@ -134,16 +134,18 @@ def _race(
     """Warm up and compare, then run all contestants in turns.
 
     Each round begins with another contestant, for what ran before leaves its mark on the machine.
+    Results are written to disk before the next run and deleted after the last one: ext4 is slow to
+    make files for some seconds after many were deleted.
     """
     entries = _warm_up(job, contestants, scratch)
     for number in range(options.rounds):
         first = number % len(contestants)
         for contestant in contestants[first:] + contestants[:first]:
-            out = scratch / "out"
-            run = _run(contestant, job, out)
+            os.sync()
+            run = _run(contestant, job, scratch / "out" / f"{number}-{contestant.name}")
             entries[contestant.name]["seconds"].append(run.seconds)
             entries[contestant.name]["process_seconds"].append(round(run.process_seconds, 4))
-            shutil.rmtree(out)
+    shutil.rmtree(scratch / "out")
     return tables.evaluate(job.name, entries)
 
 

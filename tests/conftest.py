@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
+from savemasks import cli
 from savemasks.cli import main
 from savemasks.demo import CONFIG, write_project
 from savemasks.export import warm_up
@@ -184,8 +185,9 @@ Runner: TypeAlias = Callable[..., Export]
 
 
 @pytest.fixture
-def export(tmp_path: Path, warm: None) -> Runner:  # noqa: ARG001
+def export(tmp_path: Path, warm: None, monkeypatch: pytest.MonkeyPatch) -> Runner:  # noqa: ARG001
     """`savemasks run` in this process; it also proves that nothing outside --out was touched."""
+    monkeypatch.setattr(cli, "PROCESSES", False)
     calls = 0
 
     def call(*projects: Path, config: object = None, options: tuple[str, ...] = ()) -> Export:

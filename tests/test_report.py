@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from conftest import Project, Runner, annotation, files, layer, names, picture, same, tree
-from savemasks import run as run_module
+from savemasks import threads
 from savemasks.demo import CONFIG
 from savemasks.errors import AnnotationError, OutputError, WriteError, printable
-from savemasks.export import Outcome
+from savemasks.jobs import Outcome
 from savemasks.painter import Painter
 from savemasks.project import Item
 from savemasks.report import ReportWriter, Summary, explain
@@ -134,7 +134,7 @@ def test_interruption_keeps_finished_items_and_says_so(
         if done == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "_IN_FLIGHT_PER_WORKER", 2)
+    monkeypatch.setattr(threads, "_IN_FLIGHT_PER_WORKER", 2)
     report = tmp_path / "report.json"
     summary = run(
         LAYER, [project.folder], tmp_path / "o", workers=2, report=report, on_progress=progress

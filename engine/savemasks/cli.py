@@ -4,6 +4,7 @@ Exit codes: 0 all done; 1 some items failed; 2 wrong usage or configuration, not
 130 interrupted, what was finished is whole.
 """
 
+import os
 import shlex
 import signal
 import sys
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _SHOWN_FAILURES = 20
 _COMPILE_HINT_AFTER = 3.0
+PROCESSES = True
+"""Whether workers are processes."""
 
 Folder = click.Path(path_type=Path, file_okay=False)
 
@@ -127,49 +130,58 @@ def _run(
         ),
     )
     hint.daemon = True
-    started = threading.Event()
-
-    def start() -> None:
-        hint.cancel()
-        started.set()
-
     if not quiet:
         hint.start()
-    previous = _interrupt_only_once()
+    stop = threading.Event()
     try:
         from .progress import progress  # noqa: PLC0415
         from .run import run  # noqa: PLC0415
 
-        with progress(quiet) as on_progress:
-            return run(layer, projects, out, **options, on_progress=on_progress, on_start=start)
-    except KeyboardInterrupt:
-        if not started.is_set():
-            raise
-        click.echo("interrupted: what was finished is whole", err=True)
-        sys.exit(130)
+        with _stopped_by_signals(stop), progress(quiet) as on_progress:
+            return run(
+                layer,
+                projects,
+                out,
+                processes=PROCESSES,
+                stop=stop,
+                on_progress=on_progress,
+                on_start=hint.cancel,
+                **options,
+            )
     finally:
         hint.cancel()
-        if previous is not None and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, previous)
 
 
-def _interrupt_only_once() -> Any:
-    """Let the first Ctrl-C end the run in good order, and further ones do nothing.
-
-    Returns the handler before, or None if this is not the main thread or Ctrl-C is ignored.
-    """
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C, or SIGTERM, end the run in good order, and a second one at once."""
     if threading.current_thread() is not threading.main_thread():
-        return None
-    previous = signal.getsignal(signal.SIGINT)
-    if previous is signal.SIG_IGN:
-        return None
+        yield
+        return
 
-    def interrupt(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
+    def handle(*_: object) -> None:
+        if stop.is_set():
+            _end_at_once()
+        stop.set()
 
-    signal.signal(signal.SIGINT, interrupt)
-    return previous
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    caught = [number for number, handler in previous.items() if handler is not signal.SIG_IGN]
+    for number in caught:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, previous[number])
+
+
+def _end_at_once() -> None:
+    import multiprocessing  # noqa: PLC0415
+
+    for process in multiprocessing.active_children():
+        process.kill()
+    os.write(2, b"\nstopped at once: files whose names begin with .savemasks- are unfinished\n")
+    os._exit(130)
 
 
 @contextmanager

@@ -8,7 +8,8 @@
         ├── FolderError (OSError)          a data set's folder cannot be listed
         ├── AnnotationError (ValueError)   what its JSON says cannot be painted
         ├── ImageError (ValueError)        its picture is missing, broken or of another size
-        └── WriteError (OSError)           its results could not be stored
+        ├── WriteError (OSError)           its results could not be stored
+        └── CrashError                     the process that worked on it died
 
 The first three end a run before anything is written. An `ItemError` costs its item only.
 """
@@ -74,7 +75,7 @@ class ItemError(SavemasksError):
     Attributes
     ----------
     kind
-        A word for reports: "folder", "annotation", "image" or "write".
+        A word for reports: "folder", "annotation", "image", "write" or "crash".
     message
         What is wrong and, where that helps, what would be right.
     file
@@ -126,3 +127,9 @@ class WriteError(ItemError, OSError):
     """A result could not be stored; what had been written of its item was removed."""
 
     kind = "write"
+
+
+class CrashError(ItemError):
+    """The process that worked on an item died, also when it worked on nothing else."""
+
+    kind = "crash"

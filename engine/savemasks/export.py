@@ -8,41 +8,13 @@ import numpy as np
 from .encode import encode_human, encode_machine, encode_png
 from .errors import AnnotationError, ImageError, ItemError
 from .images import Original
+from .jobs import Outcome
 from .kernels.jit import one_process_at_a_time
 from .painter import Painter
 from .project import Item
 from .scratch import Scratch
 from .settings import Settings
 from .store import Part, Store
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of one item.
-
-    Attributes
-    ----------
-    item
-        The item.
-    outputs
-        Files written, relative to the store; empty if it failed.
-    error
-        Why it failed, or None.
-    pixels
-        Pixels of its canvas.
-    geometries, unsupported
-        Objects by geometry, and those among them that could not be painted.
-    seconds
-        Time spent per station.
-    """
-
-    item: Item
-    outputs: list[str] = field(default_factory=list)
-    error: Exception | None = None
-    pixels: int = 0
-    geometries: dict[str, int] = field(default_factory=dict)
-    unsupported: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class _Stopwatch:

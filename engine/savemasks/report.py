@@ -11,7 +11,7 @@ from typing import Any, Self
 import orjson
 
 from .errors import ItemError, OutputError, printable
-from .export import Outcome
+from .jobs import Outcome
 from .project import Item
 
 _KEPT_FAILURES = 1000

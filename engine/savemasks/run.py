@@ -1,35 +1,26 @@
-"""Many items: workers, order, interruption and totals.
-
-Threads suffice because kernels, ISA-L and libvips work without Python's lock. A bounded number of
-items is under way, and outcomes are taken in the order of the items, so that reports do not depend
-on the number of workers and memory does not depend on the number of items.
-"""
+"""Many items: workers, order, interruption and totals."""
 
 import os
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Literal
-
-import pyvips
+from typing import TYPE_CHECKING, Literal
 
 from .errors import FolderError, OutputError, WriteError, printable
-from .export import Outcome, export_item, warm_up
-from .painter import Painter
+from .jobs import Job, Outcome
+from .processes import Processes
 from .project import Dataset, Item, Project, merge_meta, plan_datasets
 from .report import ReportWriter, Summary
-from .scratch import Scratch
 from .settings import SaveMasks
 from .store import Store
+
+if TYPE_CHECKING:
+    from .threads import Threads
 
 OnError = Literal["skip", "stop"]
 OnProgress = Callable[[int, int, int], None]
 """Called with the number of items done, of those that failed, and of all."""
-
-_IN_FLIGHT_PER_WORKER = 4
 
 
 def run(
@@ -39,7 +30,9 @@ def run(
     *,
     workers: int | None = None,
     on_error: OnError = "skip",
+    processes: bool = False,
     link: bool = False,
+    stop: threading.Event | None = None,
     report: Path | None = None,
     on_progress: OnProgress | None = None,
     on_start: Callable[[], None] | None = None,
@@ -55,11 +48,17 @@ def run(
     out
         Output folder; `out / layer.dst` must not exist or be empty.
     workers
-        Threads, or None for one per available core.
+        How many, or None for one per available core.
+    processes
+        Whether workers are processes, which survive each other, instead of threads of this one.
+        Programs that call this must then be importable, as for all of `multiprocessing`.
     on_error
         "skip" goes on after an item that fails, "stop" ends the run; what is done stays.
     link
         Put hard links to images and annotations instead of copies, where the file system can.
+    stop
+        Once it is set, the items in hand are finished and the run ends. Ctrl-C does the same
+        where nobody handles it otherwise.
     report
         Where to write a JSON report, or None.
     on_progress
@@ -73,6 +72,7 @@ def run(
         Before anything is written.
     """
     workers = workers or len(os.sched_getaffinity(0))
+    stop = stop or threading.Event()
     opened = [Project.open(folder) for folder in projects]
     datasets = plan_datasets(opened)
     root = out / layer.dst
@@ -80,10 +80,6 @@ def run(
     summary = Summary(out=root, warnings=_warnings(layer, opened))
     with ReportWriter(report) as writer:
         started = perf_counter()
-        painters = [Painter(layer, project.templates) for project in opened]
-        warm_up(painters[0])
-        pyvips.cache_set_max(0)  # every picture is read once
-        pyvips.concurrency_set(1)  # the workers are the parallelism
         total = sum(dataset.count() for dataset in datasets)
         if total == 0:
             summary.warnings.append("the projects have no images: nothing was exported")
@@ -92,75 +88,44 @@ def run(
             store.write("meta.json", [merge_meta(opened)])
         except WriteError as error:
             raise OutputError(str(error)) from error
-        line = _Line(layer, painters, store, workers)
+        job = Job(layer, tuple(project.templates for project in opened), root, link)
+        crew = _hire(job, workers, stop, processes=processes)
         summary.startup_seconds = perf_counter() - started
         if on_start:
             on_start()
 
         started = perf_counter()
         try:
-            for outcome in line.process(_items(datasets)):
+            try:
+                for outcome in crew.process(_items(datasets)):
+                    summary.add(outcome)
+                    writer.add(outcome)
+                    if on_progress:
+                        on_progress(summary.images + summary.failed, summary.failed, total)
+                    if outcome.error is not None and on_error == "stop":
+                        summary.stopped = True
+                        break
+            except KeyboardInterrupt:
+                stop.set()
+            summary.interrupted = stop.is_set()
+            for outcome in crew.finish():
                 summary.add(outcome)
                 writer.add(outcome)
-                if on_progress:
-                    on_progress(summary.images + summary.failed, summary.failed, total)
-                if outcome.error is not None and on_error == "stop":
-                    summary.stopped = True
-                    break
-        except KeyboardInterrupt:
-            summary.interrupted = True
-        for outcome in line.finish():
-            summary.add(outcome)
-            writer.add(outcome)
+        finally:
+            crew.close()
         summary.seconds = perf_counter() - started
         writer.finish(summary)
     return summary
 
 
-class _Line:
-    """Worker threads and the items that are under way."""
+def _hire(
+    job: Job, workers: int, stop: threading.Event, *, processes: bool
+) -> "Threads | Processes":
+    if processes:
+        return Processes(job, workers, stop)
+    from .threads import Threads  # noqa: PLC0415  (with all that a worker needs)
 
-    def __init__(
-        self, layer: SaveMasks, painters: Sequence[Painter], store: Store, workers: int
-    ) -> None:
-        self._layer, self._painters, self._store = layer, painters, store
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="savemasks")
-        self._limit = workers * _IN_FLIGHT_PER_WORKER
-        self._under_way: deque[Future[Outcome]] = deque()
-        self._own = threading.local()
-
-    def process(self, items: Iterable[Item | Outcome]) -> Iterator[Outcome]:
-        """Export items in parallel; yield their outcomes in order, with those that are known."""
-        for item in items:
-            if isinstance(item, Outcome):
-                future: Future[Outcome] = Future()
-                future.set_result(item)
-            else:
-                future = self._pool.submit(self._export, item)
-            self._under_way.append(future)
-            if len(self._under_way) >= self._limit:
-                yield self._next()
-        while self._under_way:
-            yield self._next()
-
-    def finish(self) -> list[Outcome]:
-        """Drop the items that have not begun, wait for the others and return their outcomes."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        outcomes = [future.result() for future in self._under_way if not future.cancelled()]
-        self._under_way.clear()
-        return outcomes
-
-    def _next(self) -> Outcome:
-        outcome = self._under_way[0].result()
-        self._under_way.popleft()
-        return outcome
-
-    def _export(self, item: Item) -> Outcome:
-        scratch = getattr(self._own, "scratch", None)
-        if scratch is None:
-            scratch = self._own.scratch = Scratch()
-        painter = self._painters[item.project]
-        return export_item(item, self._layer.settings, painter, self._store, scratch)
+    return Threads(job, workers, stop)
 
 
 def _items(datasets: Sequence[Dataset]) -> Iterator[Item | Outcome]:

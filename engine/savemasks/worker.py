@@ -1,0 +1,27 @@
+"""One worker: everything that the items of a run share, set up where the work is done."""
+
+import pyvips
+
+from .export import export_item, warm_up
+from .jobs import Job, Outcome
+from .painter import Painter
+from .project import Item
+from .scratch import Scratch
+from .store import Store
+
+
+class Worker:
+    """Exports items of a job. May be shared by threads, each of which brings its own scratch."""
+
+    def __init__(self, job: Job) -> None:
+        """Load the kernels, or compile them."""
+        self._settings = job.layer.settings
+        self._painters = [Painter(job.layer, templates) for templates in job.templates]
+        self._store = Store(job.root, link=job.link)
+        warm_up(self._painters[0])
+        pyvips.cache_set_max(0)  # every picture is read once
+        pyvips.concurrency_set(1)  # the workers are the parallelism
+
+    def export(self, item: Item, scratch: Scratch) -> Outcome:
+        """Export an item; whatever goes wrong is in the outcome."""
+        return export_item(item, self._settings, self._painters[item.project], self._store, scratch)
