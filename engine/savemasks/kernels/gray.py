@@ -24,7 +24,7 @@ from .deflate import (
     put,
 )
 from .jit import Array, kernel
-from .page import is_painted, make_row, unpainted
+from .page import is_painted, make_row, touched, unpainted
 
 _WINDOW = 32768
 _LONGEST_PIXELS = LONGEST_MATCH // 3
@@ -163,15 +163,7 @@ def _add_right(
     x = 0
     while x < width:
         first = x
-        # The first pixel has another left neighbour than its twin, and so has one right of paint.
-        x += 1
-        while x < width and (
-            labels[np.uint64(x)] != 0
-            or labels_above[np.uint64(x)] != 0
-            or labels[np.uint64(x - 1)] != 0
-            or labels_above[np.uint64(x - 1)] != 0
-        ):
-            x += 1
+        x = touched(labels, labels_above, x)
         count = _add_pixels(
             tokens, count, data, right + 3 * first, right + 3 * x, base, nearest, symbols
         )

@@ -144,6 +144,23 @@ def unpainted(labels: Array, labels_above: Array, first: int) -> int:
 
 
 @kernel
+def touched(labels: Array, labels_above: Array, first: int) -> int:
+    """The first pixel after `first` whose filtered bytes equal its twin's, or the row's end.
+
+    Pixel `first` is painted, or has another left neighbour than its twin.
+    """
+    x = first + 1
+    while x < labels.size and (
+        labels[np.uint64(x)] != 0
+        or labels_above[np.uint64(x)] != 0
+        or labels[np.uint64(x - 1)] != 0
+        or labels_above[np.uint64(x - 1)] != 0
+    ):
+        x += 1
+    return x
+
+
+@kernel
 def _mix(labels: Array, table: Array, row: Array) -> None:
     """Mix painted pixels of the right half half and half with their colours."""
     x = unpainted(labels, labels, 0)
@@ -190,15 +207,7 @@ def _put_right(
     x = 0
     while x < width:
         first = x
-        # The first pixel has another left neighbour than its twin, and so has one right of paint.
-        x += 1
-        while x < width and (
-            labels[np.uint64(x)] != 0
-            or labels_above[np.uint64(x)] != 0
-            or labels[np.uint64(x - 1)] != 0
-            or labels_above[np.uint64(x - 1)] != 0
-        ):
-            x += 1
+        x = touched(labels, labels_above, x)
         at = put_literals(out, at, codes, data, right + 3 * first, right + 3 * x)
         first = x
         x = unpainted(labels, labels_above, x)
