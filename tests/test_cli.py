@@ -321,6 +321,25 @@ def test_ctrl_c_exits_with_130_and_leaves_what_was_finished_whole(
     assert names(tmp_path) == ["config.json", "out", "project", "report.json"]
 
 
+@pytest.mark.usefixtures("warm")
+def test_ctrl_c_while_workers_start_leaves_no_traceback(work: Path) -> None:
+    command = [SCRIPT, "run", "config.json", "project", "--out=out", "--workers=3"]
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        child = subprocess.Popen(  # noqa: S603
+            command, cwd=work, stderr=subprocess.PIPE, process_group=0
+        )
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    with child:
+        while child.poll() is None and len(_processes_of(child.pid)) < 3:
+            sleep(0.001)
+        os.killpg(child.pid, signal.SIGINT)
+        _, errors = child.communicate()
+    assert (child.returncode, errors) == (130, b"interrupted before anything was exported\n")
+    assert _processes_of(child.pid) == []
+
+
 def _processes_of(group: int) -> list[int]:
     """Processes of a group that are not only waiting to be buried."""
     found = []

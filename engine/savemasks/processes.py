@@ -26,6 +26,7 @@ _BLINK = 0.1  # seconds after which a request to stop is seen
 # How far the outcomes may run ahead of the first that is missing, per process.
 _WINDOW = 64
 _FEW_COLLECTIONS = 100_000
+_NOT_FOR_WORKERS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +98,12 @@ class Processes:
         process = self._context.Process(
             target=_serve, args=(theirs, self._job, self._halt), name="savemasks", daemon=True
         )
-        process.start()
+        # Until it can say that signals are not for it, they wait.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_WORKERS)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return _Process(process, ours)
 
@@ -221,8 +227,9 @@ def _how_it_ended(process: SpawnProcess) -> str:
 def _serve(pipe: Connection, job: Job, halt: threading.Event) -> None:
     """Be a worker: export what comes through the pipe until it is closed."""
     # Whoever started us is told to stop, and tells us. If it dies, the pipe ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in _NOT_FOR_WORKERS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOT_FOR_WORKERS)
     try:
         from .scratch import Scratch  # noqa: PLC0415  (NumPy and Numba are for workers only)
         from .worker import Worker  # noqa: PLC0415
