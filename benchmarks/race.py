@@ -134,24 +134,23 @@ def _race(
     """Warm up and compare, then run all contestants in turns.
 
     Each round begins with another contestant, for what ran before leaves its mark on the machine.
-    Results are written to disk before the next run and deleted after the last one: ext4 is slow to
-    make files for some seconds after many were deleted.
+    Results are on disk before the next run begins, and all are deleted at the very end: for minutes
+    after many files were deleted, ext4 takes several times as long to make one.
     """
     entries = _warm_up(job, contestants, scratch)
     for number in range(options.rounds):
         first = number % len(contestants)
         for contestant in contestants[first:] + contestants[:first]:
             os.sync()
-            run = _run(contestant, job, scratch / "out" / f"{number}-{contestant.name}")
+            run = _run(contestant, job, scratch / job.name / f"{number} {contestant.name}")
             entries[contestant.name]["seconds"].append(run.seconds)
             entries[contestant.name]["process_seconds"].append(round(run.process_seconds, 4))
-    shutil.rmtree(scratch / "out")
     return tables.evaluate(job.name, entries)
 
 
 def _warm_up(job: Job, contestants: list["Contestant"], scratch: Path) -> dict[str, dict[str, Any]]:
     """One run of everybody, whose results are kept until they have been compared."""
-    runs = {c.name: _run(c, job, scratch / f"warm-up-{i}") for i, c in enumerate(contestants)}
+    runs = {c.name: _run(c, job, scratch / job.name / f"warm-up {c.name}") for c in contestants}
     ours, *others = runs.items()
     for name, run in others:
         if found := differences(ours[1].result, run.result):
@@ -163,8 +162,6 @@ def _warm_up(job: Job, contestants: list["Contestant"], scratch: Path) -> dict[s
     for (name, run), contestant in zip(runs.items(), contestants, strict=True):
         entries[name] = {"images": run.images, "workers": contestant.workers, "seconds": []}
         entries[name] |= {"process_seconds": [], "bytes": mask_bytes(run.result)}
-    for i in range(len(contestants)):
-        shutil.rmtree(scratch / f"warm-up-{i}")
     return entries
 
 

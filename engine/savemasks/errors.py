@@ -33,10 +33,12 @@ def shown(value: object) -> str:
 
 def printable(text: object) -> str:
     r"""Text that any terminal and JSON take: bytes that are no UTF-8 as \xNN, controls escaped."""
+    if (plain := str(text)).isprintable():
+        return plain
     try:
-        clean = os.fsencode(str(text)).decode("utf-8", "backslashreplace")
+        clean = os.fsencode(plain).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half a character, out of somebody's JSON
-        clean = str(text).encode("utf-8", "backslashreplace").decode()
+        clean = plain.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
 
 
