@@ -90,6 +90,8 @@ class Original:
 
 
 def _open(data: bytes) -> pyvips.Image:
+    # libvips keeps what it had to say of other pictures, and would say it of this one.
+    pyvips.vips_lib.vips_error_clear()
     try:
         return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
     except pyvips.Error as error:
