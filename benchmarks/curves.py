@@ -158,11 +158,11 @@ def _point(painter: Painter, annotation: bytes, picture: Pixels) -> dict[str, fl
     assert human is not None
     scratch = Scratch()
     shapes = painter.parse(annotation)
-    labels, _ = painter.labels(shapes, scratch)
+    labels, _ = painter.label_maps(shapes, scratch)
     assert labels is not None
     return {
         "parse": _seconds(lambda: painter.parse(annotation)),
-        "paint": _seconds(lambda: painter.labels(shapes, scratch)),
+        "paint": _seconds(lambda: painter.label_maps(shapes, scratch)),
         "encode machine": _seconds(lambda: encode_machine(labels, machine, scratch)),
         "encode human": _seconds(lambda: encode_human(picture, labels, human, scratch)),
     }

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pyvips
 
-from savemasks.export import export_item
+from savemasks.color import human_page, machine_mask
+from savemasks.item import export_item
 from savemasks.painter import Painter
 from savemasks.project import Item, Project, plan_datasets
 from savemasks.scratch import Scratch
@@ -73,7 +74,7 @@ class Line:
         annotation = Path(item.annotation or "").read_bytes()
         image = Path(item.image or "").read_bytes()
         shapes = self.painter.parse(annotation)
-        machine, human = self.painter.labels(shapes, self._other_scratch)
+        machine, human = self.painter.label_maps(shapes, self._other_scratch)
         pixels = None
         if human is not None:
             found = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
@@ -88,10 +89,11 @@ class Line:
     def _color(self, made: bounds.Material) -> float:
         """Seconds for colouring into pixels, which the line itself does while it encodes."""
         started = perf_counter()
-        if made.machine is not None:
-            self.painter.machine(made.machine, self._other_scratch)
-        if made.human is not None and made.pixels is not None:
-            self.painter.human(made.human, made.pixels, self._other_scratch)
+        machine, human = self.painter.machine_palette, self.painter.human_palette
+        if made.machine is not None and machine is not None:
+            machine_mask(made.machine, machine, self._other_scratch)
+        if made.human is not None and made.pixels is not None and human is not None:
+            human_page(made.pixels, made.human, human, self._other_scratch)
         return perf_counter() - started
 
 

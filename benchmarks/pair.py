@@ -43,7 +43,7 @@ def _masks(size: data.Size) -> Work:
     assert human is not None
 
     def work() -> None:
-        labels, _ = painter.labels(painter.parse(annotation), scratch)
+        labels, _ = painter.label_maps(painter.parse(annotation), scratch)
         assert labels is not None
         encode_machine(labels, machine, scratch)
         encode_human(picture, labels, human, scratch)

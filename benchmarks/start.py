@@ -32,8 +32,7 @@ from savemasks.painter import Painter
 from savemasks.settings import SaveMasks
 
 painter = Painter(SaveMasks.from_json(Path(sys.argv[1])))
-labels, _ = painter.labels(painter.parse(Path(sys.argv[2]).read_bytes()))
-mask = painter.machine(labels)
+mask = painter.machine(Path(sys.argv[2]).read_bytes())
 done = perf_counter()
 assert mask.any()
 print(done)

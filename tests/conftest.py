@@ -23,7 +23,7 @@ from PIL import Image
 from savemasks import cli
 from savemasks.cli import main
 from savemasks.demo import CONFIG, write_project
-from savemasks.export import warm_up
+from savemasks.item import warm_up
 from savemasks.painter import Painter
 from savemasks.settings import SaveMasks
 

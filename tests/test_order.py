@@ -21,8 +21,7 @@ def paint(objects: list[dict[str, Any]], **settings: Any) -> Any:
     }
     painter = Painter(SaveMasks.from_json(layer))
     annotation = {"size": {"height": 20, "width": 30}, "objects": objects}
-    labels, _ = painter.labels(painter.parse(orjson.dumps(annotation)))
-    return labels
+    return painter.labels(orjson.dumps(annotation))
 
 
 def shape(title: str, geometry: str, *points: tuple[float, float], **keys: Any) -> dict[str, Any]:
@@ -132,8 +131,7 @@ def test_a_disabled_node_takes_its_edges_with_it_and_edges_come_from_the_class()
         "size": {"height": 10, "width": 10},
         "objects": [{"classTitle": "body", "nodes": nodes}],
     }
-    labels, _ = painter.labels(painter.parse(orjson.dumps(annotation)))
+    labels = painter.labels(orjson.dumps(annotation))
     expected = np.zeros((10, 10), np.uint8)
     expected[1, 1:9] = 1
-    assert labels is not None
     assert np.array_equal(labels, expected)

@@ -77,7 +77,7 @@ def test_empty_masks_are_small() -> None:
 def test_noise_is_left_to_the_general_encoder() -> None:
     labels = np.random.default_rng(0).integers(0, 5, (200, 300)).astype(np.uint8)
     check(labels)
-    assert encode._deflate_runs(labels, GRAYS.colors[:, 0].copy(), Scratch()) is None
+    assert encode.encode_runs(labels, GRAYS.colors[:, 0].copy(), Scratch()) is None
 
 
 def test_colours_are_encoded_in_three_channels() -> None:

@@ -1,3 +1,75 @@
-"""Turns annotated image data sets into masks."""
+"""Turns annotated image data sets into masks.
+
+What `__all__` names is the public interface. Each name is loaded when it is first used, so that
+importing the package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .api import encode_png, export, warmup
+    from .errors import (
+        AnnotationError,
+        ConfigError,
+        FolderError,
+        ImageError,
+        ItemError,
+        OutputError,
+        ProjectError,
+        SavemasksError,
+        WriteError,
+    )
+    from .painter import Instances, Painter
+    from .palette import Palette
+    from .report import Summary
+    from .settings import SaveMasks
+    from .shapes import Shapes
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AnnotationError",
+    "ConfigError",
+    "FolderError",
+    "ImageError",
+    "Instances",
+    "ItemError",
+    "OutputError",
+    "Painter",
+    "Palette",
+    "ProjectError",
+    "SaveMasks",
+    "SavemasksError",
+    "Shapes",
+    "Summary",
+    "WriteError",
+    "__version__",
+    "encode_png",
+    "export",
+    "warmup",
+]
+
+_MODULES = {
+    "Instances": "painter",
+    "Painter": "painter",
+    "Palette": "palette",
+    "SaveMasks": "settings",
+    "Shapes": "shapes",
+    "Summary": "report",
+    "encode_png": "api",
+    "export": "api",
+    "warmup": "api",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{_MODULES.get(name, 'errors')}", __name__)
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

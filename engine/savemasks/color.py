@@ -35,7 +35,28 @@ def color_human(
     height, width = labels.shape
     pixels = image.reshape(height, 3 * width)
     pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all originals
-    kernels.human(pixels, labels, palette.colors, out.reshape(height, 6 * width + 3))
+    page = out.reshape(height, 6 * width + 3)
+    # The last row by itself: with a map of `label_room` its pixels are written over its labels.
+    last = labels[-1:].copy()
+    kernels.human(pixels[:-1], labels[:-1], palette.colors, page[:-1])
+    kernels.human(pixels[-1:], last, palette.colors, page[-1:])
+
+
+def label_room(
+    out: NDArray[np.uint8], shape: tuple[int, int], dtype: type[np.unsignedinteger[Any]]
+) -> Labels:
+    """Room for a label map in memory that will hold its RGB picture or its human page.
+
+    It lies at the end. Pictures are coloured from the first pixel to the last, and have three bytes
+    or more for a label's one or two: so they never reach a label that is not yet used, but for the
+    last row of a page, of which `color_human` takes care.
+    """
+    memory = out.reshape(-1)
+    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    start = memory.size - size
+    if dtype is not np.uint8:  # kernels want whole words where words lie
+        start -= (memory.ctypes.data + start) % np.dtype(dtype).itemsize
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def machine_mask(labels: Labels, palette: Palette, scratch: Scratch) -> NDArray[Any]:

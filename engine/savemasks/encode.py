@@ -81,21 +81,22 @@ def encode_machine(
     scratch
         Memory to reuse from call to call.
     """
-    height, width = labels.shape
     scratch = scratch or Scratch()
     colors = palette.colors
-    if palette.is_gray and colors.dtype == np.uint8 and width < _WINDOW:
-        stream = _deflate_runs(labels, np.ascontiguousarray(colors[:, 0]), scratch)
-        if stream is not None:
-            return _frame(stream, width, height, 8, _COLOUR_TYPES[1])
+    if palette.is_gray and colors.dtype == np.uint8:
+        parts = encode_runs(labels, np.ascontiguousarray(colors[:, 0]), scratch)
+        if parts is not None:
+            return parts
     return encode_png(machine_mask(labels, palette, scratch), scratch)
 
 
-def _deflate_runs(
+def encode_runs(
     labels: NDArray[np.unsignedinteger[Any]], grays: NDArray[np.uint8], scratch: Scratch
-) -> memoryview | None:
-    """The mask as a zlib stream, or None if it has too few runs."""
+) -> list[Part] | None:
+    """Encode the mask with these grays by label, or return None if it has too few runs."""
     height, width = labels.shape
+    if width >= _WINDOW:
+        return None
     room = int(height * width / _PIXELS_PER_TOKEN) + 4 * width + 64
     tokens = scratch.take("tokens", (room,), np.int64)
     count, adler = runs.tokenize(labels, grays, tokens)
@@ -106,7 +107,7 @@ def _deflate_runs(
     out = scratch.take("mask stream", (words,), np.uint64)
     codes = scratch.take("run codes", (3, SYMBOLS), np.int64)
     size = runs.encode(tokens[:count], width + 1, adler, codes, _NO_PAIRS, out)
-    return out.view(np.uint8)[:size].data
+    return _frame(out.view(np.uint8)[:size].data, width, height, 8, _COLOUR_TYPES[1])
 
 
 def encode_human(

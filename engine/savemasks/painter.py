@@ -1,152 +1,337 @@
-"""`Painter`: annotation → masks in memory.
+"""`Painter`: annotation → masks in memory, for programs that call the engine."""
 
-It holds what is the same for all items of a run (classes, palettes, look-up tables), is immutable
-and may be shared by threads.
-"""
-
-import base64
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from .color import human_page, machine_mask
-from .encode import encode_human, encode_machine, encode_png
-from .kernels.jit import one_process_at_a_time
-from .order import paint_order
-from .paint import paint_labels
-from .palette import Palette, human_palette, machine_palette
-from .parse import parse
-from .project import ClassTemplate
-from .scratch import Scratch
-from .settings import SaveMasks
+from .arguments import Image, Window, array_for, corner_and_shape, original_pixels
+from .color import color_human, color_machine, label_room
+from .kernels import color as kernels
+from .paint import paint_values
+from .palette import paintable_grays
+from .parse import Annotation
+from .plan import Labels, Mask, Plan, requested
+from .project import ClassTemplate, Meta
 from .shapes import Shapes
 
-Labels = NDArray[np.unsignedinteger[Any]]
+if TYPE_CHECKING:
+    from .settings import SaveMasks
 
 
-class Painter:
-    """Paints the masks of one `save_masks` layer.
+class Instances(NamedTuple):
+    """The objects of an annotation as a map.
+
+    Attributes
+    ----------
+    numbers
+        (height, width) int32: position of the topmost object in the annotation's list, counted
+        from 1; 0 where there is none.
+    classes
+        Class of every object that is painted, by that number; objects that are covered entirely
+        are there as well.
+    """
+
+    numbers: NDArray[np.int32]
+    classes: dict[int, str]
+
+
+class Painter(Plan):
+    """Paints the masks of one `save_masks` layer. Immutable; threads and processes may share it.
+
+    Wherever a method takes an `annotation`, it may be JSON (bytes or str), the dict that it parses
+    to, which is only read, or the `Shapes` that `parse` made of it.
+
+    Parameters
+    ----------
+    layer
+        What to paint, and in which colours.
+    meta
+        The project's meta.json, if there is one: its text, what that parses to, or its path. Only
+        graphs and old annotations, which do not name their geometries, need it.
 
     Attributes
     ----------
     classes
         Number of every class that one of the mappings paints.
     machine_palette, human_palette
-        Labels and colours of the masks that the layer requests, else None.
+        Classes and colours by label of the masks that the layer requests, else None.
+
+    Raises
+    ------
+    ProjectError
+        If `meta` cannot be read or is none.
+
+    Examples
+    --------
+    >>> import savemasks
+    >>> colors = {"kiwi": [100, 100, 100], "lemon": [200, 200, 200]}
+    >>> layer = savemasks.SaveMasks.from_json({
+    ...     "action": "save_masks",
+    ...     "dst": "masks",
+    ...     "settings": {"masks_machine": True, "gt_machine_color": colors},
+    ... })
+    >>> painter = savemasks.Painter(layer)
+    >>> painter.machine_palette.titles
+    ('kiwi', 'lemon')
     """
 
     def __init__(
-        self, layer: SaveMasks, templates: Mapping[str, ClassTemplate] | None = None
+        self, layer: "SaveMasks", meta: Meta | Mapping[str, ClassTemplate] | None = None
     ) -> None:
-        settings = layer.settings
-        self._templates = templates or {}
-        self._line_width = settings.line_width
-        self._by_area = settings.paint_order == "area"
-        machine = settings.gt_machine_color if settings.masks_machine else None
-        human = settings.gt_human_color if settings.masks_human else None
-        self._shared = bool(machine and human and machine.keys() == human.keys())
-        if machine and human and self._shared:
-            # One label map serves both, so both number their classes alike.
-            human = {title: human[title] for title in machine}
-        titles = dict.fromkeys([*(machine or ()), *(human or ())])
-        self.classes: Mapping[str, int] = {title: i for i, title in enumerate(titles)}
-        self._ranks = _class_ranks(self.classes, settings.class_priority)
-        self.machine_palette = machine_palette(machine) if machine else None
-        self.human_palette = human_palette(human) if human else None
-        self._label_of_class = [
-            palette.labels(self.classes) if palette else None
-            for palette in (self.machine_palette, self.human_palette)
-        ]
+        super().__init__(layer, meta)
+        palette = self.machine_palette
+        self._is_gray = palette is not None and palette.is_gray
+        self._grays = palette and paintable_grays(palette, self.classes)
 
-    def parse(self, annotation: bytes, on_size: Callable[[int, int], None] | None = None) -> Shapes:
-        """Parse annotation JSON; raises `AnnotationError`.
+    def parse(
+        self, annotation: Annotation, on_size: Callable[[int, int], None] | None = None
+    ) -> Shapes:
+        """Parse an annotation once, to paint it often.
 
-        `on_size` is called with height and width before any object is looked into.
+        Parameters
+        ----------
+        annotation
+            JSON as bytes or str, or a dict.
+        on_size
+            Called with height and width before any object is looked into; may raise.
+
+        Returns
+        -------
+        Shapes
+            Flat arrays, which can be pickled; for painters of the same classes only.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the object if one is to blame.
+        TypeError
+            If it is neither text nor a dict.
+
+        Examples
+        --------
+        >>> shapes = painter.parse(annotation)
+        >>> shapes.height, shapes.width, len(shapes)
+        (4, 6, 2)
         """
-        return parse(annotation, self.classes, self._templates, on_size)
-
-    def warm_up(self) -> None:
-        """Compile, or load from the cache, every kernel that this layer's everyday items need."""
-        with one_process_at_a_time():
-            shapes = self.parse(_warm_up_annotation(next(iter(self.classes))))
-            machine_labels, human_labels = self.labels(shapes)
-            if machine_labels is not None:
-                encode_png(self.machine(machine_labels))
-                encode_machine(machine_labels, _requested(self.machine_palette, "masks_machine"))
-            if human_labels is not None:
-                shape = (*human_labels.shape, 3)
-                colorful = (np.arange(human_labels.size * 3) * 37 % 251).astype(np.uint8)
-                palette = _requested(self.human_palette, "masks_human")
-                for image in (colorful.reshape(shape), np.zeros(shape, np.uint8)):
-                    encode_human(image, human_labels, palette)
-                encode_png(self.human(human_labels, image))
+        return super().parse(annotation, on_size)
 
     def labels(
-        self, shapes: Shapes, scratch: Scratch | None = None
-    ) -> tuple[Labels | None, Labels | None]:
-        """Label maps (height, width) for the machine and the human mask, None if not requested.
+        self,
+        annotation: Annotation | Shapes,
+        *,
+        mask: Mask | None = None,
+        window: Window | None = None,
+        out: Labels | None = None,
+    ) -> Labels:
+        """Paint a label map: 0 is the background, 1 the palette's first class, and so on.
 
-        They are one array if both mappings list the same classes.
+        Parameters
+        ----------
+        annotation
+            What to paint.
+        mask
+            Whose classes and numbers: those of `machine_palette` or of `human_palette`. By default
+            the machine mask's if the layer requests it.
+        window
+            Paint only this part (x, y, width, height) of the canvas, which it must not leave. It
+            takes the time of its own pixels, and equals the same part of the whole map.
+        out
+            Where to write, C-contiguous; nothing of the canvas's size is allocated then.
+
+        Returns
+        -------
+        (height, width) uint8, or uint16 if there are more than 255 classes.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the object if one is to blame.
+        TypeError, ValueError
+            If `out` or `window` does not fit, or the layer does not request the mask.
+
+        Examples
+        --------
+        >>> painter.labels(annotation)
+        array([[0, 0, 0, 0, 0, 0],
+               [0, 1, 1, 1, 0, 0],
+               [0, 1, 1, 2, 2, 0],
+               [0, 0, 0, 2, 2, 0]], dtype=uint8)
+        >>> painter.labels(annotation, window=(2, 1, 3, 2))
+        array([[1, 1, 0],
+               [1, 2, 2]], dtype=uint8)
         """
-        scratch = scratch or Scratch()
-        maps: list[Labels | None] = [None, None]
-        order = None
-        if self._by_area or self._ranks is not None:
-            order = paint_order(shapes, by_area=self._by_area, rank_of_class=self._ranks)
-        for i, table in enumerate(self._label_of_class):
-            if i == 1 and self._shared:
-                maps[1] = maps[0]
-            elif table is not None:
-                out = scratch.take(f"labels {i}", (shapes.height, shapes.width), table.dtype)
-                paint_labels(shapes, table, out, order=order, line_width=self._line_width)
-                maps[i] = out
-        return maps[0], maps[1]
+        table = self._labels_for(mask)
+        shapes = self._shapes(annotation)
+        corner, shape = corner_and_shape(window, shapes.height, shapes.width)
+        made = array_for(out, shape, table.dtype)
+        self._paint(shapes, table, made, corner)
+        return made if out is None else out
 
-    def machine(self, labels: Labels, scratch: Scratch | None = None) -> NDArray[Any]:
-        """Machine mask of a label map: (height, width) if all colours are gray, else RGB."""
-        palette = _requested(self.machine_palette, "masks_machine")
-        return machine_mask(labels, palette, scratch or Scratch())
+    def machine(
+        self,
+        annotation: Annotation | Shapes,
+        *,
+        window: Window | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """Paint the machine mask.
+
+        Parameters
+        ----------
+        annotation
+            What to paint.
+        window
+            Only this part (x, y, width, height) of the canvas, as for `labels`.
+        out
+            Where to write, C-contiguous; nothing of the canvas's size is allocated then.
+
+        Returns
+        -------
+        (height, width) if every colour is gray, else (height, width, 3) RGB; uint8, or uint16 if
+        there are grays above 255.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the object if one is to blame.
+        TypeError, ValueError
+            If `out` or `window` does not fit, or the layer does not request the mask.
+
+        Examples
+        --------
+        >>> painter.machine(annotation)
+        array([[  0,   0,   0,   0,   0,   0],
+               [  0, 100, 100, 100,   0,   0],
+               [  0, 100, 100, 200, 200,   0],
+               [  0,   0,   0, 200, 200,   0]], dtype=uint8)
+        """
+        palette = requested(self.machine_palette, "machine")
+        shapes = self._shapes(annotation)
+        corner, shape = corner_and_shape(window, shapes.height, shapes.width)
+        made = array_for(out, shape if self._is_gray else (*shape, 3), palette.colors.dtype)
+        if self._grays:
+            self._paint(shapes, self._grays.of_class, made, corner)
+            if self._grays.table is not None:
+                kernels.gray(made, self._grays.table, made)
+        else:
+            table = self._labels_for("machine")
+            if self._is_gray:  # all 255 grays and black are taken
+                labels = np.empty(shape, table.dtype)
+            else:
+                labels = label_room(made, shape, palette.label_dtype)
+            self._paint(shapes, table, labels, corner)
+            color_machine(labels, palette, made)
+        return made if out is None else out
 
     def human(
-        self, labels: Labels, image: NDArray[np.uint8], scratch: Scratch | None = None
+        self,
+        annotation: Annotation | Shapes,
+        image: Image,
+        *,
+        out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
-        """Human picture (height, 2 * width + 1, 3) of a label map and its RGB original."""
-        palette = _requested(self.human_palette, "masks_human")
-        return human_page(image, labels, palette, scratch or Scratch())
+        """Paint the human picture: the original, a green line, the original under the classes.
 
+        Parameters
+        ----------
+        annotation
+            What to paint.
+        image
+            The original: RGB pixels (height, width, 3) uint8, the contents of a file of any format
+            that libvips reads, or its path. Pixels that are not C-contiguous are copied; what is
+            not pixels is decoded into memory of its own.
+        out
+            Where to write, C-contiguous; with pixels for an image nothing of the canvas's size is
+            allocated then.
 
-def _class_ranks(classes: Mapping[str, int], priority: Sequence[str]) -> NDArray[np.int64] | None:
-    """Rank by class number: position in the list of priorities from 1, 0 for all others."""
-    if not priority:
-        return None
-    ranks = {title: rank for rank, title in enumerate(priority, start=1)}
-    return np.array([ranks.get(title, 0) for title in classes], np.int64)
+        Returns
+        -------
+        (height, 2 * width + 1, 3) uint8 RGB; a painted pixel is (original + colour) >> 1.
 
+        Raises
+        ------
+        AnnotationError
+            Naming the object if one is to blame.
+        ImageError
+            If the picture cannot be read or decoded, or has another size than the annotation says.
+        TypeError, ValueError
+            If `out` or `image` is of the wrong kind, or the layer does not request the mask.
 
-def _requested(palette: Palette | None, name: str) -> Palette:
-    if palette is None:
-        raise ValueError(f"the layer does not request {name}")
-    return palette
+        Examples
+        --------
+        >>> image = np.zeros((4, 6, 3), np.uint8)
+        >>> page = painter.human(annotation, image)
+        >>> page.shape, page[2, 7 + 3].tolist()
+        ((4, 13, 3), [13, 0, 127])
+        """
+        palette = requested(self.human_palette, "human")
+        shapes = self._shapes(annotation)
+        height, width = shape = shapes.height, shapes.width
+        made = array_for(out, (height, 2 * width + 1, 3), np.uint8)
+        pixels = original_pixels(image, height, width, out)
+        labels = label_room(made, shape, palette.label_dtype)
+        self._paint(shapes, self._labels_for("human"), labels)
+        color_human(pixels, labels, palette, made)
+        return made if out is None else out
 
+    def instances(
+        self,
+        annotation: Annotation | Shapes,
+        *,
+        mask: Mask | None = None,
+        window: Window | None = None,
+        out: NDArray[np.int32] | None = None,
+    ) -> Instances:
+        """Paint every object in a number of its own: its place in the list, from 1.
 
-def _warm_up_annotation(title: str) -> bytes:
-    """Annotation with one object of every shape."""
-    mask = encode_png(np.full((2, 2), 255, np.uint8))
-    data = base64.b64encode(zlib.compress(b"".join(mask))).decode()
-    triangle = {"exterior": [[0, 0], [7, 0], [3, 7]], "interior": [[[3, 2], [4, 2], [3, 3]]]}
-    pair = {"exterior": [[1, 1], [5, 6]]}
-    objects: list[dict[str, object]] = [
-        {"geometryType": "polygon", "points": triangle},
-        {"geometryType": "rectangle", "points": pair},
-        {"geometryType": "line", "points": pair},
-        {"geometryType": "point", "points": pair},
-        {"geometryType": "bitmap", "bitmap": {"origin": [2, 2], "data": data}},
-        # Folded, it goes the way of large ones.
-        {"geometryType": "bitmap", "bitmap": {"origin": [2, 2], "data": data + "\n"}},
-    ]
-    size = {"height": 8, "width": 8}
-    return orjson.dumps({"size": size, "objects": [{"classTitle": title, **o} for o in objects]})
+        Parameters are those of `labels`; a pixel has a number where `labels` has a label.
+
+        Returns
+        -------
+        Instances
+            (height, width) int32, and the class of every object.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the object if one is to blame.
+        TypeError, ValueError
+            If `out` or `window` does not fit, or the layer does not request the mask.
+
+        Examples
+        --------
+        >>> numbers, classes = painter.instances(annotation)
+        >>> classes
+        {1: 'kiwi', 2: 'lemon'}
+        >>> numbers[2].tolist()
+        [0, 1, 1, 2, 2, 0]
+        """
+        table = self._labels_for(mask)
+        shapes = self._shapes(annotation)
+        corner, shape = corner_and_shape(window, shapes.height, shapes.width)
+        made = array_for(out, shape, np.int32)
+        is_painted = table[shapes.class_id] != 0
+        numbers = shapes.object_index + np.int32(1)
+        values = np.where(is_painted, numbers, np.int32(0))
+        paint_values(
+            shapes,
+            values,
+            made,
+            order=self._order(shapes),
+            line_width=self._line_width,
+            corner=corner,
+        )
+        titles = tuple(self.classes)
+        pairs = zip(numbers[is_painted].tolist(), shapes.class_id[is_painted].tolist(), strict=True)
+        classes = {number: titles[class_id] for number, class_id in pairs}
+        return Instances(made if out is None else out, classes)
+
+    def _shapes(self, annotation: Annotation | Shapes) -> Shapes:
+        """Parse what is not parsed."""
+        if not isinstance(annotation, Shapes):
+            return self.parse(annotation)
+        if annotation.classes is not self.classes and annotation.classes != self.classes:
+            raise ValueError("the shapes were parsed by a painter of other classes than this one's")
+        return annotation

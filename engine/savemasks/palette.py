@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,42 @@ class Palette:
         for label, title in enumerate(self.titles, start=1):
             table[classes[title]] = label
         return table
+
+
+class Grays(NamedTuple):
+    """How to paint a gray mask at once, without a label map.
+
+    Attributes
+    ----------
+    of_class
+        (classes,) what to paint a class in, 0 to leave it out; of the colours' dtype.
+    table
+        (levels,) what then becomes of every level, or None if it stays: only a class that is black
+        has to be painted in another one first, to cover what lies below it.
+    """
+
+    of_class: NDArray[np.unsignedinteger[Any]]
+    table: NDArray[np.unsignedinteger[Any]] | None
+
+
+def paintable_grays(palette: Palette, classes: Mapping[str, int]) -> Grays | None:
+    """How to paint the mask of a palette at once; None for colours, or without a free level."""
+    if not palette.is_gray:
+        return None
+    grays = np.ascontiguousarray(palette.colors[:, 0])
+    of_class = grays[palette.labels(classes)]
+    if np.count_nonzero(grays) == len(palette.titles):
+        return Grays(of_class, None)
+    levels = np.iinfo(grays.dtype).max + 1
+    free = np.setdiff1d(np.arange(1, levels), grays)
+    if free.size == 0:
+        return None
+    for title, gray in zip(palette.titles, grays[1:], strict=True):
+        if gray == 0:
+            of_class[classes[title]] = free[0]
+    table = np.arange(levels, dtype=grays.dtype)
+    table[free[0]] = 0
+    return Grays(of_class, table)
 
 
 def machine_palette(mapping: Mapping[str, Color]) -> Palette:

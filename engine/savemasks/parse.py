@@ -23,8 +23,12 @@ MAX_PIXELS = 1 << 28
 """Largest canvas, in pixels."""
 
 
+Annotation = bytes | bytearray | memoryview | str | dict[str, Any]
+"""An annotation's JSON, as text or already parsed."""
+
+
 def parse(
-    annotation: bytes,
+    annotation: Annotation,
     classes: Mapping[str, int],
     templates: Mapping[str, ClassTemplate] | None = None,
     on_size: Callable[[int, int], None] | None = None,
@@ -34,7 +38,7 @@ def parse(
     Parameters
     ----------
     annotation
-        Its JSON.
+        Its JSON, or the dict that it parses to, which is only read.
     classes
         Number of every class that is wanted; objects of other classes are left out.
     templates
@@ -47,6 +51,8 @@ def parse(
     ------
     AnnotationError
         Naming the object if one is to blame.
+    TypeError
+        If `annotation` is none of these.
     """
     height, width, objects = _open(annotation)
     if on_size:
@@ -75,21 +81,31 @@ def parse(
             add_object(builder, geometry, item, template)
         except _WRONG_OBJECT as error:
             raise AnnotationError(_explain(geometry, error), object_index=index) from error
-    return _finish(builder, height, width, geometries, unsupported)
+    return _finish(builder, (height, width), classes, geometries, unsupported)
 
 
 _WRONG_OBJECT = (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError)
 
 
-def _open(annotation: bytes) -> tuple[int, int, list[Any]]:
-    """Height, width and objects of an annotation."""
-    if not annotation.strip():
-        raise AnnotationError("the file is empty")
+def _load(annotation: Annotation) -> Any:
+    if isinstance(annotation, dict):
+        return annotation
+    if not isinstance(annotation, bytes | bytearray | memoryview | str):
+        name = type(annotation).__name__
+        raise TypeError(f"an annotation is JSON (bytes or str), a dict or Shapes, not {name}")
     try:
-        data = orjson.loads(annotation)
+        return orjson.loads(annotation)
     except orjson.JSONDecodeError as error:
+        text = annotation if isinstance(annotation, str) else bytes(annotation)
+        if not text.strip():
+            raise AnnotationError("the file is empty") from None
         place = f"line {error.lineno}, column {error.colno}"
         raise AnnotationError(f"not valid JSON at {place}: {error.msg}") from error
+
+
+def _open(annotation: Annotation) -> tuple[int, int, list[Any]]:
+    """Height, width and objects of an annotation."""
+    data = _load(annotation)
     size = data.get("size") if isinstance(data, dict) else None
     if not isinstance(size, dict):
         raise AnnotationError('"size" with "height" and "width" is missing')
@@ -124,8 +140,8 @@ def _explain(geometry: str, error: Exception) -> str:
 
 def _finish(
     builder: Builder,
-    height: int,
-    width: int,
+    canvas: tuple[int, int],
+    classes: Mapping[str, int],
     geometries: Mapping[str, int],
     unsupported: Mapping[str, int],
 ) -> Shapes:
@@ -136,8 +152,8 @@ def _finish(
     payload = np.full(kind.size, -1, np.int32)
     payload[kind == BITMAP] = np.arange(len(builder.payloads))
     return Shapes(
-        height=height,
-        width=width,
+        height=canvas[0],
+        width=canvas[1],
         kind=kind,
         class_id=np.array(builder.class_ids, np.int32),
         object_index=np.array(builder.object_indices, np.int32),
@@ -146,11 +162,10 @@ def _finish(
         vertex=vertex,
         xy=_coordinates(builder, vertex[ring]),
         payload=payload,
-        masks=decode_masks(
-            builder.payloads, builder.payload_objects, (height, width), builder.thresholds
-        ),
+        masks=decode_masks(builder.payloads, builder.payload_objects, canvas, builder.thresholds),
         geometries=dict(geometries),
         unsupported=dict(unsupported),
+        classes=classes,
     )
 
 

@@ -11,7 +11,7 @@ Listing is lazy: one data set's names are in memory at a time.
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,16 +137,7 @@ class Project:
             ) from None
         except OSError as error:
             raise ProjectError(f"{path}: cannot be read: {error.strerror}") from error
-        try:
-            meta = orjson.loads(content)
-        except orjson.JSONDecodeError as error:
-            raise ProjectError(f"{path}: not valid JSON: {error}") from error
-        classes = meta.get("classes") if isinstance(meta, dict) else None
-        if not isinstance(classes, list) or not all(
-            isinstance(c, dict) and isinstance(c.get("title"), str) for c in classes
-        ):
-            raise ProjectError(f'{path}: "classes" must be a list of objects with a "title"')
-        return cls(folder, content, meta)
+        return cls(folder, content, _checked_meta(_load_meta(content, path), path))
 
     @property
     def templates(self) -> dict[str, ClassTemplate]:
@@ -164,6 +155,49 @@ class Project:
             return list(_datasets(self.folder, "", frozenset()))
         except OSError as error:
             raise ProjectError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+Meta = bytes | bytearray | memoryview | str | Path | Mapping[str, Any]
+"""A project's meta.json: its text, what that parses to, or the path of the file."""
+
+
+def read_templates(meta: Meta | None) -> dict[str, ClassTemplate]:
+    """What a meta.json in any form, or None, says of each class that matters for painting.
+
+    A mapping of titles to `ClassTemplate` is taken as it is. Raises `ProjectError`.
+    """
+    if meta is None:
+        return {}
+    where: object = "meta"
+    found: object = meta
+    if isinstance(meta, Path):
+        where = meta
+        try:
+            found = meta.read_bytes()
+        except OSError as error:
+            raise ProjectError(f"{where}: cannot be read: {error.strerror}") from error
+    if isinstance(found, Mapping) and all(isinstance(t, ClassTemplate) for t in found.values()):
+        return dict(found)
+    if isinstance(found, bytes | bytearray | memoryview | str):
+        found = _load_meta(found, where)
+    return {c["title"]: _template(c) for c in _checked_meta(found, where)["classes"]}
+
+
+def _load_meta(content: bytes | bytearray | memoryview | str, where: object) -> object:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise ProjectError(f"{where}: not valid JSON: {error}") from error
+
+
+def _checked_meta(meta: object, where: object) -> dict[str, Any]:
+    found: dict[str, Any] = meta if isinstance(meta, dict) else {}
+    classes = found.get("classes")
+    if not isinstance(classes, list) or not all(
+        isinstance(c, dict) and isinstance(c.get("title"), str) for c in classes
+    ):
+        raise ProjectError(f'{where}: "classes" must be a list of objects with a "title"')
+    return found
 
 
 def _template(entry: dict[str, Any]) -> ClassTemplate:

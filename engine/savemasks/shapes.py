@@ -25,8 +25,8 @@ Coordinates are pixels, already floored; (0, 0) is the top left pixel. They may 
 `COORDINATE_LIMIT`: what leaves the canvas is cut while it is painted, never before.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,8 @@ class Shapes:
         How many objects the annotation has of each geometry, paintable or not.
     unsupported
         How many of them are of a geometry that this version does not paint.
+    classes
+        The table that the parser was given: number of every class; empty if it is not known.
     """
 
     height: int
@@ -103,6 +105,7 @@ class Shapes:
     masks: Masks
     geometries: dict[str, int]
     unsupported: dict[str, int]
+    classes: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.kind)

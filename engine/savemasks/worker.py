@@ -2,7 +2,7 @@
 
 import pyvips
 
-from .export import export_item, warm_up
+from .item import export_item, warm_up
 from .jobs import Job, Outcome
 from .painter import Painter
 from .project import Item

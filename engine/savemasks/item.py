@@ -85,7 +85,7 @@ def _make(
     outcome.pixels = shapes.height * shapes.width
     outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
     watch.lap("parse")
-    machine_labels, human_labels = painter.labels(shapes, scratch)
+    machine_labels, human_labels = painter.label_maps(shapes, scratch)
     watch.lap("paint")
 
     files = _Files()

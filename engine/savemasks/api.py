@@ -1,0 +1,162 @@
+"""The public functions beside `Painter`; `savemasks/__init__.py` has the list of all names."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import encode
+from .scratch import Scratch
+
+if TYPE_CHECKING:
+    from .report import Summary
+    from .run import OnProgress
+    from .settings import SaveMasks
+
+Folder = str | os.PathLike[str]
+
+_GRAYS = np.arange(256, dtype=np.uint8)
+_DTYPES = (np.uint8, np.uint16)
+
+
+def encode_png(pixels: NDArray[Any]) -> bytes:
+    r"""Encode pixels as PNG.
+
+    Parameters
+    ----------
+    pixels
+        (height, width) gray or (height, width, 3) RGB, uint8 or uint16. What is not C-contiguous
+        is copied.
+
+    Returns
+    -------
+    bytes
+        The file; the same pixels always give the same bytes.
+
+    Raises
+    ------
+    TypeError
+        If `pixels` is no array of one of these dtypes.
+    ValueError
+        If its shape is another one, or it is empty.
+
+    Examples
+    --------
+    >>> import numpy as np, savemasks
+    >>> savemasks.encode_png(np.zeros((2, 3), np.uint8))[:4]
+    b'\x89PNG'
+    """
+    if not isinstance(pixels, np.ndarray):
+        raise TypeError(f"pixels must be a NumPy array, not {type(pixels).__name__}")
+    if pixels.dtype not in _DTYPES:
+        raise TypeError(f"pixels must be of uint8 or uint16, not of {pixels.dtype}")
+    if pixels.ndim not in {2, 3} or pixels.shape[2:] not in {(), (3,)}:
+        raise ValueError(
+            f"pixels must have the shape (height, width) or (height, width, 3), not {pixels.shape}"
+        )
+    if pixels.size == 0:
+        raise ValueError(f"pixels of the shape {pixels.shape} are no picture: it is empty")
+    pixels = np.ascontiguousarray(pixels).view(np.ndarray)
+    pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all callers
+    scratch = Scratch()
+    parts = None
+    if pixels.ndim == 2 and pixels.dtype == np.uint8:
+        # The pixels of a mask are as good as its labels.
+        parts = encode.encode_runs(pixels, _GRAYS, scratch)
+    return b"".join(parts or encode.encode_png(pixels, scratch))
+
+
+def export(
+    projects: Folder | Sequence[Folder],
+    out: Folder,
+    layer: "SaveMasks",
+    *,
+    workers: int | None = None,
+    on_error: Literal["skip", "stop"] = "skip",
+    link: bool = False,
+    report: Folder | None = None,
+    on_progress: "OnProgress | None" = None,
+) -> "Summary":
+    """Export whole projects, as `savemasks run` does.
+
+    Parameters
+    ----------
+    projects
+        One folder of a Supervisely project, or several.
+    out
+        Output folder; `out / layer.dst` must not exist or be empty.
+    layer
+        What to make.
+    workers
+        How many items to work on at once; by default one per available core.
+    on_error
+        "skip" goes on after an item that fails, "stop" ends the run; what is done stays.
+    link
+        Put hard links to images and annotations instead of copies, where the file system can.
+    report
+        Where to write a JSON report, or None.
+    on_progress
+        Called after every item with how many are done, how many of these failed, and of how many.
+
+    Returns
+    -------
+    Summary
+        Totals, failures and warnings.
+
+    Raises
+    ------
+    ProjectError, OutputError
+        Before anything is written.
+    ValueError
+        If there is no project, or `workers` is less than 1.
+    KeyboardInterrupt
+        On Ctrl-C, after what was under way; what is finished is whole.
+
+    Examples
+    --------
+    >>> import savemasks
+    >>> summary = savemasks.export(project, out, layer, workers=1)
+    >>> summary.images, summary.failed
+    (6, 0)
+    """
+    from .run import run  # noqa: PLC0415  (brings libvips along)
+
+    folders = [projects] if isinstance(projects, str | os.PathLike) else list(projects)
+    if not folders:
+        raise ValueError("there must be at least one project to export")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, not {workers}")
+    if on_error not in {"skip", "stop"}:
+        raise ValueError(f'on_error must be "skip" or "stop", not {on_error!r}')
+    summary = run(
+        layer,
+        [Path(folder) for folder in folders],
+        Path(out),
+        workers=workers,
+        on_error=on_error,
+        link=link,
+        report=None if report is None else Path(report),
+        on_progress=on_progress,
+    )
+    if summary.interrupted:
+        raise KeyboardInterrupt
+    return summary
+
+
+def warmup() -> None:
+    """Compile every kernel, or load it from the cache, so that no later call has to.
+
+    The first time on a machine takes a minute or two, after that about a second. To be called
+    when a service starts, before it answers.
+
+    Examples
+    --------
+    >>> import savemasks
+    >>> savemasks.warmup()
+    """
+    from .warming import warm_up_everything  # noqa: PLC0415  (needs all stations)
+
+    warm_up_everything()

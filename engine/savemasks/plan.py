@@ -1,0 +1,165 @@
+"""`Plan`: what one layer asks of every annotation, worked out once.
+
+Classes, palettes and look-up tables, the order of painting, and with them `Shapes` → label maps.
+"""
+
+import base64
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from .color import human_page, machine_mask
+from .encode import encode_human, encode_machine, encode_png
+from .kernels.jit import one_process_at_a_time
+from .order import paint_order
+from .paint import paint_labels
+from .palette import Palette, human_palette, machine_palette
+from .parse import Annotation, parse
+from .project import ClassTemplate, Meta, read_templates
+from .scratch import Scratch
+from .shapes import Shapes
+
+if TYPE_CHECKING:
+    from .settings import SaveMasks
+
+Labels = NDArray[np.unsignedinteger[Any]]
+Mask = Literal["machine", "human"]
+
+
+class Plan:
+    """What is the same for all items of a run. Immutable; threads and processes may share it.
+
+    Attributes
+    ----------
+    classes
+        Number of every class that one of the mappings paints.
+    machine_palette, human_palette
+        Classes and colours by label of the masks that the layer requests, else None.
+    """
+
+    def __init__(
+        self, layer: "SaveMasks", meta: Meta | Mapping[str, ClassTemplate] | None = None
+    ) -> None:
+        settings = layer.settings
+        self._templates = read_templates(meta)
+        self._line_width = settings.line_width
+        self._by_area = settings.paint_order == "area"
+        machine = settings.gt_machine_color if settings.masks_machine else None
+        human = settings.gt_human_color if settings.masks_human else None
+        self._shared = bool(machine and human and machine.keys() == human.keys())
+        if machine and human and self._shared:
+            # One label map serves both, so both number their classes alike.
+            human = {title: human[title] for title in machine}
+        titles = dict.fromkeys([*(machine or ()), *(human or ())])
+        self.classes: Mapping[str, int] = {title: i for i, title in enumerate(titles)}
+        self._ranks = _class_ranks(self.classes, settings.class_priority)
+        self.machine_palette = machine_palette(machine) if machine else None
+        self.human_palette = human_palette(human) if human else None
+        self._label_of_class = [
+            palette.labels(self.classes) if palette else None
+            for palette in (self.machine_palette, self.human_palette)
+        ]
+
+    def parse(
+        self, annotation: Annotation, on_size: Callable[[int, int], None] | None = None
+    ) -> Shapes:
+        """Parse an annotation; `on_size` gets height and width before any object is looked into."""
+        return parse(annotation, self.classes, self._templates, on_size)
+
+    def label_maps(self, shapes: Shapes, scratch: Scratch) -> tuple[Labels | None, Labels | None]:
+        """Label maps of the machine and the human mask in memory of `scratch`, None if not wanted.
+
+        They are one array if both mappings list the same classes.
+        """
+        maps: list[Labels | None] = [None, None]
+        for i, table in enumerate(self._label_of_class):
+            if i == 1 and self._shared:
+                maps[1] = maps[0]
+            elif table is not None:
+                out = scratch.take(f"labels {i}", (shapes.height, shapes.width), table.dtype)
+                self._paint(shapes, table, out)
+                maps[i] = out
+        return maps[0], maps[1]
+
+    def warm_up(self) -> None:
+        """Compile, or load from the cache, every kernel that this layer's everyday items need."""
+        with one_process_at_a_time():
+            shapes = self.parse(everyday_annotation(next(iter(self.classes))))
+            machine_labels, human_labels = self.label_maps(shapes, Scratch())
+            if machine_labels is not None:
+                palette = requested(self.machine_palette, "machine")
+                encode_png(machine_mask(machine_labels, palette, Scratch()))
+                encode_machine(machine_labels, palette)
+            if human_labels is not None:
+                shape = (*human_labels.shape, 3)
+                colorful = (np.arange(human_labels.size * 3) * 37 % 251).astype(np.uint8)
+                palette = requested(self.human_palette, "human")
+                for image in (colorful.reshape(shape), np.zeros(shape, np.uint8)):
+                    encode_human(image, human_labels, palette)
+                encode_png(human_page(image, human_labels, palette, Scratch()))
+
+    def _labels_for(self, mask: Mask | None) -> Labels:
+        """Label of every class for one of the masks."""
+        machine, human = self._label_of_class
+        if mask not in {None, "machine", "human"}:
+            raise ValueError(f'mask must be "machine" or "human", not {mask!r}')
+        table = human if mask == "human" or (mask is None and machine is None) else machine
+        if table is None:
+            raise ValueError(f"the layer does not request masks_{mask}")
+        return table
+
+    def _order(self, shapes: Shapes) -> NDArray[np.int64] | None:
+        if not self._by_area and self._ranks is None:
+            return None
+        return paint_order(shapes, by_area=self._by_area, rank_of_class=self._ranks)
+
+    def _paint(
+        self, shapes: Shapes, table: Labels, out: Labels, corner: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Paint all shapes in the value that a table has for their class."""
+        paint_labels(
+            shapes,
+            table,
+            out,
+            order=self._order(shapes),
+            line_width=self._line_width,
+            corner=corner,
+        )
+
+
+def _class_ranks(classes: Mapping[str, int], priority: Sequence[str]) -> NDArray[np.int64] | None:
+    """Rank by class number: position in the list of priorities from 1, 0 for all others."""
+    if not priority:
+        return None
+    ranks = {title: rank for rank, title in enumerate(priority, start=1)}
+    return np.array([ranks.get(title, 0) for title in classes], np.int64)
+
+
+def requested(palette: Palette | None, name: str) -> Palette:
+    """The palette, or a `ValueError` that names the mask which the layer does not request."""
+    if palette is None:
+        raise ValueError(f"the layer does not request {name}")
+    return palette
+
+
+def everyday_annotation(title: str) -> bytes:
+    """Annotation with one object of every shape."""
+    mask = encode_png(np.full((2, 2), 255, np.uint8))
+    data = base64.b64encode(zlib.compress(b"".join(mask))).decode()
+    triangle = {"exterior": [[0, 0], [7, 0], [3, 7]], "interior": [[[3, 2], [4, 2], [3, 3]]]}
+    pair = {"exterior": [[1, 1], [5, 6]]}
+    objects: list[dict[str, object]] = [
+        {"geometryType": "polygon", "points": triangle},
+        {"geometryType": "rectangle", "points": pair},
+        {"geometryType": "line", "points": pair},
+        {"geometryType": "point", "points": pair},
+        {"geometryType": "bitmap", "bitmap": {"origin": [2, 2], "data": data}},
+        # Folded, it goes the way of large ones.
+        {"geometryType": "bitmap", "bitmap": {"origin": [2, 2], "data": data + "\n"}},
+    ]
+    size = {"height": 8, "width": 8}
+    return orjson.dumps({"size": size, "objects": [{"classTitle": title, **o} for o in objects]})
