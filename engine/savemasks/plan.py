@@ -142,7 +142,7 @@ def _class_ranks(classes: Mapping[str, int], priority: Sequence[str]) -> NDArray
 def requested(palette: Palette | None, name: str) -> Palette:
     """The palette, or a `ValueError` that names the mask which the layer does not request."""
     if palette is None:
-        raise ValueError(f"the layer does not request {name}")
+        raise ValueError(f"the layer does not request masks_{name}")
     return palette
 
 
