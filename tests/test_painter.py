@@ -149,9 +149,10 @@ def test_meta_may_be_text_a_dict_a_path_or_templates(tmp_path: Path) -> None:
     for form in (text, text.decode(), meta, path, templates):
         assert savemasks.Painter(layer, form).machine(note).tolist() == [[0, 7, 7, 7, 0]]
     assert savemasks.Painter(layer).machine(note).tolist() == [[0, 7, 0, 7, 0]]
-    for wrong in (b"{", {"classes": 1}, {"x": 1}, [], 7):
+    damaged: list[Any] = [b"{", {"classes": 1}, {"x": 1}, [], 7]
+    for wrong in damaged:
         with pytest.raises(savemasks.ProjectError, match=r"^meta: "):
-            savemasks.Painter(layer, wrong)  # type: ignore[arg-type]
+            savemasks.Painter(layer, wrong)
     with pytest.raises(savemasks.ProjectError, match=r"absent\.json: cannot be read"):
         savemasks.Painter(layer, tmp_path / "absent.json")
 

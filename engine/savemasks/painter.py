@@ -31,6 +31,12 @@ class Instances(NamedTuple):
     classes
         Class of every object that is painted, by that number; objects that are covered entirely
         are there as well.
+
+    Examples
+    --------
+    >>> numbers, classes = painter.instances(annotation)
+    >>> [(classes[number], int((numbers == number).sum())) for number in classes]
+    [('kiwi', 5), ('lemon', 4)]
     """
 
     numbers: NDArray[np.int32]

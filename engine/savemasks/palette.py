@@ -21,6 +21,14 @@ class Palette:
     colors
         (labels, 3) RGB by label, uint8 or, with colours above 255, uint16; the background is
         black.
+
+    Examples
+    --------
+    >>> palette = painter.human_palette
+    >>> for label, title in enumerate(palette.titles, start=1):
+    ...     print(label, title, palette.colors[label])
+    1 kiwi [255   0   0]
+    2 lemon [ 27   0 255]
     """
 
     titles: tuple[str, ...]

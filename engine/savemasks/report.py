@@ -43,6 +43,13 @@ class Summary:
         Why the report could not be written, or None.
     interrupted, stopped
         Whether Ctrl-C, or the first failure under `on_error="stop"`, ended the run early.
+
+    Examples
+    --------
+    >>> import savemasks
+    >>> summary = savemasks.export(project, out, layer, workers=1)
+    >>> summary.images, summary.failures
+    (6, [])
     """
 
     out: Path

@@ -196,6 +196,19 @@ class SaveMasks(BaseModel):
         ------
         ConfigError
             With every problem found, each with its JSON path.
+
+        Examples
+        --------
+        >>> layer = SaveMasks.from_json({
+        ...     "action": "save_masks",
+        ...     "dst": "masks",
+        ...     "settings": {"masks_machine": True, "gt_machine_color": {"kiwi": [1, 1, 1]}},
+        ... })
+        >>> layer.settings.line_width
+        1
+        >>> SaveMasks.from_json('{"action": "save_masks", "dst": "masks"}')
+        Traceback (most recent call last):
+        savemasks.errors.ConfigError: settings: is missing
         """
         prefix = ""
         data = _load(config)

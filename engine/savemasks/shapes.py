@@ -90,6 +90,14 @@ class Shapes:
         How many of them are of a geometry that this version does not paint.
     classes
         The table that the parser was given: number of every class; empty if it is not known.
+
+    Examples
+    --------
+    >>> shapes = painter.parse(annotation)
+    >>> shapes.kind == RECTANGLE
+    array([ True,  True])
+    >>> shapes.xy.tolist()
+    [[1, 1], [3, 2], [3, 2], [4, 3]]
     """
 
     height: int

@@ -1,0 +1,65 @@
+"""What a user of the library writes; checked by mypy --strict, and run by `test_surface.py`."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import savemasks
+
+
+def paint(config: Path, annotation: bytes, image: NDArray[np.uint8]) -> list[bytes]:
+    """Every call, with the types that a strict checker sees."""
+    layer: savemasks.SaveMasks = savemasks.SaveMasks.from_json(config)
+    painter: savemasks.Painter = savemasks.Painter(layer, meta=None)
+    shapes: savemasks.Shapes = painter.parse(annotation)
+    height: int = shapes.height
+    labels: NDArray[np.unsignedinteger] = painter.labels(shapes)
+    part: NDArray[np.unsignedinteger] = painter.labels(shapes, window=(0, 0, 1, height))
+    human_labels: NDArray[np.unsignedinteger] = painter.labels(annotation, mask="human")
+    human_labels = painter.labels({"size": {"height": 1, "width": 1}}, out=part[:1, :1].copy())
+    instances: savemasks.Instances = painter.instances(annotation)
+    numbers: NDArray[np.int32] = instances.numbers
+    classes: dict[int, str] = instances.classes
+    palette: savemasks.Palette | None = painter.machine_palette
+    if palette is not None:
+        titles: tuple[str, ...] = palette.titles
+        assert set(classes.values()) <= set(titles)
+    assert numbers.shape == labels.shape
+    assert human_labels.shape == (1, 1)
+    human: NDArray[np.uint8] = painter.human(annotation, image)
+    return [savemasks.encode_png(painter.machine(annotation)), savemasks.encode_png(human)]
+
+
+def whole_project(project: str, out: Path, layer: savemasks.SaveMasks) -> int:
+    """Export, with progress."""
+
+    def on_progress(done: int, failed: int, total: int) -> None:
+        print(f"{done} of {total}, {failed} failed")
+
+    report: savemasks.Summary = savemasks.export(
+        project, out=out, layer=layer, workers=1, on_progress=on_progress
+    )
+    return report.images
+
+
+async def answer(painter: savemasks.Painter, annotation: bytes) -> bytes:
+    """What an asynchronous service does."""
+
+    def png() -> bytes:
+        return savemasks.encode_png(painter.machine(annotation))
+
+    return await asyncio.to_thread(png)
+
+
+def careful(painter: savemasks.Painter, annotation: bytes) -> str:
+    """What goes wrong has a type."""
+    try:
+        painter.labels(annotation)
+    except savemasks.AnnotationError as error:
+        index: int | None = error.object_index
+        return f"{error.message} ({index})"
+    except savemasks.SavemasksError as error:
+        return str(error)
+    return ""
