@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import encode
-from .scratch import Scratch
+from .scratch import own_scratch
 
 if TYPE_CHECKING:
     from .report import Summary
@@ -61,12 +61,14 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
         raise ValueError(f"pixels of the shape {pixels.shape} are no picture: it is empty")
     pixels = np.ascontiguousarray(pixels).view(np.ndarray)
     pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all callers
-    scratch = Scratch()
+    scratch = own_scratch()
     parts = None
     if pixels.ndim == 2 and pixels.dtype == np.uint8:
         # The pixels of a mask are as good as its labels.
         parts = encode.encode_runs(pixels, _GRAYS, scratch)
-    return b"".join(parts or encode.encode_png(pixels, scratch))
+    png = b"".join(parts or encode.encode_png(pixels, scratch))
+    scratch.forget_large()
+    return png
 
 
 def export(

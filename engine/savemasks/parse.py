@@ -4,7 +4,6 @@ Unknown keys are ignored. Objects of classes without a colour are counted but no
 geometries that this version does not paint are counted apart.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
@@ -58,8 +57,8 @@ def parse(
     if on_size:
         on_size(height, width)
     templates = templates or {}
-    geometries: Counter[str] = Counter()
-    unsupported: Counter[str] = Counter()
+    geometries: dict[str, int] = {}
+    unsupported: dict[str, int] = {}
     builder = Builder()
     for index, item in enumerate(objects):
         if not isinstance(item, dict):
@@ -69,9 +68,9 @@ def parse(
             raise AnnotationError("classTitle is missing or not a text", object_index=index)
         template = templates.get(title)
         geometry = geometry_of(item, template)
-        geometries[geometry] += 1
+        geometries[geometry] = geometries.get(geometry, 0) + 1
         if geometry not in GEOMETRIES:
-            unsupported[geometry] += 1
+            unsupported[geometry] = unsupported.get(geometry, 0) + 1
             continue
         class_id = classes.get(title)
         if class_id is None:
@@ -142,15 +141,16 @@ def _finish(
     builder: Builder,
     canvas: tuple[int, int],
     classes: Mapping[str, int],
-    geometries: Mapping[str, int],
-    unsupported: Mapping[str, int],
+    geometries: dict[str, int],
+    unsupported: dict[str, int],
 ) -> Shapes:
     """Turn the collected lists into arrays."""
     kind = np.array(builder.kinds, np.uint8)
     ring = offsets(builder.ring_counts)
     vertex = offsets(builder.ring_sizes)
     payload = np.full(kind.size, -1, np.int32)
-    payload[kind == BITMAP] = np.arange(len(builder.payloads))
+    if builder.payloads:
+        payload[kind == BITMAP] = np.arange(len(builder.payloads))
     return Shapes(
         height=canvas[0],
         width=canvas[1],
@@ -160,33 +160,44 @@ def _finish(
         area=np.array(builder.areas, np.float64),
         ring=ring,
         vertex=vertex,
-        xy=_coordinates(builder, vertex[ring]),
+        xy=_coordinates(builder, ring, vertex),
         payload=payload,
         masks=decode_masks(builder.payloads, builder.payload_objects, canvas, builder.thresholds),
-        geometries=dict(geometries),
-        unsupported=dict(unsupported),
+        geometries=geometries,
+        unsupported=unsupported,
         classes=classes,
     )
 
 
-def _coordinates(builder: Builder, shape_start: NDArray[np.int64]) -> NDArray[np.int32]:
+def _coordinates(
+    builder: Builder, ring: NDArray[np.int64], vertex: NDArray[np.int64]
+) -> NDArray[np.int32]:
     """All points as floored pixels, or an error that names the object of the first bad one."""
     points = _numbers(builder.points)
     if points is None:
-        raise _bad_point(builder, shape_start)
-    points = np.floor(points)
+        raise _bad_point(builder, vertex[ring])
+    np.floor(points, out=points)
     # Written so that NaN counts as too far away.
-    near = (points >= -COORDINATE_LIMIT) & (points <= COORDINATE_LIMIT)
-    if not near.all():
-        at = int(np.flatnonzero(~near.all(axis=1))[0])
-        shape = int(np.searchsorted(shape_start, at, side="right")) - 1
-        # As written, except for whole numbers of hundreds of digits.
-        x, y = (v if abs(v) < 1e20 else float(v) for v in builder.points[at])
-        raise AnnotationError(
-            f"point [{x}, {y}] is not within {COORDINATE_LIMIT} pixels of the origin",
-            object_index=builder.object_indices[shape],
-        )
+    if points.size and not (
+        np.min(points) >= -COORDINATE_LIMIT and np.max(points) <= COORDINATE_LIMIT
+    ):
+        raise _far_point(builder, points, vertex[ring])
     return points.astype(np.int32)
+
+
+def _far_point(
+    builder: Builder, points: NDArray[np.float64], shape_start: NDArray[np.int64]
+) -> AnnotationError:
+    """The error for the first point that is too far away, or nowhere."""
+    near = (points >= -COORDINATE_LIMIT) & (points <= COORDINATE_LIMIT)
+    at = int(np.flatnonzero(~near.all(axis=1))[0])
+    shape = int(np.searchsorted(shape_start, at, side="right")) - 1
+    # As written, except for whole numbers of hundreds of digits.
+    x, y = (v if abs(v) < 1e20 else float(v) for v in builder.points[at])
+    return AnnotationError(
+        f"point [{x}, {y}] is not within {COORDINATE_LIMIT} pixels of the origin",
+        object_index=builder.object_indices[shape],
+    )
 
 
 def _numbers(points: list[Any]) -> NDArray[np.float64] | None:
@@ -198,7 +209,7 @@ def _numbers(points: list[Any]) -> NDArray[np.float64] | None:
         # Checked by type, for NumPy would read numbers out of texts.
         if not set(map(type, flat)) <= {int, float}:
             return None
-        return np.array(flat, np.float64).reshape(-1, 2)
+        return np.fromiter(flat, np.float64, len(flat)).reshape(-1, 2)  # half of np.array's time
     except (TypeError, OverflowError):
         return None
 

@@ -1,9 +1,14 @@
 """Buffers of one worker, which grow to the largest item seen and are used again."""
 
+import threading
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+_LARGEST_KEPT = 1 << 24
+_own = threading.local()
 
 
 class Scratch:
@@ -15,8 +20,25 @@ class Scratch:
     def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
         """Return an array with undefined contents; the previous one of that name is void."""
         dtype = np.dtype(dtype)
-        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        size = prod(shape) * dtype.itemsize
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size:
             buffer = self._buffers[name] = np.empty(size, np.uint8)
         return buffer[:size].view(dtype).reshape(shape)
+
+    def forget_large(self) -> None:
+        """Give back the memory of buffers that are too large to be kept for good."""
+        for name, buffer in [*self._buffers.items()]:
+            if buffer.size > _LARGEST_KEPT:
+                del self._buffers[name]
+
+
+def own_scratch() -> Scratch:
+    """The scratch memory of the calling thread, for calls that return nothing of it.
+
+    Memory that is new in every call costs more than what a small mask needs it for.
+    """
+    found: Scratch | None = getattr(_own, "scratch", None)
+    if found is None:
+        found = _own.scratch = Scratch()
+    return found

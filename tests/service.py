@@ -1,0 +1,27 @@
+"""A small ASGI service that answers POST annotation → PNG, as a user of the library writes it."""
+
+import asyncio
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+import savemasks
+
+
+def make_app(painter: savemasks.Painter) -> Starlette:
+    """Answer with the machine mask of the annotation in the body."""
+
+    def paint(annotation: bytes) -> bytes:
+        return savemasks.encode_png(painter.machine(annotation))
+
+    async def answer(request: Request) -> Response:
+        annotation = await request.body()
+        try:
+            png = await asyncio.to_thread(paint, annotation)
+        except savemasks.AnnotationError as error:
+            return PlainTextResponse(str(error), status_code=422)
+        return Response(png, media_type="image/png")
+
+    return Starlette(routes=[Route("/", answer, methods=["POST"])])
