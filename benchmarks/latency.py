@@ -96,10 +96,10 @@ def against_opencv(rounds: int) -> dict[str, Any]:
     notes = annotations(LARGE)
     for note in notes:
         one, other = (np.frombuffer(way(note), np.uint8) for way in (ours, theirs))
-        same = np.array_equal(
-            np.asarray(cv2.imdecode(one, -1)), np.asarray(cv2.imdecode(other, -1))
+        ours_read, theirs_read = (
+            np.asarray(cv2.imdecode(png, cv2.IMREAD_UNCHANGED)) for png in (one, other)
         )
-        assert np.array_equal(*pictures), "the two ways differ"
+        assert np.array_equal(ours_read, theirs_read), "the two ways differ"
     taken: dict[str, list[float]] = {"savemasks": [], "opencv": []}
     for _ in range(rounds * PER_ROUND // len(notes)):
         for note in notes:
@@ -160,9 +160,10 @@ def above_the_kernels(rounds: int) -> dict[str, Any]:
 
 def _kernels() -> list[tuple[ModuleType, str]]:
     """Where the everyday way calls kernels."""
+    from savemasks import parse  # noqa: PLC0415
     from savemasks.kernels import paint, runs  # noqa: PLC0415
 
-    return [(paint, "paint"), (runs, "tokenize"), (runs, "encode")]
+    return [(parse, "read_points"), (paint, "paint"), (runs, "tokenize"), (runs, "encode")]
 
 
 def by_threads(rounds: int) -> list[dict[str, Any]]:

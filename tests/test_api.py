@@ -16,6 +16,7 @@ import savemasks
 from conftest import Project, files, same
 from savemasks import encode
 from savemasks.demo import CONFIG
+from savemasks.scratch import own_scratch
 
 LAYER = savemasks.SaveMasks.from_json(CONFIG)
 
@@ -65,6 +66,15 @@ def test_masks_are_encoded_as_runs_and_noise_is_not(monkeypatch: pytest.MonkeyPa
     assert np.array_equal(asked[0], noise)
     for png, pixels in zip(expected, (mask, noise), strict=True):
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))), pixels)
+
+
+def test_a_thread_keeps_no_more_than_a_little_memory() -> None:
+    savemasks.encode_png(np.zeros((300, 300), np.uint8))
+    kept = own_scratch()._buffers
+    assert "tokens" in kept
+    savemasks.encode_png(np.zeros((6000, 6000), np.uint8))
+    assert "tokens" not in kept
+    assert max(buffer.size for buffer in kept.values()) <= 16 << 20
 
 
 def test_the_pixels_of_the_caller_stay_writeable() -> None:

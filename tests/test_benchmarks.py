@@ -43,6 +43,19 @@ def test_everything_is_measured(tmp_path: Path) -> None:
     assert "first mask" in found["start"]
 
 
+def test_latency_is_measured(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "latency.py"), "--rounds=1", "--seconds=0"]
+    done = subprocess.run(  # noqa: S603
+        [*command, "--json=figures.json"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "figures.json").read_bytes())
+    assert [*found] == ["against_opencv", "above_the_kernels", "by_threads"]
+    assert [row["threads"] for row in found["by_threads"]] == [1, 2, 4, 8]
+    titles = [line for line in done.stdout.splitlines() if line.startswith("**")]
+    assert len(titles) == 3
+
+
 def test_an_item_that_cannot_be_exported_ends_it_with_its_reason(tmp_path: Path) -> None:
     make(tmp_path, "cells")
     image = tmp_path / "cells" / "ds0" / "img" / "00001.png"
