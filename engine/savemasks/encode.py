@@ -223,10 +223,15 @@ def _frame(stream: Part, width: int, height: int, depth: int, colour_type: int) 
     stream = memoryview(stream)  # whose slices are no copies
     for at in range(0, len(stream), _MAX_CHUNK):
         parts += _chunk(b"IDAT", stream[at : at + _MAX_CHUNK])
-    return [*parts, *_chunk(b"IEND", b"")]
+    return [*parts, *_END]
 
 
 def _chunk(name: bytes, data: Part) -> list[Part]:
     """Length, name, data and checksum."""
-    checksum = isal_zlib.crc32(data, isal_zlib.crc32(name))
-    return [struct.pack(">I4s", len(data), name), data, struct.pack(">I", checksum)]
+    checksum = isal_zlib.crc32(data, _NAMES[name])
+    return [_HEAD.pack(len(data), name), data, checksum.to_bytes(4)]
+
+
+_HEAD = struct.Struct(">I4s")
+_NAMES: dict[bytes, int] = {name: isal_zlib.crc32(name) for name in (b"IHDR", b"IDAT", b"IEND")}
+_END = _chunk(b"IEND", b"")
