@@ -60,12 +60,12 @@ def annotation(*objects: object, **changes: object) -> bytes:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Read every file below a folder; folders that are empty are not seen."""
+    """Read every file below a folder, but not journals; folders that are empty are not seen."""
     return {
         str(Path(path, name).relative_to(folder)): Path(path, name).read_bytes()
         for path, _, names in os.walk(folder)
         for name in names
-        if Path(path, name).is_file()
+        if Path(path, name).is_file() and ".savemasks" not in Path(path).parts
     }
 
 

@@ -19,6 +19,7 @@ from savemasks.project import Item
 from savemasks.report import ReportWriter, Summary, explain
 from savemasks.run import run
 from savemasks.settings import SaveMasks
+from savemasks.store import Written
 
 LAYER = SaveMasks.from_json(CONFIG)
 ITEM = Item("ds", "a.png", "ds/img/a.png", "ds/ann/a.png.json", "a.png")
@@ -195,6 +196,8 @@ def test_an_unexpected_exception_names_the_annotation_where_there_is_no_image(
 TOTALS = {
     "images": int,
     "failed": int,
+    "skipped": int,
+    "vanished": int,
     "seconds": float,
     "startup_seconds": float,
     "images_per_s": float,
@@ -263,7 +266,7 @@ def test_a_report_replaces_an_older_one_and_only_when_it_is_complete(tmp_path: P
     path = tmp_path / "report.json"
     path.write_bytes(b"old")
     with path.open("rb", buffering=0) as reader, ReportWriter(path) as writer:
-        writer.add(Outcome(ITEM, outputs=["x"]))
+        writer.add(Outcome(ITEM, outputs={"x": Written(1, 2)}))
         assert path.read_bytes() == b"old"
         writer.add(Outcome(replace(ITEM, name="b.png"), error=AnnotationError("is odd")))
         writer.finish(Summary(out=tmp_path))
@@ -276,7 +279,7 @@ def test_a_report_whose_end_does_not_fit_on_the_disk_does_not_appear(tmp_path: P
     path, summary = tmp_path / "report.json", Summary(out=tmp_path)
     before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with ReportWriter(path) as writer:
-        writer.add(Outcome(ITEM, outputs=["x"]))
+        writer.add(Outcome(ITEM, outputs={"x": Written(1, 2)}))
         (unfinished,) = tmp_path.iterdir()
         # Room for a part of the totals: the system writes that part, and is content.
         resource.setrlimit(resource.RLIMIT_FSIZE, (unfinished.stat().st_size + 100, hard))

@@ -28,7 +28,7 @@ from savemasks.errors import OutputError, WriteError
 from savemasks.project import Dataset
 from savemasks.run import run
 from savemasks.settings import SaveMasks
-from savemasks.store import Store
+from savemasks.store import Store, Written
 
 LAYER = SaveMasks.from_json(CONFIG)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -124,13 +124,13 @@ def test_a_full_disk_costs_one_item_and_what_it_had_written_is_removed(
     project.add_bad(picture(), annotation(), "bad.png")
     genuine = Store.write
 
-    def write(store: Store, name: str, parts: Iterable[bytes]) -> None:
+    def write(store: Store, name: str, parts: Iterable[bytes]) -> Written:
         def until_full() -> Iterator[bytes]:
             yield from parts
             if name.startswith(f"ds/{part}/bad.png"):
                 raise FULL
 
-        genuine(store, name, until_full())
+        return genuine(store, name, until_full())
 
     monkeypatch.setattr(Store, "write", write)
     done = export(project.folder, config=layer(masks_human=human))
@@ -150,10 +150,10 @@ def test_an_unexpected_error_while_writing_removes_what_was_written_too(
     project.add_bad(picture(), annotation(), "bad.png")
     genuine = Store.write
 
-    def write(store: Store, name: str, parts: Iterable[bytes]) -> None:
+    def write(store: Store, name: str, parts: Iterable[bytes]) -> Written:
         if name == "ds/ann/bad.png.json":
             raise RuntimeError("boom")
-        genuine(store, name, parts)
+        return genuine(store, name, parts)
 
     monkeypatch.setattr(Store, "write", write)
     done = export(project.folder)

@@ -1,5 +1,6 @@
 """One item through the line: read, parse, paint, colour, encode, write."""
 
+import os
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -8,13 +9,13 @@ import numpy as np
 from .encode import encode_human, encode_machine, encode_png
 from .errors import AnnotationError, ImageError, ItemError
 from .images import Original
-from .jobs import Outcome
+from .jobs import Outcome, Stamp, needs_image
 from .kernels.jit import one_process_at_a_time
 from .painter import Painter
 from .project import Item
 from .scratch import Scratch
 from .settings import Settings
-from .store import Part, Store
+from .store import Part, Store, Written
 
 
 class _Stopwatch:
@@ -69,8 +70,8 @@ def _make(
 ) -> _Files:
     """Everything up to writing."""
     watch = _Stopwatch(outcome.seconds)
-    annotation = _read_annotation(item)
-    data = _read_image(item) if settings.images or settings.masks_human else None
+    annotation = _read_annotation(item, outcome)
+    data = _read_image(item, outcome) if needs_image(settings) else None
     watch.lap("read")
     try:
         # The header first: what does not fit the picture is not worth painting.
@@ -113,22 +114,24 @@ def _make(
     return files
 
 
-def _read_annotation(item: Item) -> bytes:
+def _read_annotation(item: Item, outcome: Outcome) -> bytes:
     if item.annotation is None:
         expected = f"{item.dataset}/ann/{item.name}.json"
         raise AnnotationError(f"the annotation is missing: expected {expected}", file=item.image)
-    return _read(item.annotation, AnnotationError)
+    return _read(item.annotation, AnnotationError, outcome)
 
 
-def _read_image(item: Item) -> bytes:
+def _read_image(item: Item, outcome: Outcome) -> bytes:
     if item.image is None:
         raise ImageError("the image of this annotation is missing", file=item.annotation)
-    return _read(item.image, ImageError)
+    return _read(item.image, ImageError, outcome)
 
 
-def _read(path: str, failure: type[ItemError]) -> bytes:
+def _read(path: str, failure: type[ItemError], outcome: Outcome) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (the hot path)
+            status = os.fstat(file.fileno())
+            outcome.inputs[path] = Stamp(status.st_size, status.st_mtime_ns)
             return file.read()
     except OSError as error:
         raise failure(f"cannot be read: {error.strerror}", file=path) from error
@@ -136,14 +139,12 @@ def _read(path: str, failure: type[ItemError]) -> bytes:
 
 def _write(files: _Files, store: Store, outcome: Outcome) -> None:
     """Put all files; if one fails, take those before it away again."""
-    written: list[str] = []
+    written: dict[str, Written] = {}
     try:
         for name, parts in files.masks.items():
-            store.write(name, parts)
-            written.append(name)
+            written[name] = store.write(name, parts)
         for name, (source, data) in files.copies.items():
-            store.copy(name, source, data)
-            written.append(name)
+            written[name] = store.copy(name, source, data)
     except BaseException:
         for name in written:
             store.remove(name)

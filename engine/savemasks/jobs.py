@@ -3,9 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from .project import ClassTemplate, Item
-from .settings import SaveMasks
+from .settings import SaveMasks, Settings
+from .store import Written
+
+
+class Stamp(NamedTuple):
+    """What tells without reading whether a file has changed: size, and time of its last change.
+
+    The time is in nanoseconds. A change that leaves both as they were is not seen.
+    """
+
+    size: int
+    mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +34,19 @@ class Job:
         Where results are put.
     link
         Whether copies are hard links.
+    durable
+        Whether a file counts as written only when the disk holds it.
+    sample
+        0 to export. Otherwise nothing is written: items are read and parsed, and one in so many
+        goes all the way, to tell what an export costs.
     """
 
     layer: SaveMasks
     templates: tuple[Mapping[str, ClassTemplate], ...]
     root: Path
-    link: bool
+    link: bool = False
+    durable: bool = False
+    sample: int = 0
 
 
 @dataclass(slots=True)
@@ -38,8 +57,10 @@ class Outcome:
     ----------
     item
         The item.
+    inputs
+        Stamps of the files that were read, by path, from before they were read.
     outputs
-        Files written, relative to the store; empty if it failed.
+        Files written, by their names relative to the store; empty if it failed.
     error
         Why it failed, or None.
     pixels
@@ -51,9 +72,29 @@ class Outcome:
     """
 
     item: Item
-    outputs: list[str] = field(default_factory=list)
+    inputs: dict[str, Stamp] = field(default_factory=dict)
+    outputs: dict[str, Written] = field(default_factory=dict)
     error: Exception | None = None
     pixels: int = 0
     geometries: dict[str, int] = field(default_factory=dict)
     unsupported: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+
+
+def needs_image(settings: Settings) -> bool:
+    """Whether an item's picture is read, or else its annotation alone."""
+    return settings.images or settings.masks_human
+
+
+def output_names(item: Item, settings: Settings) -> list[str]:
+    """Names of the files that an item becomes, in the order in which they are written."""
+    names = []
+    if settings.masks_machine:
+        names.append(f"{item.dataset}/masks_machine/{item.mask_name}")
+    if settings.masks_human:
+        names.append(f"{item.dataset}/masks_human/{item.mask_name}")
+    if settings.images:
+        names.append(f"{item.dataset}/img/{item.name}")
+    if settings.annotations and item.annotation is not None:
+        names.append(f"{item.dataset}/ann/{item.annotation.rpartition('/')[2]}")
+    return names

@@ -19,6 +19,7 @@ from multiprocessing.context import SpawnProcess
 
 from .errors import CrashError, OutputError, SavemasksError
 from .jobs import Job, Outcome
+from .lock import hold_as_worker
 from .project import Item
 
 _AHEAD = 4  # items given to a process, with the one in its hands
@@ -234,6 +235,7 @@ def _serve(pipe: Connection, job: Job, halt: threading.Event) -> None:
         from .scratch import Scratch  # noqa: PLC0415  (NumPy and Numba are for workers only)
         from .worker import Worker  # noqa: PLC0415
 
+        hold_as_worker(job.root)
         worker, scratch = Worker(job), Scratch()
     except Exception as error:
         pipe.send(error)

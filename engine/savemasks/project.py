@@ -89,16 +89,42 @@ class Dataset:
 
     def items(self) -> Iterator[Item]:
         """All items by name: images with or without annotation, and annotations without image."""
+        return iter(self.listing())
+
+    def listing(self) -> "Listing":
+        """All that the folder holds now; may raise OSError."""
         pairs = _pair(*self.names())
-        masks = mask_names([name for name, _, _ in pairs])
-        for (name, has_image, annotation), mask in zip(pairs, masks, strict=True):
+        return Listing(self, pairs, mask_names([name for name, _, _ in pairs]))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The names of one data set at one moment, by which items are made when they are wanted.
+
+    Attributes
+    ----------
+    pairs
+        Name, whether there is an image, and the annotation's file name, by name.
+    masks
+        The file names of their masks.
+    """
+
+    dataset: Dataset
+    pairs: list[tuple[str, bool, str | None]]
+    masks: list[str]
+
+    def __iter__(self) -> Iterator[Item]:
+        dataset = self.dataset
+        image_folder = os.path.join(dataset.folder, "img", "")  # noqa: PTH118
+        annotation_folder = os.path.join(dataset.folder, "ann", "")  # noqa: PTH118
+        for (name, has_image, annotation), mask in zip(self.pairs, self.masks, strict=True):
             yield Item(
-                dataset=self.output,
+                dataset=dataset.output,
                 name=name,
-                image=os.path.join(self.folder, "img", name) if has_image else None,  # noqa: PTH118
-                annotation=annotation and os.path.join(self.folder, "ann", annotation),  # noqa: PTH118
+                image=image_folder + name if has_image else None,
+                annotation=annotation and annotation_folder + annotation,
                 mask_name=mask,
-                project=self.project,
+                project=dataset.project,
             )
 
 

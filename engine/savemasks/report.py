@@ -39,10 +39,15 @@ class Summary:
         "file: what is wrong" of the first thousand failed items.
     warnings
         What the user should know although nothing failed.
-    report_problem
-        Why the report could not be written, or None.
+    skipped
+        Items that an earlier run had finished.
+    vanished
+        Items that an earlier run had finished and whose files are gone from the project; what
+        became of them stays.
+    report_problem, journal_problem
+        Why the report, or the journal, could not be written, or None.
     interrupted, stopped
-        Whether Ctrl-C, or the first failure under `on_error="stop"`, ended the run early.
+        Whether Ctrl-C, or as many failures as are allowed, ended the run early.
 
     Examples
     --------
@@ -65,7 +70,10 @@ class Summary:
     warnings: list[str] = field(default_factory=list)
     interrupted: bool = False
     stopped: bool = False
+    skipped: int = 0
+    vanished: int = 0
     report_problem: str | None = None
+    journal_problem: str | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Count one item."""
@@ -91,6 +99,8 @@ class Summary:
         return {
             "images": self.images,
             "failed": self.failed,
+            "skipped": self.skipped,
+            "vanished": self.vanished,
             "seconds": round(self.seconds, 4),
             "startup_seconds": round(self.startup_seconds, 4),
             "images_per_s": round(self.images_per_s, 3),
@@ -114,6 +124,57 @@ def explain(error: Exception, source: str | None) -> str:
     if isinstance(error, ItemError):
         return printable(error)
     return printable(f"{source}: unexpected {type(error).__name__}: {error}")
+
+
+def describe(error: Exception, item: Item) -> dict[str, Any]:
+    """What went wrong with an item, as reports and journals have it."""
+    return {
+        "kind": getattr(error, "kind", "unexpected"),
+        "message": explain(error, _source(item)),
+        "file": printable(getattr(error, "file", None) or _source(item)),
+        "object": getattr(error, "object_index", None),
+    }
+
+
+def _name(item: Item) -> dict[str, Any]:
+    name = printable(item.name) if item.name else None
+    return {"dataset": printable(item.dataset), "name": name}
+
+
+class ErrorLog:
+    """A file with a line of JSON for every item that fails, as soon as it fails.
+
+    If it cannot be written, `problem` says why, and the run goes on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.problem: str | None = None
+        self._path = path
+        self._file: FileIO | None = None
+        try:
+            self._file = FileIO(path, "wb")
+        except OSError as error:
+            self._give_up(error)
+
+    def add(self, outcome: Outcome) -> None:
+        """Write a line, if the item failed."""
+        if outcome.error is None or self._file is None or self.problem:
+            return
+        entry = _name(outcome.item) | describe(outcome.error, outcome.item)
+        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+        try:
+            while line:  # a full disk takes a part, and complains of the next
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            self._give_up(error)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _give_up(self, error: OSError) -> None:
+        self.problem = f"{printable(self._path)}: cannot be written: {error.strerror}"
 
 
 class ReportWriter:
@@ -144,19 +205,11 @@ class ReportWriter:
 
     def add(self, outcome: Outcome) -> None:
         """Write one item."""
-        item, error = outcome.item, outcome.error
-        name = printable(item.name) if item.name else None
-        entry: dict[str, Any] = {"dataset": printable(item.dataset), "name": name}
-        if error is None:
+        entry = _name(outcome.item)
+        if outcome.error is None:
             entry["outputs"] = [printable(output) for output in outcome.outputs]
         else:
-            file = getattr(error, "file", None) or _source(item)
-            entry["error"] = {
-                "kind": getattr(error, "kind", "unexpected"),
-                "message": explain(error, _source(item)),
-                "file": printable(file),
-                "object": getattr(error, "object_index", None),
-            }
+            entry["error"] = describe(outcome.error, outcome.item)
         self._write(self._separator + b"\n" + orjson.dumps(entry))
         self._separator = b","
 

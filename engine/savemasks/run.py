@@ -1,16 +1,26 @@
-"""Many items: workers, order, interruption and totals."""
+"""Many items: what is left of them, workers, order, interruption and totals."""
 
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from .errors import FolderError, OutputError, WriteError, printable
+from .errors import OutputError, printable
 from .jobs import Job, Outcome
+from .output import (
+    Output,
+    arguments_of,
+    check_output,
+    find_output,
+    locked_journal,
+    read_arguments,
+)
+from .agenda import Agenda
 from .processes import Processes
-from .project import Dataset, Item, Project, merge_meta, plan_datasets
+from .project import Item, Project, merge_meta, plan_datasets
 from .report import ReportWriter, Summary
 from .settings import SaveMasks
 from .store import Store
@@ -32,12 +42,20 @@ def run(
     on_error: OnError = "skip",
     processes: bool = False,
     link: bool = False,
+    restart: bool = False,
+    force: bool = False,
+    durable: bool = False,
+    only_failed: bool = False,
+    max_errors: int | None = None,
     stop: threading.Event | None = None,
     report: Path | None = None,
     on_progress: OnProgress | None = None,
     on_start: Callable[[], None] | None = None,
 ) -> Summary:
     """Export projects through a `save_masks` layer into `out / layer.dst`.
+
+    What an earlier run has finished there is not done again, unless its image or annotation has
+    changed since.
 
     Parameters
     ----------
@@ -46,7 +64,8 @@ def run(
     projects
         Folders of Supervisely projects.
     out
-        Output folder; `out / layer.dst` must not exist or be empty.
+        Output folder; `out / layer.dst` must not exist, be empty, or have been made with the same
+        arguments.
     workers
         How many, or None for one per available core.
     processes
@@ -56,6 +75,17 @@ def run(
         "skip" goes on after an item that fails, "stop" ends the run; what is done stays.
     link
         Put hard links to images and annotations instead of copies, where the file system can.
+    restart
+        Make everything anew, also with other arguments, and replace what is there.
+    force
+        Take an output folder with files of somebody else, which are then never replaced.
+    durable
+        Call an item done only when the disk holds its files, so that even a loss of power loses
+        nothing.
+    only_failed
+        Do only what the journal knows to have failed.
+    max_errors
+        End the run when so many items have failed, or None.
     stop
         Once it is set, the items in hand are finished and the run ends. Ctrl-C does the same
         where nobody handles it otherwise.
@@ -73,49 +103,120 @@ def run(
     """
     workers = workers or len(os.sched_getaffinity(0))
     stop = stop or threading.Event()
+    most_errors = 1 if on_error == "stop" else max_errors
     opened = [Project.open(folder) for folder in projects]
     datasets = plan_datasets(opened)
     root = out / layer.dst
-    _check_output(root)
-    summary = Summary(out=root, warnings=_warnings(layer, opened))
-    with ReportWriter(report) as writer:
+    check_output(root, force=force)
+    summary = Summary(out=root, warnings=config_warnings(layer, opened))
+    arguments = arguments_of(layer, opened)
+    with (
+        ReportWriter(report) as writer,
+        Output(root, arguments, restart=restart, force=force, durable=durable) as output,
+    ):
         started = perf_counter()
-        total = sum(dataset.count() for dataset in datasets)
-        if total == 0:
+        store = Store(root, link=link, durable=durable)
+        output.put_meta(merge_meta(opened), store)
+        agenda = Agenda(
+            datasets, output.journal, layer.settings, store, stop, only_failed=only_failed
+        )
+        total = agenda.total()
+        if total == 0 and not only_failed:
             summary.warnings.append("the projects have no images: nothing was exported")
-        store = Store(root, link=link)
-        try:
-            store.write("meta.json", [merge_meta(opened)])
-        except WriteError as error:
-            raise OutputError(str(error)) from error
-        job = Job(layer, tuple(project.templates for project in opened), root, link)
-        crew = _hire(job, workers, stop, processes=processes)
+        left = agenda.left()
+        first = next(left, None)  # before the workers, who cost a second, for there may be none
+        job = Job(layer, tuple(project.templates for project in opened), root, link, durable)
+        crew = None if first is None else _hire(job, workers, stop, processes=processes)
         summary.startup_seconds = perf_counter() - started
         if on_start:
             on_start()
 
+        def record(outcome: Outcome) -> None:
+            summary.add(outcome)
+            writer.add(outcome)
+            output.add(outcome)
+
+        def told(outcome: Outcome) -> bool:
+            """Record an outcome; whether the run may go on."""
+            record(outcome)
+            if on_progress:
+                done = summary.images + summary.failed
+                on_progress(done, summary.failed, total - agenda.skipped)
+            too_many = most_errors is not None and summary.failed >= most_errors
+            return not too_many and not output.journal.is_stuck
+
         started = perf_counter()
-        try:
-            try:
-                for outcome in crew.process(_items(datasets)):
-                    summary.add(outcome)
-                    writer.add(outcome)
-                    if on_progress:
-                        on_progress(summary.images + summary.failed, summary.failed, total)
-                    if outcome.error is not None and on_error == "stop":
-                        summary.stopped = True
-                        break
-            except KeyboardInterrupt:
-                stop.set()
-            summary.interrupted = stop.is_set()
-            for outcome in crew.finish():
-                summary.add(outcome)
-                writer.add(outcome)
-        finally:
-            crew.close()
+        if crew and first:
+            _process(crew, chain([first], left), told, record, summary, stop)
+        summary.interrupted = stop.is_set()
+        output.journal.commit()
         summary.seconds = perf_counter() - started
+        _conclude(summary, agenda, output)
         writer.finish(summary)
     return summary
+
+
+def _process(
+    crew: "Threads | Processes",
+    items: Iterator[Item | Outcome],
+    told: Callable[[Outcome], bool],
+    record: Callable[[Outcome], None],
+    summary: Summary,
+    stop: threading.Event,
+) -> None:
+    """Have items exported until there are no more, or it is time to stop."""
+    try:
+        try:
+            for outcome in crew.process(items):
+                if not told(outcome):
+                    summary.stopped = True
+                    break
+        except KeyboardInterrupt:
+            stop.set()
+        for outcome in crew.finish():
+            record(outcome)
+    finally:
+        crew.close()
+
+
+def _conclude(summary: Summary, agenda: Agenda, output: Output) -> None:
+    """Add to the summary what the agenda found, and what could not be written of the journal."""
+    summary.skipped, summary.vanished = agenda.skipped, agenda.vanished
+    if agenda.vanished:
+        names = ", ".join(agenda.vanished_names)
+        names += ", ..." if agenda.vanished > len(agenda.vanished_names) else ""
+        summary.warnings.append(
+            f"{agenda.vanished} finished items are no longer in the projects, what became of them"
+            f" stays: {names}"
+        )
+    summary.journal_problem = output.journal.problem or output.errors.problem
+
+
+def retry(out: Path, **options: Any) -> Summary:
+    """Export once more what failed, by the journal in an output folder.
+
+    Parameters
+    ----------
+    out
+        The folder with the results, or the one that it lies in.
+    options
+        Those of `run`, except for `restart` and `force`.
+
+    Raises
+    ------
+    ProjectError, OutputError
+        Before anything is written.
+    """
+    root = find_output(out)
+    with locked_journal(root) as journal:
+        layer, projects = read_arguments(journal)
+    # The layer's dst says where the output lay in its parent, which may have been moved since.
+    base = root
+    for _ in Path(layer.dst).parts:
+        base = base.parent
+    if base / layer.dst != root:
+        raise OutputError(f"{root}: was renamed; it must end in {layer.dst}")
+    return run(layer, projects, base, only_failed=True, **options)
 
 
 def _hire(
@@ -128,30 +229,7 @@ def _hire(
     return Threads(job, workers, stop)
 
 
-def _items(datasets: Sequence[Dataset]) -> Iterator[Item | Outcome]:
-    """List data sets one after the other; one that cannot be listed is a failure in its place."""
-    for dataset in datasets:
-        try:
-            yield from dataset.items()
-        except OSError as error:
-            folder = str(error.filename)
-            item = Item(folder, name="", image=None, annotation=None, mask_name="")
-            problem = f"the folder cannot be read: {error.strerror}"
-            yield Outcome(item, error=FolderError(problem, file=folder))
-
-
-def _check_output(root: Path) -> None:
-    """Refuse to mix results with anything that is there already."""
-    try:
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise OutputError(
-                f"{root}: is not an empty folder; choose another --out, or remove it first"
-            )
-    except PermissionError as error:
-        raise OutputError(f"{root}: cannot be read: {error.strerror}") from error
-
-
-def _warnings(layer: SaveMasks, projects: Sequence[Project]) -> list[str]:
+def config_warnings(layer: SaveMasks, projects: Sequence[Project]) -> list[str]:
     """What in the configuration does not meet the projects' classes."""
     settings = layer.settings
     mapped = {

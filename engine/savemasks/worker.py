@@ -17,7 +17,7 @@ class Worker:
         """Load the kernels, or compile them."""
         self._settings = job.layer.settings
         self._painters = [Painter(job.layer, templates) for templates in job.templates]
-        self._store = Store(job.root, link=job.link)
+        self._store = Store(job.root, link=job.link, durable=job.durable)
         warm_up(self._painters[0])
         pyvips.cache_set_max(0)  # every picture is read once
         pyvips.concurrency_set(1)  # the workers are the parallelism

@@ -1,0 +1,244 @@
+"""What is left to do: the items of the projects against the journal."""
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import orjson
+
+from .errors import FolderError, WriteError, printable
+from .jobs import Outcome, Stamp, needs_image, output_names
+from .journal import Journal, Record, pack_names, pack_stamps
+from .project import Dataset, Item, Listing
+from .report import describe
+from .settings import Settings
+from .store import Store
+
+_NAMED_VANISHED = 3
+_FOLDER = b""  # the name under which a data set is noted that could not be listed
+
+
+class Agenda:
+    """The items that are left, one data set after the other.
+
+    Attributes
+    ----------
+    skipped
+        Items passed over so far because they were finished before.
+    vanished
+        Items that were finished and are no longer in the projects.
+    vanished_names
+        The first few of them.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[Dataset],
+        journal: Journal,
+        settings: Settings,
+        store: Store,
+        stop: threading.Event,
+        *,
+        only_failed: bool = False,
+    ) -> None:
+        """Draw up what a run has to do; with `only_failed`, of what the journal knows to have failed."""
+        self.skipped = self.vanished = 0
+        self.vanished_names: list[str] = []
+        self._datasets, self._journal, self._settings = datasets, journal, settings
+        self._store, self._stop, self._only_failed = store, stop, only_failed
+        self._has_strangers = journal.has_strangers()
+        self._strange_folders: dict[str, bool] = {}
+        journal.expect(dataset.output for dataset in datasets)
+
+    def total(self) -> int:
+        """How many items there are, done or not."""
+        if self._only_failed:
+            return self._journal.count(failed=True)
+        return sum(dataset.count() for dataset in self._datasets)
+
+    def left(self) -> Iterator[Item | Outcome]:
+        """All items that are not finished; one whose fate is sure comes as its outcome.
+
+        Of an item that was finished and has changed, the old files are removed here, so that
+        nothing old stays if making it anew fails.
+        """
+        for dataset in self._datasets:
+            try:
+                listing = dataset.listing()
+            except OSError as error:
+                yield self._unlisted(dataset, error)
+                continue
+            yield from self._left_of(dataset, listing)
+            if self._stop.is_set():
+                return
+        self._look_for_lost_datasets()
+
+    def _unlisted(self, dataset: Dataset, error: OSError) -> Outcome:
+        """Say that a data set cannot be listed, which is a failure in its place."""
+        folder = str(error.filename)
+        problem = f"the folder cannot be read: {error.strerror}"
+        item = Item(folder, name="", image=None, annotation=None, mask_name="")
+        outcome = Outcome(item, error=FolderError(problem, file=folder))
+        explained = orjson.dumps(describe(FolderError(problem, file=folder), item))
+        self._journal.add_failure(dataset.output, _FOLDER, explained)
+        return outcome
+
+    def _left_of(self, dataset: Dataset, listing: Listing) -> Iterator[Item | Outcome]:
+        known = self._journal.count(dataset.output)
+        records = _Records(self._journal, dataset.output, known)
+        was_unlisted = known > 0 and records.at(_FOLDER) is not None
+        if was_unlisted:
+            self._journal.forget(dataset.output, _FOLDER)
+            known -= 1
+        everything = not self._only_failed or was_unlisted
+        claims = _Claims(listing)
+        found = 0
+        for item in listing:
+            if self._stop.is_set():
+                return
+            record = records.at(os.fsencode(item.name)) if known else None
+            found += record is not None
+            if record is None:
+                wanted = everything
+            elif self._only_failed and not was_unlisted:
+                wanted = record.error is not None
+            else:
+                wanted = not self._is_finished(record, item)
+                self.skipped += not wanted
+            if wanted:
+                if record is not None:
+                    self._remove_outputs(record, item, claims)
+                yield self._unless_in_the_way(item)
+        if found < known and not self._only_failed:
+            self._look_for_lost_items(listing)
+
+    def _is_finished(self, record: Record, item: Item) -> bool:
+        if record.error is not None or record.generation != self._journal.generation:
+            return False
+        if record.outputs != pack_names(output_names(item, self._settings), item.dataset):
+            return False
+        image = item.image if needs_image(self._settings) else None
+        return record.inputs == pack_stamps(_stamp(item.annotation), _stamp(image))
+
+    def _remove_outputs(self, record: Record, item: Item, claims: "_Claims") -> None:
+        """Remove the files of an item that is made anew, but none that is another's now."""
+        removed = False
+        for name, _ in record.files():
+            if not claims.of_others(name, item):
+                self._store.remove(f"{item.dataset}/{name}")
+                removed = True
+        if removed:
+            self._journal.forget(item.dataset, record.name)
+
+    def _unless_in_the_way(self, item: Item) -> Item | Outcome:
+        """Pass an item on, or refuse it if it would replace what was there before us."""
+        if self._has_strangers:
+            for name in output_names(item, self._settings):
+                folder = name.rpartition("/")[0]
+                if self._is_strange_folder(folder) or self._journal.is_stranger(name):
+                    problem = "exists and was not made by savemasks; move it away"
+                    error = WriteError(problem, file=f"{self._store.root}/{name}")
+                    return Outcome(item, error=error)
+        return item
+
+    def _is_strange_folder(self, folder: str) -> bool:
+        """Whether a folder, or one that it lies in, is a file or a link that was there before."""
+        known = self._strange_folders.get(folder)
+        if known is None:
+            parent = folder.rpartition("/")[0]
+            known = self._journal.is_stranger(folder) or (
+                bool(parent) and self._is_strange_folder(parent)
+            )
+            self._strange_folders[folder] = known
+        return known
+
+    def _look_for_lost_items(self, listing: Listing) -> None:
+        names = {name for name, _, _ in listing.pairs}
+        dataset = listing.dataset.output
+        masks = set(listing.masks)
+        for record in self._journal.records(dataset):
+            name = os.fsdecode(record.name)
+            if name in names or record.name == _FOLDER:
+                continue
+            if record.error is not None or _mask_of(record) in masks:
+                # It left nothing, or what it left is another's now.
+                self._journal.forget(dataset, record.name)
+            if record.error is None:
+                self._vanish(dataset, name)
+
+    def _look_for_lost_datasets(self) -> None:
+        if self._only_failed:
+            return
+        listed = {dataset.output for dataset in self._datasets}
+        for dataset in self._journal.datasets():
+            if dataset not in listed:
+                for record in self._journal.records(dataset):
+                    if record.error is None:
+                        self._vanish(dataset, os.fsdecode(record.name))
+
+    def _vanish(self, dataset: str, name: str) -> None:
+        self.vanished += 1
+        if len(self.vanished_names) < _NAMED_VANISHED:
+            self.vanished_names.append(printable(f"{dataset}/{name}"))
+
+
+class _Records:
+    """A data set's records, asked for in about their own order."""
+
+    def __init__(self, journal: Journal, dataset: str, count: int) -> None:
+        self._journal, self._dataset = journal, dataset
+        self._records = journal.records(dataset) if count else iter(())
+        self._next = next(self._records, None)
+
+    def at(self, name: bytes) -> Record | None:
+        """Return what is known of an item."""
+        while self._next is not None and self._next.name < name:
+            self._next = next(self._records, None)
+        if self._next is not None and self._next.name == name:
+            return self._next
+        # Names that are no UTF-8 are in another order here than there.
+        return self._journal.find(self._dataset, name)
+
+
+class _Claims:
+    """Which names of files the items of a data set have now."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        self._masks: set[str] | None = None
+        self._annotations: Counter[str] | None = None
+
+    def of_others(self, name: str, item: Item) -> bool:
+        """Whether a file that was an item's may be another item's now."""
+        folder, _, file = name.partition("/")
+        if folder == "ann":
+            if file == f"{item.name}.json":
+                return False
+            if self._annotations is None:
+                self._annotations = Counter(a for _, _, a in self._listing.pairs if a)
+            own = (item.annotation or "").rpartition("/")[2] == file
+            return self._annotations[file] > own
+        if folder == "img" or file == item.mask_name:
+            return False
+        if self._masks is None:
+            self._masks = set(self._listing.masks)
+        return file in self._masks
+
+
+def _mask_of(record: Record) -> str | None:
+    for name, _ in record.files():
+        folder, _, file = name.partition("/")
+        if folder.startswith("masks_"):
+            return file
+    return None
+
+
+def _stamp(path: str | None) -> Stamp | None:
+    if path is None:
+        return None
+    try:
+        status = os.stat(path)  # noqa: PTH116  (a million of them)
+    except OSError:
+        return None
+    return Stamp(status.st_size, status.st_mtime_ns)
