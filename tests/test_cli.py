@@ -256,7 +256,7 @@ def test_compiling_that_takes_long_is_announced(
         def cancel(self) -> None:
             pass
 
-    monkeypatch.setattr("savemasks.cli.threading.Timer", AtOnce)
+    monkeypatch.setattr("savemasks.console.threading.Timer", AtOnce)
     code, text = call("run", "config.json", "project", "--out=out", *flags)
     hint = "preparing: kernels may have to be compiled, which takes about half a minute ..."
     assert (code, hint in text.splitlines()) == (0, not flags)

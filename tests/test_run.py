@@ -376,8 +376,10 @@ def test_output_that_is_not_empty_is_refused_and_left_alone(
     project.add()
     root = tmp_path / "out/experiment001"
     root.mkdir(parents=True)
-    assert run(LAYER, [project.folder], tmp_path / "out").images == 1  # empty is fine
+    (root / "mine").write_bytes(b"mine")
     before = files(tmp_path)
-    with pytest.raises(OutputError, match="experiment001: is not an empty folder"):
+    with pytest.raises(OutputError, match="experiment001: is not an empty folder, and not one"):
         run(LAYER, [project.folder], tmp_path / "out", report=tmp_path / "report.json")
     assert files(tmp_path) == before
+    (root / "mine").unlink()
+    assert run(LAYER, [project.folder], tmp_path / "out").images == 1  # empty is fine

@@ -16,7 +16,6 @@ from conftest import (
     annotation,
     files,
     layer,
-    names,
     picture,
     same,
     savemasks,
@@ -170,11 +169,11 @@ def test_files_above_the_limit_of_the_system_fail_and_smaller_ones_are_written(
     project: Project, tmp_path: Path
 ) -> None:
     project.add("a.png")
-    project.add_bad(picture() + bytes(50_000), annotation(), "large.png")
+    project.add_bad(picture() + bytes(500_000), annotation(), "large.png")
     project.add("z.png")
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     command = ["run", "config.json", "project", "--out=out", "--report=report.json"]
-    code, _, errors = savemasks(tmp_path, *command, setup=LIMIT.format(30_000))
+    code, _, errors = savemasks(tmp_path, *command, setup=LIMIT.format(300_000))
     assert code == 1
     message = "out/experiment001/ds/img/large.png: cannot be written: File too large"
     assert f"failed: {message}" in errors.splitlines()
@@ -188,13 +187,32 @@ def test_a_report_that_outgrows_the_disk_costs_no_item(project: Project, tmp_pat
     for i in range(60):
         project.add(f"{i}.png")
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    command = ["run", "config.json", "project", "--out=out", "--report=report.json"]
-    code, _, errors = savemasks(tmp_path, *command, setup=LIMIT.format(4_000))
-    assert "report.json: cannot be written: File too large" in errors
+    command = ["run", "config.json", "project", "--out=out", "--report=/dev/full"]
+    code, _, errors = savemasks(tmp_path, *command)
+    assert "error: /dev/full: cannot be written: No space left on device" in errors
     assert "Traceback" not in errors
-    assert code != 0
+    assert code == 1
     same(tree(tmp_path / "out/experiment001"), project.expected)
-    assert names(tmp_path) == ["config.json", "out", "project"]
+
+
+@pytest.mark.usefixtures("warm")
+def test_a_journal_that_outgrows_the_disk_costs_no_item_and_is_completed_later(
+    project: Project, tmp_path: Path
+) -> None:
+    for i in range(60):
+        project.add(f"{i}-{'x' * 200}.png")
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    command = ["run", "config.json", "project", "--out=out"]
+    code, _, errors = savemasks(tmp_path, *command, setup=LIMIT.format(60_000))
+    assert "journal.sqlite: the journal cannot be used: disk I/O error" in errors
+    assert "Traceback" not in errors
+    assert code == 1
+    same(tree(tmp_path / "out/experiment001"), project.expected)
+    assert savemasks(tmp_path, *command)[::2] == (0, "")
+    assert savemasks(tmp_path, "verify", "out")[:2] == (
+        0,
+        "241 files of 60 images read, 0 damaged\n",
+    )
 
 
 @pytest.mark.parametrize("blocked", ["out", "out/experiment001"])

@@ -75,13 +75,11 @@ class Agenda:
         self._look_for_lost_datasets()
 
     def _unlisted(self, dataset: Dataset, error: OSError) -> Outcome:
-        """Say that a data set cannot be listed, which is a failure in its place."""
-        folder = str(error.filename)
-        problem = f"the folder cannot be read: {error.strerror}"
-        item = Item(folder, name="", image=None, annotation=None, mask_name="")
-        outcome = Outcome(item, error=FolderError(problem, file=folder))
-        explained = orjson.dumps(describe(FolderError(problem, file=folder), item))
-        self._journal.add_failure(dataset.output, _FOLDER, explained)
+        """Note that a data set cannot be listed."""
+        outcome = folder_failure(error)
+        if outcome.error:
+            explained = orjson.dumps(describe(outcome.error, outcome.item))
+            self._journal.add_failure(dataset.output, _FOLDER, explained)
         return outcome
 
     def _left_of(self, dataset: Dataset, listing: Listing) -> Iterator[Item | Outcome]:
@@ -181,6 +179,14 @@ class Agenda:
         self.vanished += 1
         if len(self.vanished_names) < _NAMED_VANISHED:
             self.vanished_names.append(printable(f"{dataset}/{name}"))
+
+
+def folder_failure(error: OSError) -> Outcome:
+    """Say that a data set cannot be listed, which is a failure in its place."""
+    folder = str(error.filename)
+    item = Item(folder, name="", image=None, annotation=None, mask_name="")
+    problem = f"the folder cannot be read: {error.strerror}"
+    return Outcome(item, error=FolderError(problem, file=folder))
 
 
 class _Records:

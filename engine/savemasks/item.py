@@ -1,6 +1,7 @@
 """One item through the line: read, parse, paint, colour, encode, write."""
 
 import os
+import zlib
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -15,6 +16,7 @@ from .painter import Painter
 from .project import Item
 from .scratch import Scratch
 from .settings import Settings
+from .shapes import Shapes
 from .store import Part, Store, Written
 
 
@@ -57,6 +59,28 @@ def export_item(
     return outcome
 
 
+def try_item(
+    item: Item, settings: Settings, painter: Painter, sample: int, scratch: Scratch
+) -> Outcome:
+    """Read and parse an item; make one in so many completely. Write nothing.
+
+    The outcome of one that was made has outputs, with their sizes.
+    """
+    outcome = Outcome(item)
+    try:
+        if zlib.crc32(os.fsencode(item.name)) % sample:
+            _open(item, settings, painter, outcome, _Stopwatch(outcome.seconds))
+        else:
+            files = _make(item, settings, painter, scratch, outcome)
+            for name, parts in files.masks.items():
+                outcome.outputs[name] = Written(sum(map(len, parts)), 0)
+            for name, (_, data) in files.copies.items():
+                outcome.outputs[name] = Written(len(data), 0)
+    except Exception as error:
+        outcome.error = error
+    return outcome
+
+
 @dataclass(slots=True)
 class _Files:
     """What is to be put, by name: masks in parts, and copies as (source, contents)."""
@@ -70,22 +94,7 @@ def _make(
 ) -> _Files:
     """Everything up to writing."""
     watch = _Stopwatch(outcome.seconds)
-    annotation = _read_annotation(item, outcome)
-    data = _read_image(item, outcome) if needs_image(settings) else None
-    watch.lap("read")
-    try:
-        # The header first: what does not fit the picture is not worth painting.
-        original = None if data is None else Original(data)
-        shapes = painter.parse(annotation, original.check_size if original else None)
-    except ImageError as error:
-        error.file = item.image
-        raise
-    except AnnotationError as error:
-        error.file = item.annotation
-        raise
-    outcome.pixels = shapes.height * shapes.width
-    outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
-    watch.lap("parse")
+    annotation, data, original, shapes = _open(item, settings, painter, outcome, watch)
     machine_labels, human_labels = painter.label_maps(shapes, scratch)
     watch.lap("paint")
 
@@ -112,6 +121,29 @@ def _make(
         name = item.annotation.rpartition("/")[2]
         files.copies[f"{item.dataset}/ann/{name}"] = item.annotation, annotation
     return files
+
+
+def _open(
+    item: Item, settings: Settings, painter: Painter, outcome: Outcome, watch: _Stopwatch
+) -> tuple[bytes, bytes | None, Original | None, Shapes]:
+    """Annotation and image as they are, the image's header, and the annotation's shapes."""
+    annotation = _read_annotation(item, outcome)
+    data = _read_image(item, outcome) if needs_image(settings) else None
+    watch.lap("read")
+    try:
+        # The header first: what does not fit the picture is not worth painting.
+        original = None if data is None else Original(data)
+        shapes = painter.parse(annotation, original.check_size if original else None)
+    except ImageError as error:
+        error.file = item.image
+        raise
+    except AnnotationError as error:
+        error.file = item.annotation
+        raise
+    outcome.pixels = shapes.height * shapes.width
+    outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
+    watch.lap("parse")
+    return annotation, data, original, shapes
 
 
 def _read_annotation(item: Item, outcome: Outcome) -> bytes:

@@ -242,6 +242,11 @@ class Journal:
         """Note why an item, or with an empty name its whole data set, failed."""
         self._note(dataset, name, (None, None, None, error))
 
+    def mark(self, dataset: str, record: Record, error: bytes) -> None:
+        """Note that a finished item is not as it was, and must be made anew."""
+        row = (record.inputs, record.outputs, record.sums, error)
+        self._note(dataset, record.name, row)
+
     def forget(self, dataset: str, name: bytes) -> None:
         """Take an item out, soon."""
         self._forgotten.append((self._number(dataset), name))

@@ -29,6 +29,7 @@ def _bar_updater(stack: ExitStack) -> Callable[[int, int, int], None]:
         nonlocal bar
         if bar is None:  # not earlier, or start-up would count as slowness
             bar = stack.enter_context(tqdm(total=total, unit="img", dynamic_ncols=True))
+        bar.total = total  # which shrinks by what is found to be finished
         bar.set_postfix(errors=failed, refresh=False)
         bar.update(done - bar.n)
 

@@ -2,12 +2,16 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import orjson
+
+from .agenda import Agenda
+from .crew import hire, work
 from .errors import OutputError, printable
 from .jobs import Job, Outcome
 from .output import (
@@ -18,15 +22,10 @@ from .output import (
     locked_journal,
     read_arguments,
 )
-from .agenda import Agenda
-from .processes import Processes
-from .project import Item, Project, merge_meta, plan_datasets
+from .project import Project, merge_meta, plan_datasets
 from .report import ReportWriter, Summary
 from .settings import SaveMasks
 from .store import Store
-
-if TYPE_CHECKING:
-    from .threads import Threads
 
 OnError = Literal["skip", "stop"]
 OnProgress = Callable[[int, int, int], None]
@@ -117,6 +116,7 @@ def run(
         started = perf_counter()
         store = Store(root, link=link, durable=durable)
         output.put_meta(merge_meta(opened), store)
+        output.journal.put(options=orjson.dumps({"link": link, "durable": durable}))
         agenda = Agenda(
             datasets, output.journal, layer.settings, store, stop, only_failed=only_failed
         )
@@ -126,7 +126,7 @@ def run(
         left = agenda.left()
         first = next(left, None)  # before the workers, who cost a second, for there may be none
         job = Job(layer, tuple(project.templates for project in opened), root, link, durable)
-        crew = None if first is None else _hire(job, workers, stop, processes=processes)
+        crew = None if first is None else hire(job, workers, stop, processes=processes)
         summary.startup_seconds = perf_counter() - started
         if on_start:
             on_start()
@@ -147,36 +147,14 @@ def run(
 
         started = perf_counter()
         if crew and first:
-            _process(crew, chain([first], left), told, record, summary, stop)
+            items = chain([first], left)
+            summary.stopped = work(crew, items, stop, told=told, record=record)
         summary.interrupted = stop.is_set()
         output.journal.commit()
         summary.seconds = perf_counter() - started
         _conclude(summary, agenda, output)
         writer.finish(summary)
     return summary
-
-
-def _process(
-    crew: "Threads | Processes",
-    items: Iterator[Item | Outcome],
-    told: Callable[[Outcome], bool],
-    record: Callable[[Outcome], None],
-    summary: Summary,
-    stop: threading.Event,
-) -> None:
-    """Have items exported until there are no more, or it is time to stop."""
-    try:
-        try:
-            for outcome in crew.process(items):
-                if not told(outcome):
-                    summary.stopped = True
-                    break
-        except KeyboardInterrupt:
-            stop.set()
-        for outcome in crew.finish():
-            record(outcome)
-    finally:
-        crew.close()
 
 
 def _conclude(summary: Summary, agenda: Agenda, output: Output) -> None:
@@ -200,7 +178,7 @@ def retry(out: Path, **options: Any) -> Summary:
     out
         The folder with the results, or the one that it lies in.
     options
-        Those of `run`, except for `restart` and `force`.
+        Those of `run`, except for `restart` and `force`; `link` and `durable` are as they were.
 
     Raises
     ------
@@ -210,23 +188,14 @@ def retry(out: Path, **options: Any) -> Summary:
     root = find_output(out)
     with locked_journal(root) as journal:
         layer, projects = read_arguments(journal)
+        kept = orjson.loads(journal.get("options") or b"{}")
     # The layer's dst says where the output lay in its parent, which may have been moved since.
     base = root
     for _ in Path(layer.dst).parts:
         base = base.parent
     if base / layer.dst != root:
         raise OutputError(f"{root}: was renamed; it must end in {layer.dst}")
-    return run(layer, projects, base, only_failed=True, **options)
-
-
-def _hire(
-    job: Job, workers: int, stop: threading.Event, *, processes: bool
-) -> "Threads | Processes":
-    if processes:
-        return Processes(job, workers, stop)
-    from .threads import Threads  # noqa: PLC0415  (with all that a worker needs)
-
-    return Threads(job, workers, stop)
+    return run(layer, projects, base, only_failed=True, **kept | options)
 
 
 def config_warnings(layer: SaveMasks, projects: Sequence[Project]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import pyvips
 
-from .item import export_item, warm_up
+from .item import export_item, try_item, warm_up
 from .jobs import Job, Outcome
 from .painter import Painter
 from .project import Item
@@ -16,6 +16,7 @@ class Worker:
     def __init__(self, job: Job) -> None:
         """Load the kernels, or compile them."""
         self._settings = job.layer.settings
+        self._sample = job.sample
         self._painters = [Painter(job.layer, templates) for templates in job.templates]
         self._store = Store(job.root, link=job.link, durable=job.durable)
         warm_up(self._painters[0])
@@ -23,5 +24,8 @@ class Worker:
         pyvips.concurrency_set(1)  # the workers are the parallelism
 
     def export(self, item: Item, scratch: Scratch) -> Outcome:
-        """Export an item; whatever goes wrong is in the outcome."""
-        return export_item(item, self._settings, self._painters[item.project], self._store, scratch)
+        """Export an item, or only try to; whatever goes wrong is in the outcome."""
+        painter = self._painters[item.project]
+        if self._sample:
+            return try_item(item, self._settings, painter, self._sample, scratch)
+        return export_item(item, self._settings, painter, self._store, scratch)
