@@ -42,7 +42,7 @@ class Agenda:
         *,
         only_failed: bool = False,
     ) -> None:
-        """Draw up what a run has to do; with `only_failed`, of what the journal knows to have failed."""
+        """List what is to do; with `only_failed`, what the journal knows to have failed."""
         self.skipped = self.vanished = 0
         self.vanished_names: list[str] = []
         self._datasets, self._journal, self._settings = datasets, journal, settings
