@@ -16,11 +16,11 @@ import threading
 from pathlib import Path
 from time import perf_counter, process_time
 
+from savemasks.agenda import Agenda
 from savemasks.demo import CONFIG
 from savemasks.jobs import Outcome, Stamp, output_names
 from savemasks.journal import Journal
 from savemasks.lock import HIDDEN
-from savemasks.plan import Plan
 from savemasks.project import Item, Project, plan_datasets
 from savemasks.settings import SaveMasks
 from savemasks.store import Store, Written
@@ -73,10 +73,10 @@ def measure(folder: Path) -> None:
     journal = Journal(folder / "out")
     datasets = plan_datasets([Project.open(folder / "project")])
     stop = threading.Event()
-    plan = Plan(datasets, journal, LAYER.settings, Store(folder / "out"), stop)
-    total = plan.total()
+    agenda = Agenda(datasets, journal, LAYER.settings, Store(folder / "out"), stop)
+    total = agenda.total()
     counted = perf_counter()
-    left = sum(1 for _ in plan.left())
+    left = sum(1 for _ in agenda.left())
     ended = perf_counter()
     journal.close()
     size = sum(path.stat().st_size for path in (folder / "out" / HIDDEN).iterdir())

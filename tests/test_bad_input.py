@@ -78,7 +78,10 @@ FILES: dict[str, tuple[bytes, str]] = {
     "zero": (annotation(size={"height": 0, "width": 12}), f"size.height {POSITIVE} 0"),
     "fraction": (annotation(size={"height": 8.5, "width": 12}), f"size.height {POSITIVE} 8.5"),
     "true": (annotation(size={"height": True, "width": 12}), f"size.height {POSITIVE} true"),
-    "absurd": (annotation(size={"height": 100_000, "width": 100_000}), "size 100000 x 100000 is"),
+    "absurd": (
+        annotation(size={"height": 10_000_000, "width": 10_000_000}),
+        "size 10000000 x 10000000 is",
+    ),
     "more absurd": (annotation(size={"height": 2**62, "width": 2**62}), "that are supported"),
     "infinite": (annotation(size={"height": 2**900, "width": 1}), f"size.height {POSITIVE}"),
     "objects null": (annotation(objects=None), '"objects" is not a list'),
@@ -190,7 +193,7 @@ def b64(data: bytes) -> str:
 MASK = png(3, 2, b"\0\xff\0\xff" * 2)
 FLIPPED = MASK[:45] + bytes([MASK[45] ^ 1]) + MASK[46:]
 NOISE = png(60, 60, os.urandom(61 * 60))
-BOMB = "promises 100000 x 100000 pixels"
+BOMB = "promises 10000000 x 10000000 pixels"
 PAYLOADS: dict[str, tuple[object, str]] = {
     "number": (5, "bitmap.data is not a text"),
     "empty": ("", "bitmap.data: the zlib stream is cut off"),
@@ -210,9 +213,9 @@ PAYLOADS: dict[str, tuple[object, str]] = {
     "no such colour": (b64(png(1, 1, b"\0\0", colour=5)), "colour type 5 with 8 bits"),
     "16 bits cut off": (b64(png(3, 3, bytes(8), depth=16)), "the PNG cannot be decoded"),
     "large and cut off": (b64(zlib.compress(NOISE[:-400], 0)[:-300]), "cut off"),
-    "bomb": (b64(zlib.compress(png(100_000, 100_000, b""))), BOMB),
-    "bare bomb": (b64(png(100_000, 100_000, b"")), BOMB),
-    "large bomb": (b64(zlib.compress(png(100_000, 100_000, os.urandom(9000)), 0)), BOMB),
+    "bomb": (b64(zlib.compress(png(10_000_000, 10_000_000, b""))), BOMB),
+    "bare bomb": (b64(png(10_000_000, 10_000_000, b"")), BOMB),
+    "large bomb": (b64(zlib.compress(png(10_000_000, 10_000_000, os.urandom(9000)), 0)), BOMB),
     "bomb of scanlines": (b64(png(3, 2, bytes(50_000_000))), "more or fewer pixels"),
     "bomb of zlib": (b64(zlib.compress(MASK + bytes(50_000_000))), "inflates to more than its 3 x"),
 }
@@ -284,7 +287,7 @@ PICTURES: dict[str, tuple[bytes, str]] = {
     "other size": (MASK, f"is 3 x 2 {SIZE}"),
     "turned": (png(8, 12, bytes(9 * 12)), f"is 8 x 12 {SIZE}"),
     "bmp bomb": (bmp(12_000, 12_000), f"is 12000 x 12000 {SIZE}"),
-    "png bomb": (png(100_000, 100_000, b""), f"is 100000 x 100000 {SIZE}"),
+    "png bomb": (png(10_000_000, 10_000_000, b""), f"is 10000000 x 10000000 {SIZE}"),
 }
 
 

@@ -239,8 +239,8 @@ def test_unknown_keys_are_ignored_and_of_double_keys_the_last_one_counts() -> No
 
 
 def test_the_largest_canvas_needs_no_objects_and_may_stand_in_white_space() -> None:
-    shapes = parse(b' \n{"size": {"height": 16384, "width": 16384}}\r\n', CLASSES)
-    assert (shapes.height, shapes.width, len(shapes)) == (16384, 16384, 0)
+    shapes = parse(b' \n{"size": {"height": 1048576, "width": 1048576}}\r\n', CLASSES)
+    assert (shapes.height, shapes.width, len(shapes)) == (1048576, 1048576, 0)
     assert shapes.height * shapes.width == MAX_PIXELS
 
 
@@ -266,9 +266,9 @@ BROKEN = {
     "size list": (annotation(size=[10, 20]), NO_SIZE),
     "objects null": (annotation().replace(b"[]", b"null"), '"objects" is not a list'),
     "objects dict": (annotation().replace(b"[]", b'{"0": {}}'), '"objects" is not a list'),
-    "too large": (annotation(size={"height": 1 << 14, "width": (1 << 14) + 1}),
-                  "size 16385 x 16384 is more than the 268435456 pixels that are supported"),
-    "huge": (annotation(size={"height": 2**62, "width": 2**62}), "is more than the 268435456"),
+    "too large": (annotation(size={"height": 1 << 20, "width": (1 << 20) + 1}),
+                  "1048577 x 1048576 is more than the 1099511627776 pixels that are supported"),
+    "huge": (annotation(size={"height": 2**62, "width": 2**62}), "is more than the 1099511627776"),
 }  # fmt: skip
 
 

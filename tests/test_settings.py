@@ -399,3 +399,31 @@ def test_no_value_is_too_odd_to_be_reported(value: Any) -> None:
     (told,) = problems(with_settings(masks_machine=value))
     assert told.startswith("settings.masks_machine: ")
     assert told.endswith(" is neither true nor false")
+
+
+# ---------------------------------------------------------------- large pictures
+
+
+def test_pictures_above_64_megapixels_are_made_in_strips_and_masks_are_png() -> None:
+    found = SaveMasks.from_json(SPECIFICATION).settings
+    assert (found.format, found.pyramid, found.strips_above_megapixels) == ("png", False, 64)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"format": "gif"},
+            "settings.format: \"gif\" is not supported; possible: 'png' or 'tiff'",
+        ),
+        ({"pyramid": True}, 'settings: pyramid is for "format": "tiff" only'),
+        ({"pyramid": 1, "format": "tiff"}, "settings.pyramid: 1 is neither true nor false"),
+        ({"strips_above_megapixels": -1}, "settings.strips_above_megapixels: -1 is below 0.0"),
+    ],
+)
+def test_what_is_wrong_with_formats_and_thresholds_is_told(
+    changes: dict[str, object], problem: str
+) -> None:
+    config = orjson.loads(SPECIFICATION)
+    config["settings"] |= changes
+    assert problems(config) == [problem]

@@ -131,7 +131,7 @@ def check(
     total = sum(dataset.count() for dataset in datasets)
     templates = tuple(project.templates for project in opened)
     nowhere = Path(os.devnull)
-    job = Job(layer, templates, nowhere, sample=max(1, total // _SAMPLES))
+    job = Job(layer, templates, nowhere, workers=workers, sample=max(1, total // _SAMPLES))
     crew = hire(job, workers, stop, processes=processes)
     if on_start:
         on_start()

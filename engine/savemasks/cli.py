@@ -31,6 +31,15 @@ def main() -> None:
     """Turn annotated image data sets into masks."""
 
 
+def _bytes(_context: click.Context, _option: click.Parameter, memory: str | None) -> int | None:
+    from .budget import parse_memory  # noqa: PLC0415
+
+    try:
+        return None if memory is None else parse_memory(memory)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def _export_options(command: _Command) -> _Command:
     """Options of all commands that export."""
     options = (
@@ -46,6 +55,11 @@ def _export_options(command: _Command) -> _Command:
         ),
         click.option(
             "--max-errors", type=click.IntRange(1), help="End the run when so many items failed."
+        ),
+        click.option(
+            "--memory",
+            callback=_bytes,
+            help="For large pictures, of all workers together, as 800M or 8G. [default: half]",
         ),
         click.option(
             "--report", type=click.Path(path_type=Path, dir_okay=False), help="JSON report."

@@ -1,11 +1,12 @@
-"""Pixels → PNG, framed here.
+"""Pixels → PNG, whole or in strips.
 
 Usual masks and pages are deflated by kernels that know where they repeat themselves, everything
-else by ISA-L.
+else by ISA-L. A picture may be deflated in strips of rows, which need of each other only the row
+above; `png.PngStream` joins them.
 """
 
 import struct
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from isal import isal_zlib
@@ -16,25 +17,41 @@ from .kernels import gray, page, runs
 from .kernels.deflate import SYMBOLS
 from .kernels.png import filter_up
 from .palette import Palette
+from .png import Deflated, Layout, Part, frame
 from .scratch import Scratch
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOUR_TYPES = {1: 0, 3: 2}  # by channels: gray, RGB
 _LEVEL = 1  # ISA-L's second-fastest; on masks and photographs hardly larger than its best
 _SMALL_LEVEL = 3
 _SMALL = 1 << 16
-_MAX_CHUNK = (1 << 31) - 1
-_WINDOW = 32768  # how far back deflate reaches
+_RAW = -15  # window bits of a stream without zlib's header
+_MOST_STORED = 0xFFFF  # bytes of a stored block
+_FLUSH = 2  # Z_SYNC_FLUSH: end with a whole byte
 _FILTERS = (page.AVERAGE, page.PAETH)  # the best ones for photographs
 _SAMPLED_ROWS = 16
+_SAMPLED_BYTES = 1 << 19  # of wide rows fewer are sampled, but at least
+_LEAST_ROWS = 3
 _TRIAL_BYTES = 1 << 17
 _PAYS = 0.7
 _PIXELS_PER_TOKEN = 8  # with fewer a mask is noise, and filtering and searching do better
 _NO_PAIRS = np.zeros(0, np.uint32)
 
-Part = bytes | memoryview
-"""A piece of a file. Pieces follow each other, and may lie in scratch memory: they are void once
-that is used again."""
+
+class Strip(NamedTuple):
+    """Which of the rows that an encoder is given it has to deflate.
+
+    Attributes
+    ----------
+    first
+        1 if the first row is only the one above the strip, else 0.
+    is_part
+        Whether it is a part of a longer stream, or a zlib stream by itself.
+    """
+
+    first: int
+    is_part: bool
+
+
+WHOLE = Strip(0, is_part=False)
 
 
 def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[Part]:
@@ -51,17 +68,18 @@ def encode_png(pixels: NDArray[Any], scratch: Scratch | None = None) -> list[Par
     -------
     The file in parts; the same pixels give the same bytes.
     """
-    height, width = pixels.shape[:2]
-    channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    depth = 8 * pixels.dtype.itemsize
-    if depth == 16:
+    return frame(deflate_pixels(pixels, scratch or Scratch()).data, Layout.of(pixels))
+
+
+def deflate_pixels(pixels: NDArray[Any], scratch: Scratch, strip: Strip = WHOLE) -> Deflated:
+    """Filter and deflate pixels of any kind that `encode_png` takes."""
+    height = pixels.shape[0]
+    if pixels.dtype.itemsize == 2:
         pixels = pixels.astype(">u2").view(np.uint8)
-    stride = width * channels * depth // 8
-    shape = (height, stride + 1)
-    filtered = (scratch or Scratch()).take("filtered rows", shape)
+    stride = pixels.size // height
+    filtered = scratch.take("filtered rows", (height, stride + 1))
     filter_up(pixels.reshape(height, stride), filtered)
-    stream = _deflate(filtered)
-    return _frame(stream, width, height, depth, _COLOUR_TYPES[channels])
+    return _deflate(filtered[strip.first :], strip.is_part)
 
 
 def encode_machine(
@@ -81,33 +99,61 @@ def encode_machine(
     scratch
         Memory to reuse from call to call.
     """
-    scratch = scratch or Scratch()
+    stream = deflate_machine(labels, palette, scratch or Scratch()).data
+    return frame(stream, machine_layout(labels.shape[0], labels.shape[1], palette))
+
+
+def machine_layout(height: int, width: int, palette: Palette) -> Layout:
+    """What the machine mask of a canvas is as a PNG."""
+    return Layout(height, width, 1 if palette.is_gray else 3, 8 * palette.colors.dtype.itemsize)
+
+
+def deflate_machine(
+    labels: NDArray[np.unsignedinteger[Any]],
+    palette: Palette,
+    scratch: Scratch,
+    strip: Strip = WHOLE,
+) -> Deflated:
+    """Deflate the machine mask of a label map."""
     colors = palette.colors
     if palette.is_gray and colors.dtype == np.uint8:
-        parts = encode_runs(labels, np.ascontiguousarray(colors[:, 0]), scratch)
-        if parts is not None:
-            return parts
-    return encode_png(machine_mask(labels, palette, scratch), scratch)
+        found = _deflate_runs(labels, np.ascontiguousarray(colors[:, 0]), scratch, strip)
+        if found is not None:
+            return found
+    return deflate_pixels(machine_mask(labels, palette, scratch), scratch, strip)
 
 
 def encode_runs(
     labels: NDArray[np.unsignedinteger[Any]], grays: NDArray[np.uint8], scratch: Scratch
 ) -> list[Part] | None:
     """Encode the mask with these grays by label, or return None if it has too few runs."""
+    found = _deflate_runs(labels, grays, scratch)
+    return found and frame(found.data, Layout(labels.shape[0], labels.shape[1], 1, 8))
+
+
+def _deflate_runs(
+    labels: NDArray[np.unsignedinteger[Any]],
+    grays: NDArray[np.uint8],
+    scratch: Scratch,
+    strip: Strip = WHOLE,
+) -> Deflated | None:
+    """The mask by its runs, or None if it has too few."""
+    labels = labels[strip.first :]
     height, width = labels.shape
-    if width >= _WINDOW:
-        return None
     room = int(height * width / _PIXELS_PER_TOKEN) + 4 * width + 64
     tokens = scratch.take("tokens", (room,), np.int64)
-    count, adler = runs.tokenize(labels, grays, tokens)
+    is_wide = width >= page.WINDOW
+    tokenize = runs.tokenize_wide if is_wide else runs.tokenize
+    count, adler = tokenize(labels, grays, tokens)
     if count < 0:
         return None
     # At most one word a token, and one more for every 258 bytes that are repeated.
     words = count + height * (width + 1) // 258 + 1000
     out = scratch.take("mask stream", (words,), np.uint64)
     codes = scratch.take("run codes", (3, SYMBOLS), np.int64)
-    size = runs.encode(tokens[:count], width + 1, adler, codes, _NO_PAIRS, out)
-    return _frame(out.view(np.uint8)[:size].data, width, height, 8, _COLOUR_TYPES[1])
+    stride = 2 if is_wide else width + 1
+    size = runs.encode(tokens[:count], stride, adler, codes, _NO_PAIRS, strip.is_part, out)
+    return Deflated(out.view(np.uint8)[:size].data, adler, height * (width + 1))
 
 
 def encode_human(
@@ -118,9 +164,8 @@ def encode_human(
 ) -> list[Part]:
     """Compose and encode a human page in one pass, or in two where that is better.
 
-    The result is that of `color_human` and `encode_png`, in other bytes. A page whose halves are
-    too far apart for deflate, or whose original repeats itself so much that searching pays, goes
-    the general way.
+    The result is that of `color_human` and `encode_png`, in other bytes. A page whose original
+    repeats itself so much that searching pays goes the general way.
 
     Parameters
     ----------
@@ -133,14 +178,28 @@ def encode_human(
     scratch
         Memory to reuse from call to call.
     """
+    stream = deflate_human(image, labels, palette, scratch or Scratch()).data
+    return frame(stream, human_layout(*labels.shape))
+
+
+def human_layout(height: int, width: int) -> Layout:
+    """What the human page of a canvas is as a PNG."""
+    return Layout(height, 2 * width + 1, 3, 8)
+
+
+def deflate_human(
+    image: NDArray[np.uint8],
+    labels: NDArray[np.unsignedinteger[Any]],
+    palette: Palette,
+    scratch: Scratch,
+    strip: Strip = WHOLE,
+) -> Deflated:
+    """Compose and deflate the human page of a label map and its original."""
     height, width = labels.shape
-    scratch = scratch or Scratch()
-    stream = None
-    if 3 * width + 3 <= _WINDOW:
-        stream = _deflate_page(image.reshape(height, 3 * width), labels, palette, scratch)
-    if stream is None:
-        return encode_png(human_page(image, labels, palette, scratch), scratch)
-    return _frame(stream, 2 * width + 1, height, 8, _COLOUR_TYPES[3])
+    found = _deflate_page(image.reshape(height, 3 * width), labels, palette, scratch, strip)
+    if found is not None:
+        return found
+    return deflate_pixels(human_page(image, labels, palette, scratch), scratch, strip)
 
 
 def _deflate_page(
@@ -148,8 +207,9 @@ def _deflate_page(
     labels: NDArray[np.unsignedinteger[Any]],
     palette: Palette,
     scratch: Scratch,
-) -> memoryview | None:
-    """The page as a zlib stream, or None if ISA-L makes a much shorter one."""
+    strip: Strip = WHOLE,
+) -> Deflated | None:
+    """The page in one pass, or None if ISA-L makes a much shorter stream of it."""
     height, width = labels.shape
     pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all originals
     stride = 6 * width + 4
@@ -158,22 +218,27 @@ def _deflate_page(
     for kind in _FILTERS:
         counts = np.zeros(SYMBOLS, np.int64)
         rows[:, :8] = 0
-        page.sample(pixels, kind, max(1, height // _SAMPLED_ROWS), counts, rows)
+        sampled = min(_SAMPLED_ROWS, max(_LEAST_ROWS, _SAMPLED_BYTES // (3 * width)))
+        page.sample(pixels, kind, max(1, height // sampled), counts, rows)
         choices.append((_bits(counts), kind, counts))
     bits, kind, counts = min(choices, key=lambda choice: choice[0])
-    if gray.is_gray(pixels):
+    covered = (height - strip.first) * stride
+    if 3 * width + 3 <= page.WINDOW and gray.is_gray(pixels):
         rows[:] = 0
         tokens = scratch.take("page tokens", (height * stride,), np.int32)
-        count, adler = gray.tokenize(pixels, labels, palette.colors, kind, rows, tokens)
+        count, adler = gray.tokenize(
+            pixels, labels, palette.colors, kind, rows, strip.first, tokens
+        )
         # No token takes more than a word.
         out = scratch.take("page stream", (count + 1000,), np.uint64)
-        return out.view(np.uint8)[: gray.encode(tokens[:count], adler, out)].data
+        size = gray.encode(tokens[:count], adler, strip.is_part, out)
+        return Deflated(out.view(np.uint8)[:size].data, adler, covered)
     if _searching_pays(pixels, kind, bits / max(1, int(counts.sum())), scratch):
         return None
     rows[:] = 0
     # No code is longer than 13 bits.
     out = scratch.take("page stream", (height * stride * 13 // 64 + 1000,), np.uint64)
-    size = page.encode(
+    size, adler = page.encode(
         pixels,
         labels,
         palette.colors,
@@ -183,9 +248,11 @@ def _deflate_page(
         rows.view(np.uint64),
         scratch.take("codes", (2, SYMBOLS), np.int64),
         scratch.take("code pairs", (1 << 16,), np.uint32),
+        strip.first,
+        strip.is_part,
         out,
     )
-    return out.view(np.uint8)[:size].data
+    return Deflated(out.view(np.uint8)[:size].data, adler, covered)
 
 
 def _bits(counts: NDArray[np.int64]) -> float:
@@ -203,35 +270,34 @@ def _searching_pays(
     first = (height - rows) // 2
     filtered = scratch.take("filtered band", (rows, stride + 1))
     page.filter_band(pixels[first : first + rows], kind, filtered)
-    found = len(_deflate(filtered))
+    found = len(_deflate(filtered, is_part=False).data)
     return found < _PAYS * filtered.size * bits_per_byte / 8
 
 
-def _deflate(data: NDArray[np.uint8]) -> bytes:
+def _deflate(data: NDArray[np.uint8], is_part: bool) -> Deflated:
     """Compress by ISA-L, the same bytes every time.
 
     Its fastest levels are not repeatable on buffers of a few kilobytes.
     """
     level = _SMALL_LEVEL if data.size < _SMALL else _LEVEL
-    return bytes(isal_zlib.compress(data, level))
+    if not is_part:
+        return Deflated(isal_zlib.compress(data, level), 0, data.size)
+    deflater = isal_zlib.compressobj(level, isal_zlib.DEFLATED, _RAW)
+    stream = deflater.compress(data) + deflater.flush(_FLUSH)
+    return Deflated(stream, isal_zlib.adler32(data), data.size)
 
 
-def _frame(stream: Part, width: int, height: int, depth: int, colour_type: int) -> list[Part]:
-    """A PNG around a zlib stream."""
-    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    parts: list[Part] = [_SIGNATURE, *_chunk(b"IHDR", header)]
-    stream = memoryview(stream)  # whose slices are no copies
-    for at in range(0, len(stream), _MAX_CHUNK):
-        parts += _chunk(b"IDAT", stream[at : at + _MAX_CHUNK])
-    return [*parts, *_END]
-
-
-def _chunk(name: bytes, data: Part) -> list[Part]:
-    """Length, name, data and checksum."""
-    checksum = isal_zlib.crc32(data, _NAMES[name])
-    return [_HEAD.pack(len(data), name), data, checksum.to_bytes(4)]
-
-
-_HEAD = struct.Struct(">I4s")
-_NAMES: dict[bytes, int] = {name: isal_zlib.crc32(name) for name in (b"IHDR", b"IDAT", b"IEND")}
-_END = _chunk(b"IEND", b"")
+def store_pixels(pixels: NDArray[Any], strip: Strip) -> Deflated:
+    """The rows of a strip as deflate's stored blocks: for readers in this process, not files."""
+    pixels = pixels[strip.first :]
+    if pixels.dtype.itemsize == 2:
+        pixels = pixels.astype(">u2").view(np.uint8)
+    rows = pixels.reshape(pixels.shape[0], -1)
+    lines = np.zeros((rows.shape[0], rows.shape[1] + 1), np.uint8)
+    lines[:, 1:] = rows
+    data = lines.reshape(-1).data
+    blocks: list[Part] = []
+    for at in range(0, len(data), _MOST_STORED):
+        block = data[at : at + _MOST_STORED]
+        blocks += [struct.pack("<BHH", 0, len(block), len(block) ^ 0xFFFF), block]
+    return Deflated(b"".join(blocks), isal_zlib.adler32(data), len(data))

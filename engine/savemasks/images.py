@@ -52,15 +52,11 @@ class Original:
             self.size = self._header.upright_size
         except UnusualError:
             self._image = _open(data)
-            self.size = _upright_size(self._image)
+            self.size = upright_size(self._image)
 
     def check_size(self, height: int, width: int) -> None:
         """Raise `ImageError` unless the picture has the size that its annotation says."""
-        if self.size != (height, width):
-            raise ImageError(
-                f"is {self.size[1]} x {self.size[0]} pixels, but its annotation says"
-                f" {width} x {height}"
-            )
+        check_size(self.size, height, width)
 
     def pixels(self, scratch: Scratch | None = None) -> NDArray[np.uint8]:
         """Decode: (height, width, 3) uint8 RGB. At most once.
@@ -79,9 +75,13 @@ class Original:
             if self._bmp:
                 with _open_bmp(self._data) as image:
                     return np.asarray(image.convert("RGB"))
-            decoded = _to_rgb(self._image or _open(self._data)).write_to_memory()
+            image = self._image or _open(self._data)
+            if is_turned(image):
+                # Turning needs the rows in another order than they are stored.
+                image = image.copy_memory().autorot()
+            decoded = to_rgb(image).write_to_memory()
         except pyvips.Error as error:
-            raise ImageError(f"cannot be decoded: {_cause(error)}") from error
+            raise undecodable(error) from error
         except (OSError, ValueError, SyntaxError) as error:
             if isinstance(error, ImageError):
                 raise
@@ -95,7 +95,7 @@ def _open(data: bytes) -> pyvips.Image:
     try:
         return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
     except pyvips.Error as error:
-        raise ImageError(f"cannot be decoded: {_cause(error)}") from error
+        raise undecodable(error) from error
 
 
 def _upright(pixels: NDArray[np.uint8], orientation: int, scratch: Scratch) -> NDArray[np.uint8]:
@@ -114,7 +114,21 @@ def _upright(pixels: NDArray[np.uint8], orientation: int, scratch: Scratch) -> N
     return out
 
 
-def _upright_size(image: pyvips.Image) -> tuple[int, int]:
+def check_size(size: tuple[int, int], height: int, width: int) -> None:
+    """Raise `ImageError` unless a picture's size is that which its annotation says."""
+    if size != (height, width):
+        raise ImageError(
+            f"is {size[1]} x {size[0]} pixels, but its annotation says {width} x {height}"
+        )
+
+
+def is_turned(image: pyvips.Image) -> bool:
+    """Whether EXIF data want the picture to be shown in another way than it is stored."""
+    return bool(image.get_typeof("orientation") and image.get("orientation") != 1)
+
+
+def upright_size(image: pyvips.Image) -> tuple[int, int]:
+    """Height and width, EXIF orientation applied."""
     turned = image.get_typeof("orientation") and image.get("orientation") in (5, 6, 7, 8)
     return (image.width, image.height) if turned else (image.height, image.width)
 
@@ -129,11 +143,8 @@ def _open_bmp(data: bytes) -> "BmpImageFile":
         raise ImageError(f"cannot be decoded: {error}") from error
 
 
-def _to_rgb(image: pyvips.Image) -> pyvips.Image:
-    """Three bands of 8-bit samples, upright."""
-    if image.get_typeof("orientation") and image.get("orientation") != 1:
-        # Turning needs the rows in another order than they are stored.
-        image = image.copy_memory().autorot()
+def to_rgb(image: pyvips.Image) -> pyvips.Image:
+    """Three bands of 8-bit samples."""
     if image.format == "ushort":
         image = (image >> 8).cast("uchar")
     if image.interpretation not in ("srgb", "rgb", "rgb16", "b-w", "grey16", "multiband"):
@@ -146,7 +157,8 @@ def _to_rgb(image: pyvips.Image) -> pyvips.Image:
     return image[0:_RGB] if image.bands > _RGB else image
 
 
-def _cause(error: pyvips.Error) -> str:
+def undecodable(error: pyvips.Error) -> ImageError:
     """What libvips says of the cause, without the trace of its operations."""
     lines = [line for line in error.detail.splitlines() if line.strip()]
-    return lines[0].strip() if lines else str(error.message)
+    cause = lines[0].strip() if lines else str(error.message)
+    return ImageError(f"cannot be decoded: {cause}")

@@ -2,22 +2,30 @@
 
 import os
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 
+from .budget import Budget
 from .encode import encode_human, encode_machine, encode_png
 from .errors import AnnotationError, ImageError, ItemError
 from .images import Original
-from .jobs import Outcome, Stamp, needs_image
+from .jobs import Outcome, Stamp, mask_names_of, needs_image
 from .kernels.jit import one_process_at_a_time
-from .painter import Painter
+from .plan import Plan
+from .png import Part
 from .project import Item
 from .scratch import Scratch
 from .settings import Settings
 from .shapes import Shapes
-from .store import Part, Store, Written
+from .store import Store, Written
+from .streamed import StreamedOriginal
+from .strips import check_limits, masks_of, write_strips
+
+_MOST_AT_ONCE = 1 << 24  # bytes of an image file that is read before its size is known
 
 
 class _Stopwatch:
@@ -33,117 +41,187 @@ class _Stopwatch:
         self._last = now
 
 
-def warm_up(painter: Painter) -> None:
+def warm_up(plan: Plan) -> None:
     """Compile, or load from the cache, every kernel that everyday items need."""
-    painter.warm_up()
-    if painter.human_palette:
+    plan.warm_up()
+    if plan.human_palette:
         with one_process_at_a_time():
             Original(b"".join(encode_png(np.zeros((2, 2, 3), np.uint8)))).pixels()
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An item whose annotation is parsed, and of whose picture only the header has been looked at.
+
+    `data` is the picture's file, or None if that is too large or not needed.
+    """
+
+    annotation: bytes
+    data: bytes | None
+    original: Original | StreamedOriginal | None
+    shapes: Shapes
+
+
 def export_item(
-    item: Item, settings: Settings, painter: Painter, store: Store, scratch: Scratch
+    item: Item,
+    settings: Settings,
+    plan: Plan,
+    store: Store,
+    scratch: Scratch,
+    budget: Budget | None = None,
 ) -> Outcome:
     """Make and write all outputs of an item, or none of them.
 
-    Whatever goes wrong is in the outcome, not raised: an item never ends a run.
+    Whatever goes wrong is in the outcome, not raised: an item never ends a run. Without a `budget`
+    it may use what an only worker may.
     """
     outcome = Outcome(item)
+    budget = budget or Budget.of_worker(None, 1)
+    written: dict[str, Written] = {}
     try:
-        files = _make(item, settings, painter, scratch, outcome)
-        watch = _Stopwatch(outcome.seconds)
-        _write(files, store, outcome)
+        opened = _open(item, settings, plan, outcome)
+        if budget.wants_strips(settings, opened.shapes.height, opened.shapes.width):
+            written |= _put_strips(item, opened, settings, plan, store, budget, outcome)
+            watch = _Stopwatch(outcome.seconds)
+        else:
+            masks = _make(item, opened, settings, plan, scratch, outcome)
+            watch = _Stopwatch(outcome.seconds)
+            for name, parts in masks.items():
+                written[name] = store.write(name, parts)
+        for name, source, data in _copies(item, opened, settings):
+            written[name] = store.copy(name, source, data)
         watch.lap("write")
+        outcome.outputs = written
     except Exception as error:
         outcome.error = error
+    finally:
+        if not outcome.outputs:
+            for name in written:
+                store.remove(name)
     return outcome
 
 
 def try_item(
-    item: Item, settings: Settings, painter: Painter, sample: int, scratch: Scratch
+    item: Item,
+    settings: Settings,
+    plan: Plan,
+    sample: int,
+    scratch: Scratch,
+    budget: Budget | None = None,
 ) -> Outcome:
     """Read and parse an item; make one in so many completely. Write nothing.
 
-    The outcome of one that was made has outputs, with their sizes.
+    The outcome of one that was made has outputs, with their sizes. Those that are made in strips
+    are not.
     """
     outcome = Outcome(item)
+    budget = budget or Budget.of_worker(None, 1)
     try:
-        if zlib.crc32(os.fsencode(item.name)) % sample:
-            _open(item, settings, painter, outcome, _Stopwatch(outcome.seconds))
-        else:
-            files = _make(item, settings, painter, scratch, outcome)
-            for name, parts in files.masks.items():
+        opened = _open(item, settings, plan, outcome)
+        is_large = budget.wants_strips(settings, opened.shapes.height, opened.shapes.width)
+        if zlib.crc32(os.fsencode(item.name)) % sample == 0 and not is_large:
+            masks = _make(item, opened, settings, plan, scratch, outcome)
+            for name, parts in masks.items():
                 outcome.outputs[name] = Written(sum(map(len, parts)), 0)
-            for name, (_, data) in files.copies.items():
-                outcome.outputs[name] = Written(len(data), 0)
+            for name, source, data in _copies(item, opened, settings):
+                size = os.stat(source).st_size if data is None else len(data)  # noqa: PTH116
+                outcome.outputs[name] = Written(size, 0)
     except Exception as error:
         outcome.error = error
     return outcome
 
 
-@dataclass(slots=True)
-class _Files:
-    """What is to be put, by name: masks in parts, and copies as (source, contents)."""
-
-    masks: dict[str, list[Part]] = field(default_factory=dict)
-    copies: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-
-
-def _make(
-    item: Item, settings: Settings, painter: Painter, scratch: Scratch, outcome: Outcome
-) -> _Files:
-    """Everything up to writing."""
+def _open(item: Item, settings: Settings, plan: Plan, outcome: Outcome) -> _Opened:
+    """Read and parse, and refuse what cannot be made before anything is decoded."""
     watch = _Stopwatch(outcome.seconds)
-    annotation, data, original, shapes = _open(item, settings, painter, outcome, watch)
-    machine_labels, human_labels = painter.label_maps(shapes, scratch)
-    watch.lap("paint")
-
-    files = _Files()
-    if machine_labels is not None and painter.machine_palette:
-        files.masks[f"{item.dataset}/masks_machine/{item.mask_name}"] = encode_machine(
-            machine_labels, painter.machine_palette, scratch
-        )
-        watch.lap("encode")
-    if human_labels is not None and original is not None and painter.human_palette:
-        try:
-            image = original.pixels(scratch)
-        except ImageError as error:
-            error.file = item.image
-            raise
-        watch.lap("decode")
-        files.masks[f"{item.dataset}/masks_human/{item.mask_name}"] = encode_human(
-            image, human_labels, painter.human_palette, scratch
-        )
-        watch.lap("encode")
-    if settings.images and item.image is not None and data is not None:
-        files.copies[f"{item.dataset}/img/{item.name}"] = item.image, data
-    if settings.annotations and item.annotation is not None:
-        name = item.annotation.rpartition("/")[2]
-        files.copies[f"{item.dataset}/ann/{name}"] = item.annotation, annotation
-    return files
-
-
-def _open(
-    item: Item, settings: Settings, painter: Painter, outcome: Outcome, watch: _Stopwatch
-) -> tuple[bytes, bytes | None, Original | None, Shapes]:
-    """Annotation and image as they are, the image's header, and the annotation's shapes."""
     annotation = _read_annotation(item, outcome)
     data = _read_image(item, outcome) if needs_image(settings) else None
     watch.lap("read")
+    with _blaming(item):
+        original = _read_header(item, data) if needs_image(settings) else None
+
+        def check_size(height: int, width: int) -> None:
+            # What does not fit the picture, or no format, is not worth painting.
+            if original:
+                original.check_size(height, width)
+            check_limits(masks_of(plan, height, width), settings)
+
+        shapes = plan.parse(annotation, check_size)
+    outcome.pixels = shapes.height * shapes.width
+    outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
+    watch.lap("parse")
+    return _Opened(annotation, data, original, shapes)
+
+
+def _make(
+    item: Item, opened: _Opened, settings: Settings, plan: Plan, scratch: Scratch, outcome: Outcome
+) -> dict[str, list[Part]]:
+    """The masks of a picture that fits into memory, by their names."""
+    watch = _Stopwatch(outcome.seconds)
+    machine_name, human_name = mask_names_of(item, settings)
+    machine_labels, human_labels = plan.label_maps(opened.shapes, scratch)
+    watch.lap("paint")
+    masks: dict[str, list[Part]] = {}
+    if machine_labels is not None and plan.machine_palette:
+        masks[machine_name] = encode_machine(machine_labels, plan.machine_palette, scratch)
+        watch.lap("encode")
+    if human_labels is not None and opened.original is not None and plan.human_palette:
+        with _blaming(item):
+            original = opened.original
+            if isinstance(original, StreamedOriginal):
+                original = Original(_read(item.image or "", ImageError, outcome))
+            image = original.pixels(scratch)
+        watch.lap("decode")
+        masks[human_name] = encode_human(image, human_labels, plan.human_palette, scratch)
+        watch.lap("encode")
+    return masks
+
+
+def _put_strips(
+    item: Item,
+    opened: _Opened,
+    settings: Settings,
+    plan: Plan,
+    store: Store,
+    budget: Budget,
+    outcome: Outcome,
+) -> dict[str, Written]:
+    """Make and write the masks of a large picture; return what their files hold, by name."""
+    machine_name, human_name = mask_names_of(item, settings)
+    files = {
+        human_name if mask.is_human else machine_name: mask
+        for mask in masks_of(plan, opened.shapes.height, opened.shapes.width)
+    }
+    with _blaming(item):
+        source = StreamedOriginal(item.image or "") if plan.human_palette else None
+        written, seconds = write_strips(files, opened.shapes, plan, source, settings, store, budget)
+    for station, spent in seconds.items():
+        outcome.seconds[station] = outcome.seconds.get(station, 0.0) + spent
+    return written
+
+
+def _copies(
+    item: Item, opened: _Opened, settings: Settings
+) -> Iterator[tuple[str, str, bytes | None]]:
+    """Name, source and contents, if they are in memory, of the files that are to be copied."""
+    if settings.images and item.image is not None:
+        yield f"{item.dataset}/img/{item.name}", item.image, opened.data
+    if settings.annotations and item.annotation is not None:
+        name = item.annotation.rpartition("/")[2]
+        yield f"{item.dataset}/ann/{name}", item.annotation, opened.annotation
+
+
+@contextmanager
+def _blaming(item: Item) -> Iterator[None]:
+    """Name the file in errors that cannot know it."""
     try:
-        # The header first: what does not fit the picture is not worth painting.
-        original = None if data is None else Original(data)
-        shapes = painter.parse(annotation, original.check_size if original else None)
+        yield
     except ImageError as error:
         error.file = item.image
         raise
     except AnnotationError as error:
         error.file = item.annotation
         raise
-    outcome.pixels = shapes.height * shapes.width
-    outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
-    watch.lap("parse")
-    return annotation, data, original, shapes
 
 
 def _read_annotation(item: Item, outcome: Outcome) -> bytes:
@@ -153,10 +231,22 @@ def _read_annotation(item: Item, outcome: Outcome) -> bytes:
     return _read(item.annotation, AnnotationError, outcome)
 
 
-def _read_image(item: Item, outcome: Outcome) -> bytes:
+def _read_image(item: Item, outcome: Outcome) -> bytes | None:
+    """The file of an image, or None if it is large."""
     if item.image is None:
         raise ImageError("the image of this annotation is missing", file=item.annotation)
+    try:
+        status = os.stat(item.image)  # noqa: PTH116
+    except OSError as error:
+        raise ImageError(f"cannot be read: {error.strerror}", file=item.image) from error
+    if status.st_size > _MOST_AT_ONCE:
+        outcome.inputs[item.image] = Stamp(status.st_size, status.st_mtime_ns)
+        return None
     return _read(item.image, ImageError, outcome)
+
+
+def _read_header(item: Item, data: bytes | None) -> Original | StreamedOriginal:
+    return StreamedOriginal(item.image or "") if data is None else Original(data)
 
 
 def _read(path: str, failure: type[ItemError], outcome: Outcome) -> bytes:
@@ -167,18 +257,3 @@ def _read(path: str, failure: type[ItemError], outcome: Outcome) -> bytes:
             return file.read()
     except OSError as error:
         raise failure(f"cannot be read: {error.strerror}", file=path) from error
-
-
-def _write(files: _Files, store: Store, outcome: Outcome) -> None:
-    """Put all files; if one fails, take those before it away again."""
-    written: dict[str, Written] = {}
-    try:
-        for name, parts in files.masks.items():
-            written[name] = store.write(name, parts)
-        for name, (source, data) in files.copies.items():
-            written[name] = store.copy(name, source, data)
-    except BaseException:
-        for name in written:
-            store.remove(name)
-        raise
-    outcome.outputs = written

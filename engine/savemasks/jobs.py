@@ -36,6 +36,10 @@ class Job:
         Whether copies are hard links.
     durable
         Whether a file counts as written only when the disk holds it.
+    workers
+        How many there are.
+    memory
+        Bytes that all of them together may use for pictures, by default a share of the machine's.
     sample
         0 to export. Otherwise nothing is written: items are read and parsed, and one in so many
         goes all the way, to tell what an export costs.
@@ -46,6 +50,8 @@ class Job:
     root: Path
     link: bool = False
     durable: bool = False
+    workers: int = 1
+    memory: int | None = None
     sample: int = 0
 
 
@@ -86,13 +92,22 @@ def needs_image(settings: Settings) -> bool:
     return settings.images or settings.masks_human
 
 
+def mask_names_of(item: Item, settings: Settings) -> tuple[str, str]:
+    """Names of an item's machine and human mask, whether they are requested or not."""
+    name = item.mask_name
+    if settings.format == "tiff":
+        name = name.removesuffix(".png") + ".tif"
+    return f"{item.dataset}/masks_machine/{name}", f"{item.dataset}/masks_human/{name}"
+
+
 def output_names(item: Item, settings: Settings) -> list[str]:
     """Names of the files that an item becomes, in the order in which they are written."""
     names = []
+    machine, human = mask_names_of(item, settings)
     if settings.masks_machine:
-        names.append(f"{item.dataset}/masks_machine/{item.mask_name}")
+        names.append(machine)
     if settings.masks_human:
-        names.append(f"{item.dataset}/masks_human/{item.mask_name}")
+        names.append(human)
     if settings.images:
         names.append(f"{item.dataset}/img/{item.name}")
     if settings.annotations and item.annotation is not None:

@@ -7,6 +7,8 @@ from .kernels.paint import measure
 from .paint import paint_labels
 from .shapes import FACE, Shapes
 
+_BAND_PIXELS = 1 << 22  # of a solid that is counted, at once
+
 
 def paint_order(
     shapes: Shapes, *, by_area: bool, rank_of_class: NDArray[np.int64] | None
@@ -68,7 +70,11 @@ def _painted_pixels(shapes: Shapes, order: NDArray[np.int64]) -> int:
     right, bottom = np.minimum(xy.max(axis=0) + 1, (shapes.width, shapes.height)).tolist()
     if right <= left or bottom <= top:
         return 0
-    window = np.empty((bottom - top, right - left), np.uint8)
     classes = np.ones(int(np.max(shapes.class_id)) + 1, np.uint8)
-    paint_labels(shapes, classes, window, order=order, corner=(left, top))
-    return int(np.count_nonzero(window))
+    rows = max(1, _BAND_PIXELS // (right - left))
+    painted = 0
+    for y in range(top, bottom, rows):
+        window = np.empty((min(rows, bottom - y), right - left), np.uint8)
+        paint_labels(shapes, classes, window, order=order, corner=(left, y))
+        painted += int(np.count_nonzero(window))
+    return painted

@@ -325,7 +325,7 @@ class Painter(Plan):
             shapes,
             values,
             made,
-            order=self._order(shapes),
+            order=self.order(shapes),
             line_width=self._line_width,
             corner=corner,
         )

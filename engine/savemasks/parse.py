@@ -19,8 +19,10 @@ from .payload import decode_masks
 from .project import ClassTemplate
 from .shapes import BITMAP, COORDINATE_LIMIT, Shapes, offsets
 
-MAX_PIXELS = 1 << 28
-"""Largest canvas, in pixels."""
+MAX_PIXELS = 1 << 40
+"""Largest canvas, in pixels: what is larger is a mistake."""
+
+_POINTS_AT_ONCE = 1 << 16  # so that millions of them do not take their memory three times
 
 
 Annotation = bytes | bytearray | memoryview | str | dict[str, Any]
@@ -174,37 +176,42 @@ def _coordinates(
     builder: Builder, ring: NDArray[np.int64], vertex: NDArray[np.int64]
 ) -> NDArray[np.int32]:
     """All points as floored pixels, or an error that names the object of the first bad one."""
-    pixels = _everyday_pixels(builder.points)
-    if pixels is not None:
-        return pixels
-    points = _numbers(builder.points)
-    if points is None:
-        raise _bad_point(builder, vertex[ring])
-    np.floor(points, out=points)
-    # Written so that NaN counts as too far away.
-    if points.size and not (
-        np.min(points) >= -COORDINATE_LIMIT and np.max(points) <= COORDINATE_LIMIT
-    ):
-        raise _far_point(builder, points, vertex[ring])
-    return points.astype(np.int32)
+    pixels = np.empty((len(builder.points), 2), np.int32)
+    far: AnnotationError | None = None
+    for first in range(0, len(pixels), _POINTS_AT_ONCE):
+        batch = builder.points[first : first + _POINTS_AT_ONCE]
+        room = pixels[first : first + len(batch)]
+        if _are_everyday(batch, room):
+            continue
+        points = _numbers(batch)
+        if points is None:
+            raise _bad_point(builder, vertex[ring])
+        np.floor(points, out=points)
+        # Written so that NaN counts as too far away.
+        if np.min(points) >= -COORDINATE_LIMIT and np.max(points) <= COORDINATE_LIMIT:
+            room[:] = points
+        else:
+            far = far or _far_point(builder, points, first, vertex[ring])
+    if far:
+        raise far
+    return pixels
 
 
-def _everyday_pixels(points: list[Any]) -> NDArray[np.int32] | None:
-    """All points as floored pixels, or None if some point is unusual or wrong."""
-    pixels = np.empty((len(points), 2), np.int32)
+def _are_everyday(points: list[Any], out: NDArray[np.int32]) -> bool:
+    """Write points as floored pixels, unless some point is unusual or wrong."""
     try:
         text = np.frombuffer(orjson.dumps(points), np.uint8)
     except TypeError:
-        return None
-    return pixels if read_points(text, pixels) or not points else None
+        return False
+    return bool(read_points(text, out))
 
 
 def _far_point(
-    builder: Builder, points: NDArray[np.float64], shape_start: NDArray[np.int64]
+    builder: Builder, points: NDArray[np.float64], first: int, shape_start: NDArray[np.int64]
 ) -> AnnotationError:
-    """The error for the first point that is too far away, or nowhere."""
+    """The error for the first point that is too far away, or nowhere; `points` begin at `first`."""
     near = (points >= -COORDINATE_LIMIT) & (points <= COORDINATE_LIMIT)
-    at = int(np.flatnonzero(~near.all(axis=1))[0])
+    at = first + int(np.flatnonzero(~near.all(axis=1))[0])
     shape = int(np.searchsorted(shape_start, at, side="right")) - 1
     # As written, except for whole numbers of hundreds of digits.
     x, y = (v if abs(v) < 1e20 else float(v) for v in builder.points[at])

@@ -5,13 +5,14 @@ Classes, palettes and look-up tables, the order of painting, and with them `Shap
 
 import base64
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from .bins import shapes_by_strip
 from .color import human_page, machine_mask
 from .encode import encode_human, encode_machine, encode_png
 from .kernels.jit import one_process_at_a_time
@@ -70,18 +71,39 @@ class Plan:
         """Parse an annotation; `on_size` gets height and width before any object is looked into."""
         return parse(annotation, self.classes, self._templates, on_size)
 
-    def label_maps(self, shapes: Shapes, scratch: Scratch) -> tuple[Labels | None, Labels | None]:
+    def order(self, shapes: Shapes) -> NDArray[np.int64] | None:
+        """Numbers of the shapes from the lowest to the topmost, None if that is as listed."""
+        if not self._by_area and self._ranks is None:
+            return None
+        return paint_order(shapes, by_area=self._by_area, rank_of_class=self._ranks)
+
+    def by_strip(self, shapes: Shapes, strips: range) -> Iterator[NDArray[np.int64]]:
+        """For `label_maps`, the order of strip after strip; `strips` are their first rows."""
+        order = self.order(shapes)
+        return shapes_by_strip(shapes, strips, line_width=self._line_width, order=order)
+
+    def label_maps(
+        self,
+        shapes: Shapes,
+        scratch: Scratch,
+        *,
+        rows: range | None = None,
+        order: NDArray[np.int64] | None = None,
+    ) -> tuple[Labels | None, Labels | None]:
         """Label maps of the machine and the human mask in memory of `scratch`, None if not wanted.
 
-        They are one array if both mappings list the same classes.
+        They are one array if both mappings list the same classes. With `rows`, they are these rows
+        of the maps, and `order` must have all shapes that touch them.
         """
+        rows = range(shapes.height) if rows is None else rows
+        order = self.order(shapes) if order is None else order
         maps: list[Labels | None] = [None, None]
         for i, table in enumerate(self._label_of_class):
             if i == 1 and self._shared:
                 maps[1] = maps[0]
             elif table is not None:
-                out = scratch.take(f"labels {i}", (shapes.height, shapes.width), table.dtype)
-                self._paint(shapes, table, out)
+                out = scratch.take(f"labels {i}", (len(rows), shapes.width), table.dtype)
+                self._paint(shapes, table, out, (0, rows.start), order)
                 maps[i] = out
         return maps[0], maps[1]
 
@@ -112,23 +134,18 @@ class Plan:
             raise ValueError(f"the layer does not request masks_{mask}")
         return table
 
-    def _order(self, shapes: Shapes) -> NDArray[np.int64] | None:
-        if not self._by_area and self._ranks is None:
-            return None
-        return paint_order(shapes, by_area=self._by_area, rank_of_class=self._ranks)
-
     def _paint(
-        self, shapes: Shapes, table: Labels, out: Labels, corner: tuple[int, int] = (0, 0)
+        self,
+        shapes: Shapes,
+        table: Labels,
+        out: Labels,
+        corner: tuple[int, int] = (0, 0),
+        order: NDArray[np.int64] | None = None,
     ) -> None:
-        """Paint all shapes in the value that a table has for their class."""
-        paint_labels(
-            shapes,
-            table,
-            out,
-            order=self._order(shapes),
-            line_width=self._line_width,
-            corner=corner,
-        )
+        """Paint shapes, by default all, in the value that a table has for their class."""
+        order = self.order(shapes) if order is None else order
+        width = self._line_width
+        paint_labels(shapes, table, out, order=order, line_width=width, corner=corner)
 
 
 def _class_ranks(classes: Mapping[str, int], priority: Sequence[str]) -> NDArray[np.int64] | None:

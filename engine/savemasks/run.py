@@ -40,6 +40,7 @@ def run(
     workers: int | None = None,
     on_error: OnError = "skip",
     processes: bool = False,
+    memory: int | None = None,
     link: bool = False,
     restart: bool = False,
     force: bool = False,
@@ -72,6 +73,8 @@ def run(
         Programs that call this must then be importable, as for all of `multiprocessing`.
     on_error
         "skip" goes on after an item that fails, "stop" ends the run; what is done stays.
+    memory
+        Bytes for large pictures, of all workers together, or None for half of what there is.
     link
         Put hard links to images and annotations instead of copies, where the file system can.
     restart
@@ -125,7 +128,8 @@ def run(
             summary.warnings.append("the projects have no images: nothing was exported")
         left = agenda.left()
         first = next(left, None)  # before the workers, who cost a second, for there may be none
-        job = Job(layer, tuple(project.templates for project in opened), root, link, durable)
+        templates = tuple(project.templates for project in opened)
+        job = Job(layer, templates, root, link, durable, workers, memory)
         crew = None if first is None else hire(job, workers, stop, processes=processes)
         summary.startup_seconds = perf_counter() - started
         if on_start:

@@ -109,6 +109,12 @@ class Settings(BaseModel):
         round(line_width / 2), halves to even.
     class_priority
         Classes that lie above all others, the last one topmost; `paint_order` decides the rest.
+    format
+        Of the masks: "png", or "tiff" in tiles, for viewers of very large pictures.
+    pyramid
+        With "tiff", whether to add the same picture in halves, quarters and so on.
+    strips_above_megapixels
+        Pictures with more million pixels are never in memory as a whole, but in strips of rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -122,6 +128,9 @@ class Settings(BaseModel):
     paint_order: Literal["list", "area"] = "list"
     line_width: Annotated[int, Field(strict=True, ge=1, le=MAX_LINE_WIDTH)] = 1
     class_priority: tuple[StrictStr, ...] = ()
+    format: Literal["png", "tiff"] = "png"
+    pyramid: StrictBool = False
+    strips_above_megapixels: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 64
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -153,6 +162,8 @@ class Settings(BaseModel):
                 "class_priority names a class more than once: {titles}",
                 {"titles": ", ".join(repeated)},
             )
+        if self.pyramid and self.format != "tiff":
+            raise PydanticCustomError("pyramid", 'pyramid is for "format": "tiff" only')
         if not (self.masks_machine or self.masks_human):
             raise PydanticCustomError(
                 "nothing", "nothing is requested: set masks_machine or masks_human to true"

@@ -7,16 +7,15 @@ sees half of it. Everything stays below the store's root.
 import errno
 import itertools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from isal import isal_zlib
 
 from .errors import WriteError
-
-Part = bytes | memoryview
-"""A piece of a file."""
+from .png import Part
 
 UNFINISHED = ".savemasks-", ".part"
 """How the names of files begin and end that are not yet in their places."""
@@ -31,10 +30,44 @@ class Written(NamedTuple):
 
 _counter = itertools.count()
 _MOST_PARTS = 1024  # in one call
+_PIECE = 1 << 24  # bytes that are copied in one call
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 # Another file system, one without hard links, a file of somebody else, too many links.
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP}
+
+
+class UnfinishedFile:
+    """A file under its temporary name, while it grows.
+
+    Attributes
+    ----------
+    path
+        Where it is now; it may also be written by others, by this path.
+    written
+        What it holds, once it is finished.
+    """
+
+    def __init__(self, path: str, target: str) -> None:
+        self.path = path
+        self.written = Written(0, 0)
+        self._target = target
+
+    def write(self, parts: Iterable[Part]) -> None:
+        """Append; raises `WriteError`."""
+        try:
+            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                _write_all(file, [memoryview(part) for part in parts])
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise self.failure(error.strerror) from error
+
+    def failure(self, reason: object) -> WriteError:
+        """The error that says why it could not be written."""
+        return WriteError(f"cannot be written: {reason}", file=self._target)
 
 
 class Store:
@@ -51,34 +84,54 @@ class Store:
         """Put a file; `name` is relative to the root, with "/". Raises `WriteError`."""
         return self._put(name, lambda unfinished: _write_new(unfinished, parts, self._durable))
 
-    def copy(self, name: str, source: str, data: bytes) -> Written:
-        """Put a copy of the file `source`, which holds `data`. Raises `WriteError`."""
+    @contextmanager
+    def growing(self, name: str) -> Iterator[UnfinishedFile]:
+        """Put a file that is written piece by piece: it gets its name when the context is left.
+
+        Nothing is left of it if that happens by an exception. Raises `WriteError`.
+        """
+        target, unfinished = self._places(name)
+        file = UnfinishedFile(unfinished, target)
+        try:
+            self._make_folder(target)
+            os.close(os.open(unfinished, _NEW, 0o666))
+        except OSError as error:
+            raise file.failure(error.strerror) from error
+        try:
+            yield file
+            try:
+                file.written = _finish(unfinished, self._durable)
+                os.replace(unfinished, target)  # noqa: PTH105
+            except OSError as error:
+                raise file.failure(error.strerror) from error
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+
+    def copy(self, name: str, source: str, data: bytes | None = None) -> Written:
+        """Put a copy of the file `source`, which holds `data` if that is known already.
+
+        Raises `WriteError`.
+        """
+        if data is not None and not self._link:
+            return self.write(name, [data])
 
         def put(unfinished: str) -> Written:
-            try:
-                os.link(os.path.realpath(source), unfinished)
-            except OSError as error:
-                if error.errno not in _NO_LINK:
-                    raise
-                return _write_new(unfinished, [data], self._durable)
-            return Written(len(data), isal_zlib.crc32(data))
+            if not (self._link and _link(source, unfinished)):
+                if data is not None:
+                    return _write_new(unfinished, [data], self._durable)
+                _copy(source, unfinished)
+            elif data is not None:
+                return Written(len(data), isal_zlib.crc32(data))
+            return _finish(unfinished, self._durable)
 
-        return self._put(name, put) if self._link else self.write(name, [data])
+        return self._put(name, put)
 
     def _put(self, name: str, make: Callable[[str], Written]) -> Written:
         """Let `make` write a file under a temporary name, and move it to its place."""
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise WriteError("would lie outside the output folder", file=name)
-        target = f"{self.root}/{name}"
-        folder = target[: target.rindex("/")]
-        # Short, so that a name at the file system's limit still works.
-        begin, end = UNFINISHED
-        unfinished = f"{folder}/{begin}{os.getpid()}-{next(_counter)}{end}"
+        target, unfinished = self._places(name)
         try:
-            if folder not in self._folders:
-                os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-                self._folders.add(folder)
+            self._make_folder(target)
             try:
                 written = make(unfinished)
                 os.replace(unfinished, target)  # noqa: PTH105
@@ -89,6 +142,23 @@ class Store:
             raise WriteError(f"cannot be written: {error.strerror}", file=target) from error
         return written
 
+    def _places(self, name: str) -> tuple[str, str]:
+        """Where a file will be, and a temporary name beside it."""
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise WriteError("would lie outside the output folder", file=name)
+        target = f"{self.root}/{name}"
+        folder = target[: target.rindex("/")]
+        # Short, so that a name at the file system's limit still works.
+        begin, end = UNFINISHED
+        return target, f"{folder}/{begin}{os.getpid()}-{next(_counter)}{end}"
+
+    def _make_folder(self, target: str) -> None:
+        folder = target[: target.rindex("/")]
+        if folder not in self._folders:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+            self._folders.add(folder)
+
     def remove(self, name: str) -> None:
         """Remove a file that was put, if it is there."""
         (self.root / name).unlink(missing_ok=True)
@@ -97,18 +167,59 @@ class Store:
 def _write_new(path: str, parts: Iterable[Part], durable: bool) -> Written:
     """Write a file that does not exist yet, in one call of the system if it takes all at once."""
     size = checksum = 0
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    file = os.open(path, _NEW, 0o666)
     try:
-        left = [memoryview(part) for part in parts]
-        for part in left:
+        views = [memoryview(part) for part in parts]
+        for part in views:
             size += len(part)
             checksum = isal_zlib.crc32(part, checksum)
-        while left:
-            written = os.writev(file, left[:_MOST_PARTS])
-            while left and written >= len(left[0]):
-                written -= len(left.pop(0))
-            if written:
-                left[0] = left[0][written:]
+        _write_all(file, views)
+        if durable:
+            os.fsync(file)
+    finally:
+        os.close(file)
+    return Written(size, checksum)
+
+
+def _write_all(file: int, left: list[memoryview]) -> None:
+    while left:
+        written = os.writev(file, left[:_MOST_PARTS])
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if written:
+            left[0] = left[0][written:]
+
+
+def _link(source: str, path: str) -> bool:
+    """Make a hard link to a file, or return that the file system has none."""
+    try:
+        os.link(os.path.realpath(source), path)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        return False
+    return True
+
+
+def _copy(source: str, path: str) -> None:
+    """Copy a file to one that does not exist yet, inside the system."""
+    with open(source, "rb", buffering=0) as read:  # noqa: PTH123
+        file = os.open(path, _NEW, 0o666)
+        try:
+            while os.sendfile(file, read.fileno(), None, _PIECE):
+                pass
+        finally:
+            os.close(file)
+
+
+def _finish(path: str, durable: bool) -> Written:
+    """Read again what a file holds that was not written at once; wait for the disk if `durable`."""
+    size = checksum = 0
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while piece := os.read(file, _PIECE):
+            size += len(piece)
+            checksum = isal_zlib.crc32(piece, checksum)
         if durable:
             os.fsync(file)
     finally:

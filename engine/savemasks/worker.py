@@ -2,9 +2,10 @@
 
 import pyvips
 
+from .budget import Budget
 from .item import export_item, try_item, warm_up
 from .jobs import Job, Outcome
-from .painter import Painter
+from .plan import Plan
 from .project import Item
 from .scratch import Scratch
 from .store import Store
@@ -17,15 +18,16 @@ class Worker:
         """Load the kernels, or compile them."""
         self._settings = job.layer.settings
         self._sample = job.sample
-        self._painters = [Painter(job.layer, templates) for templates in job.templates]
+        self._plans = [Plan(job.layer, templates) for templates in job.templates]
+        self._budget = Budget.of_worker(job.memory, job.workers)
         self._store = Store(job.root, link=job.link, durable=job.durable)
-        warm_up(self._painters[0])
+        warm_up(self._plans[0])
         pyvips.cache_set_max(0)  # every picture is read once
         pyvips.concurrency_set(1)  # the workers are the parallelism
 
     def export(self, item: Item, scratch: Scratch) -> Outcome:
         """Export an item, or only try to; whatever goes wrong is in the outcome."""
-        painter = self._painters[item.project]
+        plan, settings, budget = self._plans[item.project], self._settings, self._budget
         if self._sample:
-            return try_item(item, self._settings, painter, self._sample, scratch)
-        return export_item(item, self._settings, painter, self._store, scratch)
+            return try_item(item, settings, plan, self._sample, scratch, budget)
+        return export_item(item, settings, plan, self._store, scratch, budget)

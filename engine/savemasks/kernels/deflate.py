@@ -1,7 +1,8 @@
 """Deflate by hand (RFC 1951): one block of dynamic Huffman codes, matches only where told.
 
 For encoders that know where their data repeat and need not search. A stream is a `Bits`, whose
-words go to an array of uint64.
+words go to an array of uint64. A stream that `is_part` of a longer one has neither zlib's header
+nor its checksum; it ends with an empty stored block, so that the next part begins on a whole byte.
 """
 
 from typing import NamedTuple
@@ -203,10 +204,11 @@ def _assign_codes(code: Array, length: Array) -> None:
 
 
 @kernel
-def begin(out: Array, length: Array, distance_length: Array) -> Bits:
+def begin(out: Array, length: Array, distance_length: Array, is_part: bool) -> Bits:
     """Write zlib's header, that of the only block, and the lengths of its codes."""
-    at = put(out, Bits(np.uint64(0), np.uint64(0), np.uint64(0)), 0x0178, 16)
-    at = put(out, at, 0b101, 3)  # last block, dynamic codes
+    at = Bits(np.uint64(0), np.uint64(0), np.uint64(0))
+    at = put(out, at, 0 if is_part else 0x0178, 0 if is_part else 16)
+    at = put(out, at, 0b100 if is_part else 0b101, 3)  # last block or not, dynamic codes
     at = put(out, at, SYMBOLS - 257, 5)
     at = put(out, at, DISTANCES - 1, 5)
     at = put(out, at, 15, 4)
@@ -222,12 +224,12 @@ def begin(out: Array, length: Array, distance_length: Array) -> Bits:
 
 
 @kernel
-def begin_two(out: Array, codes: Codes) -> Bits:
+def begin_two(out: Array, codes: Codes, is_part: bool) -> Bits:
     """Write the same for the two distances of `codes`."""
     length = np.zeros(DISTANCES, np.int64)
     length[distance_symbol(codes.near)[0]] = 1
     length[distance_symbol(codes.far)[0]] = 1
-    return begin(out, codes.length, length)
+    return begin(out, codes.length, length, is_part)
 
 
 @kernel
@@ -237,11 +239,16 @@ def _put_code_length(out: Array, at: Bits, length: int) -> Bits:
 
 
 @kernel
-def finish(out: Array, at: Bits, end_code: int, end_length: int, adler: int) -> int:
+def finish(out: Array, at: Bits, end_code: int, end_length: int, adler: int, is_part: bool) -> int:
     """Write the end of the block and the checksum; return the stream's size in bytes."""
     at = put(out, at, end_code, end_length)
+    if is_part:
+        at = put(out, at, 0, 3)  # a stored block, not the last one
     at = put(out, at, 0, int(np.uint64(8) - (at.fill & np.uint64(7))) & 7)
-    for shift in range(24, -8, -8):
-        at = put(out, at, (adler >> shift) & 0xFF, 8)
+    if is_part:
+        at = put(out, at, 0xFFFF0000, 32)  # of no bytes
+    else:
+        for shift in range(24, -8, -8):
+            at = put(out, at, (adler >> shift) & 0xFF, 8)
     put(out, at, 0, 0)  # the last word, if bits are waiting
     return 8 * int(at.word) + (int(at.fill) >> 3)

@@ -24,7 +24,7 @@ from .deflate import (
     put,
 )
 from .jit import Array, kernel
-from .page import is_painted, make_row, touched, unpainted
+from .page import compose_above, is_painted, make_row, touched, unpainted
 
 _WINDOW = 32768
 _LONGEST_PIXELS = LONGEST_MATCH // 3
@@ -184,9 +184,9 @@ def _move_right(nearest: Array, base: int, data: Array, n: int) -> None:
 
 @kernel
 def tokenize(
-    image: Array, labels: Array, table: Array, kind: int, rows: Array, tokens: Array
+    image: Array, labels: Array, table: Array, kind: int, rows: Array, first: int, tokens: Array
 ) -> tuple[int, int]:
-    """Compose and filter a page; list its tokens; return their number and the Adler-32.
+    """Compose and filter a page or a strip; list its tokens; return their number and the Adler-32.
 
     Parameters are those of `page.encode`, but for `tokens`, int32 with room for every byte.
     """
@@ -201,7 +201,9 @@ def tokenize(
     adler = 1
     count = 0
     painted_above = False
-    for y in range(height):
+    if first:
+        painted_above = compose_above(image[0], labels[0], table, False, above)
+    for y in range(first, height):
         painted = is_painted(labels[y])
         adler = make_row(
             kind, image[y], labels[y], table, painted, painted_above, row, above, filtered, adler
@@ -249,7 +251,7 @@ def _count(tokens: Array, counts: Array, distance_counts: Array) -> None:
 
 
 @kernel
-def encode(tokens: Array, adler: int, out: Array) -> int:
+def encode(tokens: Array, adler: int, is_part: bool, out: Array) -> int:
     """Write tokens as a zlib stream to uint64 words; return its size in bytes."""
     counts = np.zeros(SYMBOLS, np.int64)
     distance_counts = np.zeros(DISTANCES, np.int64)
@@ -265,7 +267,7 @@ def encode(tokens: Array, adler: int, out: Array) -> int:
         symbol, extra, extra_bits = length_symbol(length)
         length_code[0, length] = code[0, symbol] | extra << code[1, symbol]
         length_code[1, length] = code[1, symbol] + extra_bits
-    at = begin(out, code[1], distance_code[1])
+    at = begin(out, code[1], distance_code[1], is_part)
     for token in tokens:
         if token < 256:
             at = put(out, at, code[0, np.uint64(token)], code[1, np.uint64(token)])
@@ -277,4 +279,4 @@ def encode(tokens: Array, adler: int, out: Array) -> int:
         distance = distance_code[0, np.uint64(symbol)] | (token & 0x1FFF) << distance_fill
         bits = length_code[0, np.uint64(length)] | distance << fill
         at = put(out, at, bits, fill + distance_fill + max(0, (symbol >> 1) - 1))
-    return finish(out, at, code[0, END], code[1, END], adler)
+    return finish(out, at, code[0, END], code[1, END], adler, is_part)

@@ -7,6 +7,9 @@ are fitted to a sample of rows; unpainted spans are matches; runs of zeros are m
 A span counts as painted here where the filtered bytes of the two halves may differ: at painted
 pixels and, since filters look left and up, at the pixels to the right of, below, and diagonally
 below them.
+
+A page may be coded in strips, one after the other or at the same time: a strip brings the row above
+it along. Where the halves are too far apart for deflate, both are coded as the left one.
 """
 
 import numpy as np
@@ -32,6 +35,7 @@ UP = 2
 AVERAGE = 3
 PAETH = 4
 
+WINDOW = 32768  # how far back deflate reaches
 _CHUNK = 64
 _MODULUS = 65521  # of Adler-32
 
@@ -282,6 +286,17 @@ def make_row(
 
 
 @kernel
+def compose_above(image: Array, labels: Array, table: Array, whole: bool, row: Array) -> bool:
+    """Compose the row above a strip; return whether its right half was made, which paint needs."""
+    _compose_left(image, row)
+    whole = whole or is_painted(labels)
+    if whole:
+        _mirror(row, image.size)
+        _mix(labels, table, row)
+    return whole
+
+
+@kernel
 def encode(
     image: Array,
     labels: Array,
@@ -292,9 +307,11 @@ def encode(
     words: Array,
     code_memory: Array,
     pairs: Array,
+    first: int,
+    is_part: bool,
     out: Array,
-) -> int:
-    """Compose and compress a page; return the size of the zlib stream in bytes.
+) -> tuple[int, int]:
+    """Compose and compress a page or a strip; return the stream's size in bytes, and its Adler-32.
 
     Parameters
     ----------
@@ -302,6 +319,9 @@ def encode(
         (height, 3 * width) uint8.
     labels, table
         (height, width) labels, (labels, 3) colours.
+    first, is_part
+        The row to begin with: 1 if the one before it is that above the strip, else 0. Whether more
+        is to follow, see `deflate`.
     kind
         UP, AVERAGE or PAETH.
     counts
@@ -321,20 +341,25 @@ def encode(
     counts[285] += total // LONGEST_MATCH
     fit_codes(counts, code_memory[0], code_memory[1])
     fit_pairs(code_memory[0], code_memory[1], pairs)
-    codes = Codes(code_memory[0], code_memory[1], pairs, 1, 3 * width + 3)
-    at = begin_two(out, codes)
+    is_wide = 3 * width + 3 > WINDOW
+    codes = Codes(code_memory[0], code_memory[1], pairs, 1, 2 if is_wide else 3 * width + 3)
+    at = begin_two(out, codes, is_part)
     adler = 1
     row = rows[0]
     above = rows[1]
     filtered = rows[2]
     n = 3 * width
     painted_above = False
-    for y in range(height):
-        painted = is_painted(labels[y])
+    if first:
+        painted_above = compose_above(image[0], labels[0], table, is_wide, above)
+    for y in range(first, height):
+        painted = is_wide or is_painted(labels[y])
         adler = make_row(
             kind, image[y], labels[y], table, painted, painted_above, row, above, filtered, adler
         )
-        if painted or painted_above:
+        if is_wide:
+            at = _put_left(out, at, codes, filtered, words[2], 2 * n + 4)
+        elif painted or painted_above:
             at = _put_left(out, at, codes, filtered, words[2], n + 4)
             at = _put_right(out, at, codes, filtered, labels[y], labels[max(y - 1, 0)])
         else:
@@ -343,4 +368,4 @@ def encode(
                 at = put_match(out, at, codes, n - 3, True)
         row, above = above, row
         painted_above = painted
-    return finish(out, at, codes.code[END], codes.length[END], adler)
+    return finish(out, at, codes.code[END], codes.length[END], adler, is_part), adler

@@ -42,11 +42,13 @@ def _paint_bits(out: Array, bits: Array, shape: Array, left: int, top: int, valu
 
 
 @kernel
-def _allocate(kind: Array, ring: Array, vertex: Array, shape: tuple[int, int]) -> Work:
-    """Scratch memory for the largest polygon of all."""
+def _allocate(
+    kind: Array, ring: Array, vertex: Array, order: Array, shape: tuple[int, int]
+) -> Work:
+    """Scratch memory for the largest polygon of those to be painted."""
     capacity = 0
     holes = False
-    for i in range(kind.size):
+    for i in order:
         if kind[i] == POLYGON or kind[i] == FACE:
             capacity = max(capacity, vertex[ring[i + 1]] - vertex[ring[i]])
             holes = holes or ring[i + 1] - ring[i] > 1
@@ -86,7 +88,7 @@ def paint(
     has the label of every shape in out's dtype, 0 skips it. (left, top) is the canvas position of
     out[0, 0].
     """
-    work = _allocate(kind, ring, vertex, out.shape)
+    work = _allocate(kind, ring, vertex, order, out.shape)
     for i in order:
         value = labels[i]
         if value == 0:

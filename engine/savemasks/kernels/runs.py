@@ -4,6 +4,10 @@ A mask is mostly rows that equal the one above and spans of one value. So a pict
 tokens: a byte, a repetition of the byte before, or of the row above; unfiltered rows of PNG (a zero
 and the pixels) follow each other in it as one stream. A pixel is looked at only to see whether it
 differs from the one above, many at a time.
+
+A mask may be coded in strips, each of which repeats nothing that lies in the one before. Rows too
+wide to reach the one above (`tokenize_wide`) are filtered by "Up" instead, which makes repeated
+rows zeros; the first row and rows of zeros are not filtered.
 """
 
 import numpy as np
@@ -27,6 +31,7 @@ _LITERAL = 0
 _NEAR = 1
 _FAR = 2
 
+_UP = 2  # of PNG's filters
 _MODULUS = 65521
 # Equal pixels in a row, from which a match of the row above is worth while.
 _WORTH = 4
@@ -90,7 +95,7 @@ def _add_span(
 
 @kernel
 def tokenize(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
-    """List the tokens of a mask; return their number and the stream's Adler-32.
+    """List the tokens of a mask or a strip; return their number and the stream's Adler-32.
 
     Parameters
     ----------
@@ -160,6 +165,70 @@ def tokenize(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
 
 
 @kernel
+def _add_run(
+    tokens: Array, count: int, low: int, high: int, value: int, length: int, before: int
+) -> tuple[int, int, int]:
+    """Append `length` bytes of one value after the byte `before`; bring Adler-32 up to date."""
+    weight = (length * (length + 1) >> 1) % _MODULUS
+    high = (high + length * low + value * weight) % _MODULUS
+    low = (low + value * length) % _MODULUS
+    if value != before:
+        count = _add(tokens, count, _LITERAL, value)
+        length -= 1
+    if length >= 3 or (count and tokens[count - 1] & 3 == _NEAR):
+        return _add(tokens, count, _NEAR, length), low, high
+    for _ in range(length):
+        count = _add(tokens, count, _LITERAL, value)
+    return count, low, high
+
+
+@kernel
+def tokenize_wide(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
+    """As `tokenize`, without repetitions of the row above."""
+    height, width = labels.shape
+    count = 0
+    low = 1
+    high = 0
+    blank = np.zeros(width, labels.dtype)
+    above = blank
+    is_blank = True
+    before = -1  # what the strip before ends with is not known
+    for y in range(height):
+        if count + 8 > tokens.size:
+            return -1, 0
+        row = labels[y]
+        x = _equal_run(row, above, 0)
+        if x < width:
+            is_blank = _equal_run(row, blank, 0) == width
+        # A row of zeros as it is continues that above it.
+        kind = _UP if y and not (is_blank and x == width) else 0
+        count, low, high = _add_run(tokens, count, low, high, kind, 1, before)
+        before = kind
+        if x:
+            count, low, high = _add_run(tokens, count, low, high, 0, x, before)
+            before = 0
+        while x < width:
+            if count + 8 > tokens.size:
+                return -1, 0
+            label = row[x]
+            label_above = above[x]
+            last = x + 1
+            while last < width and row[last] == label and above[last] == label_above:
+                last += 1
+            value = (int(table[label]) - int(table[label_above])) & 0xFF
+            count, low, high = _add_run(tokens, count, low, high, value, last - x, before)
+            before = value
+            x = last
+            same = _equal_run(row, above, x)
+            if same:
+                count, low, high = _add_run(tokens, count, low, high, 0, same, before)
+                before = 0
+                x += same
+        above = row
+    return count, (high << 16) | low
+
+
+@kernel
 def _count_symbols(tokens: Array, counts: Array) -> None:
     """How often each symbol will be used."""
     counts[END] += 1
@@ -174,11 +243,18 @@ def _count_symbols(tokens: Array, counts: Array) -> None:
 
 @kernel
 def encode(
-    tokens: Array, stride: int, adler: int, code_memory: Array, pairs: Array, out: Array
+    tokens: Array,
+    stride: int,
+    adler: int,
+    code_memory: Array,
+    pairs: Array,
+    is_part: bool,
+    out: Array,
 ) -> int:
     """Write tokens as a zlib stream; return its size in bytes.
 
-    `code_memory` is (3, 286) int64 of scratch, `pairs` an empty uint32 array, `out` uint32 words.
+    `stride` is the distance of the row above, or 2 if no token repeats it; `code_memory` is
+    (3, 286) int64 of scratch, `pairs` an empty uint32 array, `out` uint64 words.
     """
     counts = code_memory[2]
     counts[:] = 0
@@ -188,11 +264,11 @@ def encode(
         counts[i] = 16 * counts[i] + 1
     fit_codes(counts, code_memory[0], code_memory[1])
     codes = Codes(code_memory[0], code_memory[1], pairs, 1, stride)
-    at = begin_two(out, codes)
+    at = begin_two(out, codes, is_part)
     for token in tokens:
         value = token >> 2
         if token & 3 == _LITERAL:
             at = put(out, at, codes.code[value], codes.length[value])
         else:
             at = put_match(out, at, codes, value, token & 3 == _FAR)
-    return finish(out, at, codes.code[END], codes.length[END], adler)
+    return finish(out, at, codes.code[END], codes.length[END], adler, is_part)

@@ -1,0 +1,83 @@
+"""Pictures too large for memory: their rows from top to bottom, a few at a time.
+
+libvips decodes them as they are asked for. What it cannot decode in that order (pictures that EXIF
+turns) it unpacks into a temporary file, which the environment variable TMPDIR places.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from .errors import ImageError
+from .images import Original, check_size, is_turned, to_rgb, undecodable, upright_size
+
+
+class StreamedOriginal:
+    """A picture in a file of which only the header has been read.
+
+    Attributes
+    ----------
+    size
+        Height and width in pixels, EXIF orientation applied.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Read the header; raises `ImageError` if it is no picture."""
+        self._path = path
+        self._region: Any = None
+        self._whole: NDArray[np.uint8] | None = None
+        self._next = 0
+        self._bmp = _open_bmp(path)
+        if self._bmp:
+            self.size = self._bmp.size
+        else:
+            self._image = _open(path, "sequential")
+            self.size = upright_size(self._image)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise `ImageError` unless the picture has the size that its annotation says."""
+        check_size(self.size, height, width)
+
+    def read(self, out: NDArray[np.uint8]) -> None:
+        """Decode the next rows into `out` (rows, width, 3), as `Original.pixels` does all.
+
+        Raises `ImageError` if the picture is damaged or cut off.
+        """
+        rows, width = out.shape[:2]
+        first, self._next = self._next, self._next + rows
+        if self._bmp:
+            if self._whole is None:
+                self._whole = self._bmp.pixels()
+            out[:] = self._whole[first : first + rows]
+            return
+        try:
+            if self._region is None:
+                self._region = pyvips.Region.new(self._upright())
+            data = self._region.fetch(0, first, width, rows)
+        except pyvips.Error as error:
+            raise undecodable(error) from error
+        out[:] = np.frombuffer(data, np.uint8).reshape(out.shape)
+
+    def _upright(self) -> pyvips.Image:
+        if is_turned(self._image):
+            return to_rgb(_open(self._path, "random").autorot())
+        return to_rgb(self._image)
+
+
+def _open(path: str, access: str) -> pyvips.Image:
+    try:
+        return pyvips.Image.new_from_file(path, access=access, fail_on="error")
+    except pyvips.Error as error:
+        raise undecodable(error) from error
+
+
+def _open_bmp(path: str) -> Original | None:
+    """BMP is not for libvips; it is read at once, for it cannot have more than 4 GB."""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            start = file.read(2)
+            return Original(start + file.read()) if start == b"BM" else None
+    except OSError as error:
+        raise ImageError(f"cannot be read: {error.strerror}") from error

@@ -1,0 +1,96 @@
+"""A picture of 300 megapixels in a process of its own, whose memory is watched."""
+
+import base64
+import json
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+import pyvips
+
+from savemasks.color import human_page, machine_mask
+from savemasks.demo import CONFIG
+from savemasks.plan import Plan
+from savemasks.scratch import Scratch
+from savemasks.settings import SaveMasks
+
+SIDE = 17_400
+_RUN = """
+import json, resource, sys
+from pathlib import Path
+from savemasks.run import run
+from savemasks.settings import SaveMasks
+layer = SaveMasks.from_json(Path("config.json"))
+summary = run(layer, [Path("project")], Path("out"), workers=2)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+print(json.dumps([summary.failures, summary.images, peak]))
+"""
+MOST = 600 << 20  # bytes; the labels alone, or a tenth of what a whole page takes, are beyond it
+
+
+def bitmap_bytes(folder: Path) -> str:
+    """A payload whose mask covers the whole picture."""
+    path = folder / "mask.png"
+    mask = pyvips.Image.black(SIDE, SIDE).linear(1, 255).cast("uchar")
+    mask.pngsave(str(path), bitdepth=1)
+    return base64.b64encode(zlib.compress(path.read_bytes())).decode()
+
+
+@pytest.mark.usefixtures("warm")
+def test_memory_is_bounded_whatever_the_size(tmp_path: Path) -> None:
+    (tmp_path / "project/ds/img").mkdir(parents=True)
+    (tmp_path / "project/ds/ann").mkdir()
+    image = tmp_path / "project/ds/img/a.tif"
+    pyvips.Image.black(SIDE, SIDE, bands=3).copy(interpretation="srgb").tiffsave(
+        str(image), compression="deflate", tile=True
+    )
+    ring = [[100, 100], [SIDE + 90, 5000], [9000, SIDE - 100]]
+    things = [
+        {"classTitle": "lemon", "geometryType": "bitmap"}
+        | {"bitmap": {"origin": [0, SIDE // 2], "data": bitmap_bytes(tmp_path)}},
+        {"classTitle": "kiwi", "geometryType": "polygon", "points": {"exterior": ring}},
+    ]
+    note = {"size": {"height": SIDE, "width": SIDE}, "objects": things}
+    (tmp_path / "project/ds/ann/a.tif.json").write_bytes(orjson.dumps(note))
+    (tmp_path / "project/meta.json").write_text('{"classes": [{"title": "kiwi"}]}')
+    (tmp_path / "config.json").write_bytes(orjson.dumps(CONFIG))
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", _RUN], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    failures, images, peak = json.loads(done.stdout)
+    assert (failures, images) == ([], 1)
+    assert peak < MOST, f"{peak / 1e6:.0f} MB"
+    folder = tmp_path / "out" / "experiment001" / "ds"
+    assert (folder / "img/a.tif").stat().st_size == image.stat().st_size
+    compare(folder, Plan(SaveMasks.from_json(CONFIG)), orjson.dumps(note))
+
+
+def compare(folder: Path, plan: Plan, note: bytes) -> None:
+    """Look at a few rows, from top to bottom, of masks that are not to be read as a whole."""
+    shapes = plan.parse(note)
+    scratch = Scratch()
+    assert plan.machine_palette
+    assert plan.human_palette
+    machine, human = (
+        pyvips.Image.new_from_file(str(folder / name), access="sequential", fail_on="error")
+        for name in ("masks_machine/a.png", "masks_human/a.png")
+    )
+    assert (machine.width, machine.height) == (SIDE, SIDE)
+    assert (human.width, human.height) == (2 * SIDE + 1, SIDE)
+    readers = pyvips.Region.new(machine), pyvips.Region.new(human)
+    for y in (0, 5001, SIDE // 2 - 1, SIDE // 2, SIDE - 1):
+        labels, _ = plan.label_maps(shapes, scratch, rows=range(y, y + 1))
+        assert labels is not None
+        original = np.zeros((1, SIDE, 3), np.uint8)
+        page = human_page(original, labels, plan.human_palette, scratch)
+        mask = machine_mask(labels, plan.machine_palette, scratch)
+        found = [
+            bytes(reader.fetch(0, y, width, 1))
+            for reader, width in zip(readers, (SIDE, 2 * SIDE + 1), strict=True)
+        ]
+        assert found == [mask.tobytes(), page.tobytes()]
