@@ -18,6 +18,8 @@ class DeadlyItem(Item):
     ----------
     marker
         A file that is made by the first death; with `once` there is no second one.
+    litter
+        A folder in which it leaves an unfinished file, or None.
     by
         The signal, or 0 to exit with code 7.
     """
@@ -25,6 +27,7 @@ class DeadlyItem(Item):
     marker: Path = Path()
     once: bool = False
     by: int = signal.SIGKILL
+    litter: Path | None = None
 
     def __getattribute__(self, name: str) -> Any:
         """Die when a worker asks where the annotation is."""
@@ -33,6 +36,9 @@ class DeadlyItem(Item):
             marker = get(self, "marker")
             if not (get(self, "once") and marker.exists()):
                 marker.touch()
+                if litter := get(self, "litter"):
+                    litter.mkdir(parents=True, exist_ok=True)
+                    (litter / f".savemasks-{os.getpid()}-0.part").touch()
                 if get(self, "by"):
                     os.kill(os.getpid(), get(self, "by"))
                 os._exit(7)

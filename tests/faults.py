@@ -1,6 +1,6 @@
 """Kills runs at random moments, resumes them, and compares with a run that nobody disturbed.
 
-    python tests/faults.py [--kills 200] [--seed 0]
+    python tests/faults.py [--kills 200] [--seed 0] [--fork]
 
 After every kill each file that is in its place must be whole, and each item that the journal calls
 finished must have all of its files. At the end everything must be there, byte by byte.
@@ -11,21 +11,27 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import sysconfig
 import tempfile
 import time
+import traceback
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, sleep
+from typing import Self, TypeAlias
 
 import orjson
 
 from savemasks.demo import CONFIG, write_project
-from savemasks.errors import OutputError
+from savemasks.export import warm_up
 from savemasks.journal import Journal
 from savemasks.lock import HIDDEN, Lock
+from savemasks.painter import Painter
+from savemasks.run import run
+from savemasks.settings import SaveMasks
 
 _ITEMS = 200
 _BAD = (7, 77)
@@ -33,6 +39,9 @@ _BLINK = 0.005
 _WHILE_WRITING = 0.8
 _TIMEOUT = 120
 _WORKERS = 2
+
+
+Run: TypeAlias = "subprocess.Popen[bytes] | Fork"
 
 
 @dataclass
@@ -82,6 +91,57 @@ def start(folder: Path, out: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(  # noqa: S603
         [*command, "--quiet"], cwd=folder, stderr=subprocess.PIPE, process_group=0
     )
+
+
+class Fork:
+    """A run in a copy of this process, which has all kernels: it begins to write at once.
+
+    As far as is needed here it is a `subprocess.Popen`.
+    """
+
+    def __init__(self, folder: Path, out: str) -> None:
+        self.returncode: int | None = None
+        self._errors = folder / "errors.txt"
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.setpgid(0, 0)
+            self._errors.unlink(missing_ok=True)
+            code = 70
+            try:
+                where = folder / "project", folder / out
+                code = int(run(SaveMasks.from_json(CONFIG), [where[0]], where[1]).failed > 0)
+            except BaseException:
+                self._errors.write_text(traceback.format_exc())
+            os._exit(code)
+        with suppress(OSError):
+            os.setpgid(self.pid, self.pid)
+
+    def poll(self) -> int | None:
+        """Return the exit code once it has ended."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def kill(self) -> None:
+        """Kill it."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def communicate(self, timeout: float) -> tuple[bytes, bytes]:
+        """Wait for its end."""
+        end = perf_counter() + timeout
+        while self.poll() is None:
+            assert perf_counter() < end, "a run hangs"
+            sleep(_BLINK)
+        return b"", self._errors.read_bytes() if self._errors.exists() else b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.poll() is None:
+            self.kill()
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -136,7 +196,7 @@ def _workers_of(group: int) -> list[int]:
     return found
 
 
-def kill(child: "subprocess.Popen[bytes]", random_: random.Random) -> str:
+def kill(child: Run, random_: random.Random) -> str:
     """Kill a group, its leader or one of its workers; say which."""
     what = random_.choices(("group", "command", "worker"), (6, 3, 1))[0]
     if what == "worker":
@@ -151,9 +211,7 @@ def kill(child: "subprocess.Popen[bytes]", random_: random.Random) -> str:
     return what if what != "worker" else "group"
 
 
-def _wait_a_moment(
-    child: "subprocess.Popen[bytes]", root: Path, random_: random.Random, duration: float
-) -> None:
+def _wait_a_moment(child: Run, root: Path, random_: random.Random, duration: float) -> None:
     """Wait until any moment of a run or, more often, of the time in which it writes."""
     begun = time.time_ns()
     end = perf_counter() + random_.uniform(0, duration)
@@ -168,13 +226,19 @@ def _wait_a_moment(
         sleep(_BLINK)
 
 
-def torture(folder: Path, kills: int, seed: int) -> Figures:
+def torture(
+    folder: Path,
+    kills: int,
+    seed: int,
+    begin: Callable[[Path, str], Run] = start,
+    tell: Callable[[object], None] = lambda _: None,
+) -> Figures:
     """Kill runs so many times; raises `AssertionError` at the first thing that is not right."""
     random_ = random.Random(seed)  # noqa: S311
     figures = Figures()
     build(folder)
     started = perf_counter()
-    with start(folder, "quiet") as child:
+    with begin(folder, "quiet") as child:
         _, errors = child.communicate(timeout=_TIMEOUT)
     assert child.returncode == 1, errors.decode()
     duration = perf_counter() - started
@@ -184,24 +248,26 @@ def torture(folder: Path, kills: int, seed: int) -> Figures:
     while figures.kills.total() < kills or rows < _ITEMS:
         out = f"out{number}"
         root = folder / out / "experiment001"
-        with start(folder, out) as child:
+        with begin(folder, out) as child:
             if figures.kills.total() < kills:
                 _wait_a_moment(child, root, random_, duration)
                 if child.poll() is None:
                     what = kill(child, random_)
                     figures.kills[what] += 1
-                    if what == "worker":
-                        child.wait(_TIMEOUT)
             _, errors = child.communicate(timeout=_TIMEOUT)
         text = errors.decode()
         assert "Traceback" not in text, text
         rows = inspect(root, expected, figures, rows)
-        if child.returncode >= 0:
-            assert child.returncode == 1, text
+        code = child.poll()
+        assert code is not None
+        if code >= 0:
+            assert code == 1, text
             figures.completed += 1
+            tell(figures)
             found = contents(root)
             assert found.keys() == expected.keys()
-            assert not list(root.rglob(".savemasks-*"))
+            left = [path.name for path in root.rglob(".savemasks-*")]
+            assert not left, f"unfinished: {left}"
             assert rows == _ITEMS - len(_BAD)
             if figures.kills.total() >= kills:
                 return figures
@@ -214,12 +280,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fork", action="store_true", help="threads of a copy of this process")
     options = parser.parse_args()
+    begin: Callable[[Path, str], Run] = start
+    if options.fork:
+        warm_up(Painter(SaveMasks.from_json(CONFIG)))
+        begin = Fork
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            print(torture(Path(folder), options.kills, options.seed))
-        except (AssertionError, OutputError) as error:
-            sys.exit(f"seed {options.seed}: {error}")
+        print(torture(Path(folder), options.kills, options.seed, begin, print))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Project, annotation, same, tree
+from conftest import Project, annotation, names, same, tree
 from deadly import DeadlyItem
 from savemasks.demo import CONFIG
 from savemasks.errors import CrashError, FolderError, SavemasksError
@@ -109,6 +109,17 @@ def test_an_item_whose_process_dies_once_is_tried_again(
     expected = {k: v for k, v in project.expected.items() if k != "meta.json"}
     same(tree(tmp_path / "out"), expected)
     assert len(list(tmp_path.glob("died of *"))) == 4
+
+
+def test_what_a_dead_process_has_not_finished_is_removed(ten: list[Item], tmp_path: Path) -> None:
+    litter = tmp_path / "out/ds/img"
+    items = [deadly(item, tmp_path, once=i == 1, litter=litter) for i, item in enumerate(ten[:2])]
+    litter.mkdir(parents=True)
+    foreign = litter / ".savemasks-1-0.part"  # of another process, which may be alive
+    foreign.touch()
+    outcomes = export(tmp_path / "out", items)
+    assert [outcome.error is None for outcome in outcomes] == [False, True]
+    assert names(litter) == [foreign.name, "1.png"]
 
 
 def test_outcomes_that_are_known_keep_their_place(ten: list[Item], tmp_path: Path) -> None:

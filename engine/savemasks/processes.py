@@ -21,6 +21,7 @@ from .errors import CrashError, OutputError, SavemasksError
 from .jobs import Job, Outcome
 from .lock import hold_as_worker
 from .project import Item
+from .store import remove_unfinished
 
 _AHEAD = 4  # items given to a process, with the one in its hands
 _BLINK = 0.1  # seconds after which a request to stop is seen
@@ -186,6 +187,7 @@ class Processes:
         """Put another process in the place of one that died, and look after its items."""
         member.process.join()
         culprit, *others = member.items
+        remove_unfinished(self._job.root / culprit[1].dataset, member.process.pid or 0)
         if self._suspects and self._suspects[0] == culprit:
             self._suspects.popleft()
             number, item = culprit

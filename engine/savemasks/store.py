@@ -8,7 +8,7 @@ import errno
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -162,6 +162,14 @@ class Store:
     def remove(self, name: str) -> None:
         """Remove a file that was put, if it is there."""
         (self.root / name).unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, process: int) -> None:
+    """Remove what a process that died had not finished in the folders below a data set's."""
+    begin, end = UNFINISHED
+    with suppress(OSError):
+        for path in folder.glob(f"*/{begin}{process}-*{end}"):
+            path.unlink(missing_ok=True)
 
 
 def _write_new(path: str, parts: Iterable[Part], durable: bool) -> Written:
