@@ -105,9 +105,7 @@ class Agenda:
                 wanted = not self._is_finished(record, item)
                 self.skipped += not wanted
             if wanted:
-                if record is not None:
-                    self._remove_outputs(record, item, claims)
-                yield self._unless_in_the_way(item)
+                yield self._make_way(record, item, claims) or item
         if found < known and not self._only_failed:
             self._look_for_lost_items(listing)
 
@@ -119,6 +117,17 @@ class Agenda:
         image = item.image if needs_image(self._settings) else None
         return record.inputs == pack_stamps(_stamp(item.annotation), _stamp(image))
 
+    def _make_way(self, record: Record | None, item: Item, claims: "_Claims") -> Outcome | None:
+        """Remove what an item has become before; return its failure if something is in the way."""
+        try:
+            if record is not None:
+                self._remove_outputs(record, item, claims)
+            if self._has_strangers:
+                self._check_strangers(item)
+        except WriteError as error:
+            return Outcome(item, error=error)
+        return None
+
     def _remove_outputs(self, record: Record, item: Item, claims: "_Claims") -> None:
         """Remove the files of an item that is made anew, but none that is another's now."""
         removed = False
@@ -129,16 +138,13 @@ class Agenda:
         if removed:
             self._journal.forget(item.dataset, record.name)
 
-    def _unless_in_the_way(self, item: Item) -> Item | Outcome:
-        """Pass an item on, or refuse it if it would replace what was there before us."""
-        if self._has_strangers:
-            for name in output_names(item, self._settings):
-                folder = name.rpartition("/")[0]
-                if self._is_strange_folder(folder) or self._journal.is_stranger(name):
-                    problem = "exists and was not made by savemasks; move it away"
-                    error = WriteError(problem, file=f"{self._store.root}/{name}")
-                    return Outcome(item, error=error)
-        return item
+    def _check_strangers(self, item: Item) -> None:
+        """Refuse an item that would replace what was there before us."""
+        for name in output_names(item, self._settings):
+            folder = name.rpartition("/")[0]
+            if self._is_strange_folder(folder) or self._journal.is_stranger(name):
+                problem = "exists and was not made by savemasks; move it away"
+                raise WriteError(problem, file=f"{self._store.root}/{name}")
 
     def _is_strange_folder(self, folder: str) -> bool:
         """Whether a folder, or one that it lies in, is a file or a link that was there before."""

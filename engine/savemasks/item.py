@@ -15,6 +15,7 @@ from .errors import AnnotationError, ImageError, ItemError
 from .images import Original
 from .jobs import Outcome, Stamp, mask_names_of, needs_image
 from .kernels.jit import one_process_at_a_time
+from .parse import MAX_BYTES, too_large
 from .plan import Plan
 from .png import Part
 from .project import Item
@@ -254,6 +255,8 @@ def _read(path: str, failure: type[ItemError], outcome: Outcome) -> bytes:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (the hot path)
             status = os.fstat(file.fileno())
             outcome.inputs[path] = Stamp(status.st_size, status.st_mtime_ns)
+            if failure is AnnotationError and status.st_size > MAX_BYTES:
+                raise failure(too_large(status.st_size), file=path)
             return file.read()
     except OSError as error:
         raise failure(f"cannot be read: {error.strerror}", file=path) from error

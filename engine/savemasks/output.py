@@ -122,6 +122,8 @@ class Output:
         """
         self.root = root
         hidden = root / HIDDEN
+        if hidden.is_symlink():
+            raise OutputError(f"{hidden}: is a link; remove it")
         try:
             hidden.mkdir(parents=True, exist_ok=True)
         except OSError as error:

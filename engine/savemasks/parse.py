@@ -28,6 +28,9 @@ _POINTS_AT_ONCE = 1 << 16  # so that millions of them do not take their memory t
 Annotation = bytes | bytearray | memoryview | str | dict[str, Any]
 """An annotation's JSON, as text or already parsed."""
 
+MAX_BYTES = 1 << 27
+"""Largest annotation. What JSON becomes may take twenty times its memory."""
+
 
 def parse(
     annotation: Annotation,
@@ -86,6 +89,11 @@ def parse(
     return _finish(builder, (height, width), classes, geometries, unsupported)
 
 
+def too_large(size: int) -> str:
+    """Say why an annotation of so many bytes is refused."""
+    return f"has {size} bytes, which is more than the {MAX_BYTES} that are supported"
+
+
 _WRONG_OBJECT = (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError)
 
 
@@ -95,6 +103,8 @@ def _load(annotation: Annotation) -> Any:
     if not isinstance(annotation, bytes | bytearray | memoryview | str):
         name = type(annotation).__name__
         raise TypeError(f"an annotation is JSON (bytes or str), a dict or Shapes, not {name}")
+    if len(annotation) > MAX_BYTES:
+        raise AnnotationError(too_large(len(annotation)))
     try:
         return orjson.loads(annotation)
     except orjson.JSONDecodeError as error:

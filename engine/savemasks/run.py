@@ -27,6 +27,8 @@ from .report import ReportWriter, Summary
 from .settings import SaveMasks
 from .store import Store
 
+_MOST_NAMES = 100  # in one warning
+
 OnError = Literal["skip", "stop"]
 OnProgress = Callable[[int, int, int], None]
 """Called with the number of items done, of those that failed, and of all."""
@@ -212,11 +214,17 @@ def config_warnings(layer: SaveMasks, projects: Sequence[Project]) -> list[str]:
     existing = {title for project in projects for title in project.classes}
     warnings = []
     if absent := sorted(mapped - existing):
-        warnings.append(f"classes of the config that no project has: {', '.join(absent)}")
+        warnings.append(f"classes of the config that no project has: {_listed(absent)}")
     if bare := sorted(existing - mapped):
-        warnings.append(f"classes without a colour, which are not painted: {', '.join(bare)}")
+        warnings.append(f"classes without a colour, which are not painted: {_listed(bare)}")
     if strange := sorted(set(settings.class_priority) - mapped):
-        warnings.append(f"classes in class_priority that have no colour: {', '.join(strange)}")
+        warnings.append(f"classes in class_priority that have no colour: {_listed(strange)}")
     if unknown := layer.unknown_keys():
-        warnings.append(f"keys of the config that have no effect: {', '.join(unknown)}")
+        warnings.append(f"keys of the config that have no effect: {_listed(unknown)}")
     return [printable(warning) for warning in warnings]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Join names; of very many only the first."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -160,8 +160,14 @@ class Store:
             self._folders.add(folder)
 
     def remove(self, name: str) -> None:
-        """Remove a file that was put, if it is there."""
-        (self.root / name).unlink(missing_ok=True)
+        """Remove a file that was put, if it is there. Raises `WriteError`."""
+        target = f"{self.root}/{name}"
+        try:
+            os.unlink(target)  # noqa: PTH108
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            raise WriteError(f"cannot be removed: {error.strerror}", file=target) from error
 
 
 def remove_unfinished(folder: Path, process: int) -> None:
