@@ -26,7 +26,7 @@ from typing import Self, TypeAlias
 import orjson
 
 from savemasks.demo import CONFIG, write_project
-from savemasks.export import warm_up
+from savemasks.item import warm_up
 from savemasks.journal import Journal
 from savemasks.lock import HIDDEN, Lock
 from savemasks.painter import Painter

@@ -202,7 +202,7 @@ def test_a_journal_that_outgrows_the_disk_costs_no_item_and_is_completed_later(
     for i in range(60):
         project.add(f"{i}-{'x' * 200}.png")
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    command = ["run", "config.json", "project", "--out=out"]
+    command = ["run", "config.json", "project", "--out=out", "--quiet"]
     code, _, errors = savemasks(tmp_path, *command, setup=LIMIT.format(60_000))
     assert "journal.sqlite: the journal cannot be used: disk I/O error" in errors
     assert "Traceback" not in errors

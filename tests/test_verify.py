@@ -124,7 +124,7 @@ def test_a_mask_that_was_written_wrongly_shows_when_it_is_decoded(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.add()
-    monkeypatch.setattr("savemasks.export.encode_machine", lambda *_: [b"\x89PNG\r\n\x1a\nno"])
+    monkeypatch.setattr("savemasks.item.encode_machine", lambda *_: [b"\x89PNG\r\n\x1a\nno"])
     run(LAYER, [project.folder], tmp_path / "out")
     found, (message,) = damage(tmp_path / "out/experiment001")
     assert message.startswith("ds/masks_machine/good.png: cannot be decoded: ")
