@@ -42,7 +42,7 @@ def build(folder: Path, items: int) -> None:
 
 
 def _group() -> list[int]:
-    """This process and its children."""
+    """Numbers of our process and its children."""
     own = os.getpid()
     children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
     return [own, *map(int, children)]
@@ -52,9 +52,8 @@ def _state() -> str:
     """Memory and open files of all processes now."""
     memory, files = [], 0
     for process in _group():
-        for line in Path(f"/proc/{process}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                memory.append(int(line.split()[1]) // 1024)
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        memory += [int(line.split()[1]) // 1024 for line in lines if line.startswith("VmRSS")]
         files += len(list(Path(f"/proc/{process}/fd").iterdir()))
     return f"memory {' + '.join(map(str, memory))} MiB, {files} open files"
 
