@@ -173,4 +173,4 @@ def test_ctrl_c_ends_it_as_such(good: Project, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         savemasks.export(good.folder, tmp_path / "out", LAYER, on_progress=interrupt)
     found = [p.name for p in (tmp_path / "out").rglob("*")]
-    assert not any(name.startswith(".savemasks") for name in found)
+    assert not any(name.endswith(".part") for name in found)

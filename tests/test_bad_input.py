@@ -384,5 +384,7 @@ def test_many_failures_at_once_are_all_reported_and_every_good_item_is_there(
     assert (done.report["images"], done.report["failed"]) == (3, len(messages))
     shown = [line for line in done.output.splitlines() if line.startswith("failed: ")]
     assert shown == [f"failed: {message}" for message in errors.values()][:20]
-    assert f"... and {len(messages) - 20} more; see --report" in done.output.splitlines()
+    more = f"... and {len(messages) - 20} more; see "
+    (where,) = [line for line in done.output.splitlines() if line.startswith(more)]
+    assert where.endswith("/out/experiment001/.savemasks/errors.jsonl")
     same(done.tree, good.expected)
