@@ -2,13 +2,14 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz_input import case, feed
 
 
 @given(st.integers(0, 2**32))
+@settings(deadline=None)
 def test_what_nobody_should_write_is_refused_or_painted(seed: int) -> None:
     assert feed(case(seed)) in {"refused", "parsed", "painted"}
 

@@ -157,9 +157,17 @@ def test_an_item_that_needs_more_memory_than_there_is_fails_alone(
     huge = annotation(KIWI, size={"height": 1 << 14, "width": 1 << 14})
     project.add_bad(None, huge, "huge.png")
     (tmp_path / "config.json").write_text(
-        json.dumps(layer(masks_human=False, images=False, gt_machine_color={"kiwi": [1, 2, 3]}))
+        json.dumps(
+            layer(
+                masks_human=False,
+                images=False,
+                gt_machine_color={"kiwi": [1, 2, 3]},
+                strips_above_megapixels=1000,
+            )
+        )
     )
-    command = ["run", "config.json", "project", "--out=out", "--workers=1"]
+    # A budget that lies, for else it would be made in strips.
+    command = ["run", "config.json", "project", "--out=out", "--workers=1", "--memory=100G"]
     code, _, errors = savemasks(
         tmp_path, *command, setup=LITTLE_MEMORY, OPENBLAS_NUM_THREADS="1", NUMBA_NUM_THREADS="1"
     )

@@ -14,7 +14,7 @@ from savemasks import threads
 from savemasks.demo import CONFIG
 from savemasks.errors import AnnotationError, OutputError, WriteError, printable
 from savemasks.jobs import Outcome
-from savemasks.painter import Painter
+from savemasks.plan import Plan
 from savemasks.project import Item
 from savemasks.report import ReportWriter, Summary, explain
 from savemasks.run import run
@@ -155,14 +155,14 @@ def test_an_unexpected_exception_is_reported_with_its_type_and_the_run_goes_on(
     for name in ("a.png", "z.png"):
         project.add(name)
     project.add_bad(picture(), annotation(description="break here"), "bad.png")
-    genuine = Painter.parse
+    genuine = Plan.parse
 
-    def parse(painter: Painter, note: bytes, *more: Any) -> Any:
+    def parse(plan: Plan, note: bytes, *more: Any) -> Any:
         if b"break here" in note:
             raise error
-        return genuine(painter, note, *more)
+        return genuine(plan, note, *more)
 
-    monkeypatch.setattr(Painter, "parse", parse)
+    monkeypatch.setattr(Plan, "parse", parse)
     done = export(project.folder)
     file = str(project.folder / "ds/img/bad.png")
     message = f"{file}: unexpected {type(error).__name__}: boom"
@@ -182,8 +182,8 @@ def test_an_unexpected_exception_names_the_annotation_where_there_is_no_image(
     def parse(*_: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(Painter, "warm_up", lambda *_: None)
-    monkeypatch.setattr(Painter, "parse", parse)
+    monkeypatch.setattr(Plan, "warm_up", lambda *_: None)
+    monkeypatch.setattr(Plan, "parse", parse)
     done = export(project.folder, config=layer(masks_human=False, images=False))
     file = str(project.folder / "ds/ann/bad.png.json")
     error = done.errors["bad.png"]

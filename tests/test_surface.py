@@ -84,7 +84,7 @@ def test_every_public_name_can_be_used_and_is_described() -> None:
 
 def test_the_painters_public_names_are_these() -> None:
     shown = [name for name in dir(savemasks.Painter) if not name.startswith("_")]
-    for_the_line = {"label_maps", "warm_up"}
+    for_the_line = {"by_strip", "label_maps", "order", "warm_up"}
     assert {*shown} - for_the_line == {"human", "instances", "labels", "machine", "parse"}
 
 

@@ -29,7 +29,7 @@ _SECONDS_BETWEEN_COMMITS = 0.2
 _MOST_PENDING = 256
 _TOO_MANY_PENDING = 10_000  # when nothing can be written any more
 _PAGE = 1000  # rows that are read at once
-_CACHE_KIBIBYTES = 16_384
+_CACHE_KIBIBYTES = 4096
 
 _SCHEMA = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
