@@ -12,6 +12,7 @@ import orjson
 import pytest
 import pyvips
 
+from conftest import layer
 from savemasks.color import human_page, machine_mask
 from savemasks.demo import CONFIG
 from savemasks.plan import Plan
@@ -75,8 +76,7 @@ def make(folder: Path, width: int, height: int) -> tuple[Path, bytes]:
     note = orjson.dumps({"size": {"height": height, "width": width}, "objects": things})
     (folder / "project/ds/ann/a.tif.json").write_bytes(note)
     (folder / "project/meta.json").write_text('{"classes": [{"title": "kiwi"}]}')
-    config = {**CONFIG, "settings": {**CONFIG["settings"], "strips_above_megapixels": 1}}
-    (folder / "config.json").write_bytes(orjson.dumps(config))
+    (folder / "config.json").write_text(json.dumps(layer(strips_above_megapixels=1)))
     return image, note
 
 
