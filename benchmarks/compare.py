@@ -43,7 +43,9 @@ def mask_bytes(result: Path) -> dict[str, int]:
 
 
 def _files(folder: Path) -> set[Path]:
-    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    """All files but those in hidden folders, in which a program keeps what is its own."""
+    names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    return {name for name in names if not any(part.startswith(".") for part in name.parts[:-1])}
 
 
 def _compare_pictures(ours: Path, theirs: Path) -> str | None:

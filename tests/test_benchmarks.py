@@ -43,6 +43,14 @@ def test_everything_is_measured(tmp_path: Path) -> None:
     assert "first mask" in found["start"]
 
 
+def test_a_race_is_run_to_its_end(tmp_path: Path) -> None:
+    make(tmp_path, "cells")
+    done = program(tmp_path, "race.py", "cells", "--rounds=1", "--json=race.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("(all results are pixel-equal)") == 2
+    assert json.loads((tmp_path / "race.json").read_bytes())
+
+
 def test_latency_is_measured(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "latency.py"), "--rounds=1", "--seconds=0"]
     done = subprocess.run(  # noqa: S603
