@@ -214,11 +214,11 @@ def _deflate_page(
     pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all originals
     stride = 6 * width + 4
     rows = scratch.take("page rows", (3, -(-(stride + 16) // 8) * 8))
+    sampled = min(_SAMPLED_ROWS, max(_LEAST_ROWS, _SAMPLED_BYTES // (3 * width)))
     choices = []
     for kind in _FILTERS:
         counts = np.zeros(SYMBOLS, np.int64)
         rows[:, :8] = 0
-        sampled = min(_SAMPLED_ROWS, max(_LEAST_ROWS, _SAMPLED_BYTES // (3 * width)))
         page.sample(pixels, kind, max(1, height // sampled), counts, rows)
         choices.append((_bits(counts), kind, counts))
     bits, kind, counts = min(choices, key=lambda choice: choice[0])

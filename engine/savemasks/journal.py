@@ -147,25 +147,12 @@ class Journal:
 
     def put(self, **values: bytes) -> None:
         """Note something about the run as a whole, at once and all of it; raises `OutputError`."""
-        try:
-            self._database.execute("BEGIN")
-            self._database.executemany("REPLACE INTO run VALUES (?, ?)", values.items())
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            raise self._failure(error) from error
+        self._replace("REPLACE INTO run VALUES (?, ?)", values.items())
 
     def add_strangers(self, names: Iterable[str]) -> None:
         """Note files and links that were there before; raises `OutputError`."""
-        try:
-            self._database.execute("BEGIN")
-            self._database.executemany(
-                "REPLACE INTO strangers VALUES (?)", ((os.fsencode(name),) for name in names)
-            )
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            raise self._failure(error) from error
+        rows = ((os.fsencode(name),) for name in names)
+        self._replace("REPLACE INTO strangers VALUES (?)", rows)
 
     def has_strangers(self) -> bool:
         """Whether anything was there before."""
@@ -328,6 +315,16 @@ class Journal:
         try:
             return self._database.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def _replace(self, query: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Write some rows at once and all of them."""
+        try:
+            self._database.execute("BEGIN")
+            self._database.executemany(query, rows)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
             raise self._failure(error) from error
 
     def _roll_back(self) -> None:

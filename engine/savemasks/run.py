@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -116,7 +117,7 @@ def run(
     arguments = arguments_of(layer, opened)
     with (
         ReportWriter(report) as writer,
-        Output(root, arguments, restart=restart, force=force, durable=durable) as output,
+        closing(Output(root, arguments, restart=restart, force=force, durable=durable)) as output,
     ):
         started = perf_counter()
         store = Store(root, link=link, durable=durable)
