@@ -4,6 +4,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,9 +133,6 @@ def check(
     templates = tuple(project.templates for project in opened)
     nowhere = Path(os.devnull)
     job = Job(layer, templates, nowhere, workers=workers, sample=max(1, total // _SAMPLES))
-    crew = hire(job, workers, stop, processes=processes)
-    if on_start:
-        on_start()
 
     def told(outcome: Outcome) -> bool:
         survey.add(outcome)
@@ -142,7 +140,10 @@ def check(
             on_progress(survey.items, survey.failed, total)
         return True
 
-    work(crew, _items(datasets), stop, told=told, record=survey.add)
+    with closing(hire(job, workers, stop, processes=processes)) as crew:
+        if on_start:
+            on_start()
+        work(crew, _items(datasets), stop, told=told, record=survey.add)
     survey.interrupted = stop.is_set()
     return survey
 

@@ -31,7 +31,7 @@ def work(
     told: Callable[[Outcome], bool],
     record: Callable[[Outcome], None],
 ) -> bool:
-    """Have items worked on until there are no more or it is time to stop, and let the crew go.
+    """Have items worked on until there are no more, or it is time to stop and none is in hand.
 
     Parameters
     ----------
@@ -46,15 +46,12 @@ def work(
     """
     stopped = False
     try:
-        try:
-            for outcome in crew.process(items):
-                if not told(outcome):
-                    stopped = True
-                    break
-        except KeyboardInterrupt:
-            stop.set()
-        for outcome in crew.finish():
-            record(outcome)
-    finally:
-        crew.close()
+        for outcome in crew.process(items):
+            if not told(outcome):
+                stopped = True
+                break
+    except KeyboardInterrupt:
+        stop.set()
+    for outcome in crew.finish():
+        record(outcome)
     return stopped

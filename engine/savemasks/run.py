@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -134,31 +134,32 @@ def run(
         templates = tuple(project.templates for project in opened)
         job = Job(layer, templates, root, link, durable, workers, memory)
         crew = None if first is None else hire(job, workers, stop, processes=processes)
-        summary.startup_seconds = perf_counter() - started
-        if on_start:
-            on_start()
+        with closing(crew) if crew else nullcontext():
+            summary.startup_seconds = perf_counter() - started
+            if on_start:
+                on_start()
 
-        def record(outcome: Outcome) -> None:
-            summary.add(outcome)
-            writer.add(outcome)
-            output.add(outcome)
+            def record(outcome: Outcome) -> None:
+                summary.add(outcome)
+                writer.add(outcome)
+                output.add(outcome)
 
-        def told(outcome: Outcome) -> bool:
-            """Record an outcome; whether the run may go on."""
-            record(outcome)
-            if on_progress:
-                done = summary.images + summary.failed
-                on_progress(done, summary.failed, total - agenda.skipped)
-            too_many = most_errors is not None and summary.failed >= most_errors
-            return not too_many and not output.journal.is_stuck
+            def told(outcome: Outcome) -> bool:
+                """Record an outcome; whether the run may go on."""
+                record(outcome)
+                if on_progress:
+                    done = summary.images + summary.failed
+                    on_progress(done, summary.failed, total - agenda.skipped)
+                too_many = most_errors is not None and summary.failed >= most_errors
+                return not too_many and not output.journal.is_stuck
 
-        started = perf_counter()
-        if crew and first:
-            items = chain([first], left)
-            summary.stopped = work(crew, items, stop, told=told, record=record)
+            started = perf_counter()
+            if crew and first:
+                items = chain([first], left)
+                summary.stopped = work(crew, items, stop, told=told, record=record)
+            output.journal.commit()
+            summary.seconds = perf_counter() - started
         summary.interrupted = stop.is_set()
-        output.journal.commit()
-        summary.seconds = perf_counter() - started
         _conclude(summary, agenda, output)
         writer.finish(summary)
     return summary
