@@ -21,6 +21,7 @@ from conftest import (
     picture,
     same,
 )
+from savemasks.item import _contents
 
 NO_IMAGE = "the image of this annotation is missing"
 NO_NOTE = "the annotation is missing: expected ds/ann/bad.png.json"
@@ -310,6 +311,9 @@ def test_a_picture_that_cannot_be_used_costs_one_item(
         ("ann/bad.png.json", None, "img/bad.png", NO_NOTE),
         ("ann/bad.png.json", "folder", "img/bad.png", NO_NOTE),
         ("ann/bad.png.json", "link", "ann/bad.png.json", NO_FILE),
+        ("img/bad.png", "pipe", "img/bad.png", "is not a regular file"),
+        ("ann/bad.png.json", "pipe", "ann/bad.png.json", "is not a regular file"),
+        ("img/bad.png", "device", "img/bad.png", "is not a regular file"),
     ],
 )
 def test_an_item_without_one_of_its_files_is_a_failure(
@@ -328,10 +332,29 @@ def test_an_item_without_one_of_its_files_is_a_failure(
         path.mkdir()
     elif instead == "link":
         path.symlink_to("nowhere")
+    elif instead == "device":
+        path.symlink_to("/dev/zero")
+    elif instead == "pipe":
+        os.mkfifo(path)
     if not human:
         good.expected = good.without("masks_human")
     done = export(good.folder, config=layer(masks_human=human))
     check(done, good, f"ds/{guilty}", message)
+
+
+@pytest.mark.parametrize("said", [0, 1, 4999, 5000, 5001, 100_000])
+def test_a_file_that_changes_its_size_while_it_is_read_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: int
+) -> None:
+    monkeypatch.setattr("savemasks.item._MOST_AT_ONCE", 1000)
+    content = os.urandom(5000)
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    file = os.open(path, os.O_RDONLY)
+    try:
+        assert _contents(file, said) == content
+    finally:
+        os.close(file)
 
 
 # ---------------------------------------------------------------- no failures, and many at once

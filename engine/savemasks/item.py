@@ -1,6 +1,7 @@
 """One item through the line: read, parse, paint, colour, encode, write."""
 
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -170,7 +171,8 @@ def _make(
         with _blaming(item):
             original = opened.original
             if isinstance(original, StreamedOriginal):
-                original = Original(_read(item.image or "", ImageError, outcome))
+                with _opened(item.image or "", ImageError, outcome) as (file, size):
+                    original = Original(_contents(file, size))
             image = original.pixels(scratch)
         watch.lap("decode")
         masks[human_name] = encode_human(image, human_labels, plan.human_palette, scratch)
@@ -229,34 +231,46 @@ def _read_annotation(item: Item, outcome: Outcome) -> bytes:
     if item.annotation is None:
         expected = f"{item.dataset}/ann/{item.name}.json"
         raise AnnotationError(f"the annotation is missing: expected {expected}", file=item.image)
-    return _read(item.annotation, AnnotationError, outcome)
+    with _opened(item.annotation, AnnotationError, outcome) as (file, size):
+        if size > MAX_BYTES:
+            raise AnnotationError(too_large(size), file=item.annotation)
+        return _contents(file, size)
 
 
 def _read_image(item: Item, outcome: Outcome) -> bytes | None:
     """The file of an image, or None if it is large."""
     if item.image is None:
         raise ImageError("the image of this annotation is missing", file=item.annotation)
-    try:
-        status = os.stat(item.image)  # noqa: PTH116
-    except OSError as error:
-        raise ImageError(f"cannot be read: {error.strerror}", file=item.image) from error
-    if status.st_size > _MOST_AT_ONCE:
-        outcome.inputs[item.image] = Stamp(status.st_size, status.st_mtime_ns)
-        return None
-    return _read(item.image, ImageError, outcome)
+    with _opened(item.image, ImageError, outcome) as (file, size):
+        return None if size > _MOST_AT_ONCE else _contents(file, size)
 
 
 def _read_header(item: Item, data: bytes | None) -> Original | StreamedOriginal:
     return StreamedOriginal(item.image or "") if data is None else Original(data)
 
 
-def _read(path: str, failure: type[ItemError], outcome: Outcome) -> bytes:
+@contextmanager
+def _opened(path: str, failure: type[ItemError], outcome: Outcome) -> Iterator[tuple[int, int]]:
+    """Yield a descriptor and the size of a file, whose stamp goes to the outcome."""
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (the hot path)
-            status = os.fstat(file.fileno())
+        # Without waiting for whoever might write to a pipe.
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
+                raise failure("is not a regular file", file=path)
             outcome.inputs[path] = Stamp(status.st_size, status.st_mtime_ns)
-            if failure is AnnotationError and status.st_size > MAX_BYTES:
-                raise failure(too_large(status.st_size), file=path)
-            return file.read()
+            yield file, status.st_size
+        finally:
+            os.close(file)
     except OSError as error:
         raise failure(f"cannot be read: {error.strerror}", file=path) from error
+
+
+def _contents(file: int, size: int) -> bytes:
+    """All bytes of a file; in one call if there are as many as were said."""
+    data = os.read(file, size + 1)
+    if len(data) != size:
+        while more := os.read(file, _MOST_AT_ONCE):
+            data += more
+    return data

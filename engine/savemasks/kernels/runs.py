@@ -35,6 +35,8 @@ _UP = 2  # of PNG's filters
 _MODULUS = 65521
 # Equal pixels in a row, from which a match of the row above is worth while.
 _WORTH = 4
+# So many pixels are compared at once: the first while rows are equal, the last near an edge.
+_CHUNKS = (64, 8)
 
 
 @kernel
@@ -42,7 +44,7 @@ def _equal_run(row: Array, above: Array, first: int) -> int:
     """How many pixels from `first` on equal those above."""
     x = first
     n = row.size
-    for chunk in (256, 32):
+    for chunk in _CHUNKS:
         while x + chunk <= n:
             # Kept to the labels' type at every step, or the vectors would hold an eighth as many.
             different = row.dtype.type(0)
@@ -143,15 +145,18 @@ def tokenize(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
                 first = x
                 equal = 0
                 while x < width and equal < _WORTH:
-                    change = int(table[row[x]]) - int(table[above[x]])
-                    total += change
-                    weighted += (width - x) * change
-                    equal = equal + 1 if row[x] == above[x] else 0
+                    if row[x] == above[x]:
+                        equal += 1
+                    else:
+                        change = int(table[row[x]]) - int(table[above[x]])
+                        total += change
+                        weighted += (width - x) * change
+                        equal = 0
                     x += 1
                 last = x - equal
                 before = int(table[row[first - 1]]) if first else 0
                 count = _add_span(row, table, first, last, before, tokens, count)
-                x = last + _equal_run(row, above, last)
+                x += _equal_run(row, above, x)
                 equal = x - last
                 if equal >= 3:
                     count = _add(tokens, count, _FAR, equal)
