@@ -37,6 +37,7 @@ PAETH = 4
 
 WINDOW = 32768  # how far back deflate reaches
 _CHUNK = 64
+_BLOCK = 128  # bytes whose weighted sum is added up at once: 128 * 255 fits 16 bits
 _MODULUS = 65521  # of Adler-32
 
 
@@ -221,23 +222,38 @@ def _put_right(
 
 
 @kernel
-def _sums(data: Array, first: int, last: int) -> tuple[int, int]:
-    """Sum of bytes first..last (excluded), and that of each times the bytes from it to the end."""
+def _sums(data: Array, size: int) -> tuple[int, int]:
+    """Sum of the first `size` bytes, and that of each times the bytes from it to the end."""
     total = 0
     weighted = 0
-    while first < last:
-        n = min(last - first, 4096)  # as many as 32 bits can add up
-        part = np.uint32(0)
+    first = 0
+    while first + _BLOCK <= size:
+        part = np.uint16(0)
         weighted_part = np.uint32(0)
-        for i in range(n):
-            # Kept to 32 bits at every step, or the vectors would be half as wide.
-            byte = np.uint32(data[np.uint64(first + i)])
-            part = np.uint32(part + byte)
-            weighted_part = np.uint32(weighted_part + np.uint32(np.uint32(n - i) * byte))
-        weighted += n * total + int(weighted_part)
+        for i in range(_BLOCK):
+            # Kept to 16 bits, which a block just needs, or the vectors would be half as wide.
+            byte = np.uint16(data[np.uint64(first + i)])
+            part = np.uint16(part + byte)
+            weighted_part = np.uint32(weighted_part + np.uint16(np.uint16(_BLOCK - i) * byte))
+        weighted += _BLOCK * total + int(weighted_part)
         total += int(part)
-        first += n
+        first += _BLOCK
+    for i in range(first, size):
+        total += int(data[i])
+        weighted += total
     return total, weighted
+
+
+@kernel
+def _sums_within(
+    data: Array, size: int, total: int, weighted: int, first: int, last: int
+) -> tuple[int, int]:
+    """The sums of bytes first..last (excluded), from those of the first `size`: few others."""
+    for begin, end in ((0, first), (last, size)):
+        for i in range(begin, end):
+            total -= int(data[i])
+            weighted -= (size - i) * int(data[i])
+    return total, weighted - (size - last) * total
 
 
 @kernel
@@ -276,12 +292,12 @@ def make_row(
         _mirror(row, n)
         _mix(labels, table, row)
         filter_row(kind, row, above, filtered, 0, 2 * n + 3)
-        total, weighted = _sums(filtered, 0, 2 * n + 4)
+        total, weighted = _sums(filtered, 2 * n + 4)
         return _advance(adler, 2 * n + 4, total, weighted)
     filter_row(kind, row, above, filtered, 0, n + 6)
-    total, weighted = _sums(filtered, 0, n + 7)
+    total, weighted = _sums(filtered, n + 7)
     adler = _advance(adler, n + 7, total, weighted)
-    total, weighted = _sums(filtered, 4, n + 1)
+    total, weighted = _sums_within(filtered, n + 7, total, weighted, 4, n + 1)
     return _advance(adler, n - 3, total, weighted)
 
 
