@@ -147,6 +147,36 @@ def _add_pixels(
 
 
 @kernel
+def _add_grays(
+    tokens: Array, count: int, data: Array, last: int, base: int, nearest: Array, symbols: Array
+) -> int:
+    """As `_add_pixels` for the bytes 1..last (excluded), all of whose pixels are gray."""
+    i = 1
+    while i < last:
+        gray = np.uint64(data[np.uint64(i)])
+        distance = base + i - nearest[gray, 0]
+        nearest[gray, 0] = base + i
+        end = i + 3
+        if distance > _WINDOW:
+            nearest[gray, 1] = int(gray) * 0x010101
+            count = _add_literals(tokens, count, data, i, end)
+            i = end
+            continue
+        if distance < i:
+            limit = min(last, i + 3 * _LONGEST_PIXELS)
+            while end < limit:
+                gray = np.uint64(data[np.uint64(end)])
+                if gray != np.uint64(data[np.uint64(end - distance)]):
+                    break
+                nearest[gray, 0] = base + end
+                end += 3
+        tokens[np.uint64(count)] = _match(end - i, distance, symbols)
+        count += 1
+        i = end
+    return count
+
+
+@kernel
 def _add_right(
     tokens: Array,
     count: int,
@@ -210,7 +240,7 @@ def tokenize(
         )
         base = y * (2 * n + 4)
         count = _add_literals(tokens, count, filtered, 0, 1)
-        count = _add_pixels(tokens, count, filtered, 1, n + 1, base, nearest, symbols)
+        count = _add_grays(tokens, count, filtered, n + 1, base, nearest, symbols)
         count = _add_literals(tokens, count, filtered, n + 1, n + 4)
         if painted or painted_above:
             count = _add_right(
