@@ -173,13 +173,14 @@ def test_of_several_errors_the_same_comes_first() -> None:
 
 GLUED = b'{"size":{"height":10,"width":20},"objects":[%b]}'
 ITEM = orjson.dumps(GOOD[0])
+OTHER = orjson.dumps(GOOD[5])
 ADVERSARIAL = [
     *(GLUED % inner for inner in (
         b"", b" ", b",", ITEM + b",", b"," + ITEM, ITEM + b",," + ITEM, ITEM + b", ," + ITEM,
         ITEM + ITEM, ITEM + b" " + ITEM, ITEM + b",\x01" + ITEM, ITEM + b",\xff" + ITEM,
         ITEM + b"],[" + ITEM, ITEM + b"},{" + ITEM, ITEM + b"]," + ITEM, ITEM + b",]" + ITEM,
-        ITEM + b'],"objects":[' + ITEM, ITEM + b'],"a":[' + ITEM, ITEM + b'],"size":5,"a":[1',
-        ITEM + b'],"\\u006fbjects":[' + ITEM, ITEM + b'],"a\\"objects":[' + ITEM,
+        ITEM + b'],"objects":[' + OTHER, ITEM + b'],"a":[' + ITEM, ITEM + b'],"size":5,"a":[1',
+        ITEM + b'],"\\u006fbjects":[' + OTHER, ITEM + b'],"\\u006fbjects":[', ITEM + b'],"a\\"objects":[' + ITEM,
         ITEM + b',{"a":"' + ITEM, ITEM + b',{"a":"\\"}', ITEM + b',{"a":"\n"},' + ITEM,
         ITEM + b",[" + ITEM, ITEM + b"," + ITEM + b"]", b"[" + ITEM, b"/*" + ITEM + b"*/",
         ITEM + b",NaN", ITEM + b",1e999", b"[" * 1021 + b"]" * 1021, b"[" * 1022 + b"]" * 1022,
@@ -211,7 +212,7 @@ ADVERSARIAL = [
     b'{"size":{"height":10,"width":20},"objects":[],"objects":[' + ITEM + b']}',
     b'{"size":{"height":10,"width":20},"objects":[' + ITEM + b'],"objects":[]}',
     b'{"size":{"height":10,"width":20},"objects":[' + ITEM + b'],"objects":5}',
-    b'{"size":{"height":10,"width":20},"objects":[' + ITEM + b'],"objects":[' + ITEM + b"]}",
+    b'{"size":{"height":10,"width":20},"objects":[' + ITEM + b'],"objects":[' + OTHER + b"]}",
     b'{"size":{"height":10,"width":20},"\\u006fbjects":5,"objects":[' + ITEM + b']}',
     b'{"size":{"height":10,"width":20},"objects":[' + ITEM + b'],"\\u006fbjects":5}',
     b'{"size":{"height":10,"width":20},"\\u006fbjects":[' + ITEM + b']}',

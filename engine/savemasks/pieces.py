@@ -12,7 +12,7 @@ from .kernels.split import split_objects
 LARGE = 1 << 20
 """Bytes from which on an annotation is read in pieces."""
 
-_PIECE = 1 << 18  # what becomes of it is a few megabytes
+_PIECE = 1 << 16  # what becomes of it is a megabyte
 
 
 Text = bytes | bytearray | memoryview | str

@@ -92,9 +92,9 @@ def split_objects(text: Array, size: int, cuts: Array) -> int:
         elif char == _COLON and depth == 1:
             if _has_escape(text, key, key_end):
                 return 0
-            if _is_objects(text, key, key_end):
+            if _is_objects(text, key, key_end):  # the last one counts, as for orjson
                 at = _after_opening(text, at + 1)
-                if count or at < 0:
+                if at < 0:
                     return 0
                 is_inside = True
                 depth = 2
