@@ -115,11 +115,11 @@ def test_everyday_payloads_go_through_the_kernel(colour: int, depth: int, pieces
             np.zeros((1, 2), np.int64),
             np.empty(90, "u1"),
         )
-        levels = np.ones(1, np.int64)
-        assert decode(text, start, 0, levels, 9999, 9999, shape, bits) == (1, DONE, 90)
-        assert decode(text, start, 0, levels, 9999, 9999, shape, bits[:89])[1] != DONE
-        assert decode(text, start, 0, levels, 599, 9999, shape, bits)[1] != DONE
-        assert decode(text, start, 0, levels, 9999, 599, shape, bits)[1] != DONE
+        levels, made = np.ones(1, np.uint8), np.zeros(2, np.int64)
+        assert decode(text, start, 0, levels, 9999, 9999, made, shape, bits) == (1, DONE, 90)
+        assert decode(text, start, 0, levels, 9999, 9999, made, shape, bits[:89])[1] != DONE
+        assert decode(text, start, 0, levels, 599, 9999, made, shape, bits)[1] != DONE
+        assert decode(text, start, 0, levels, 9999, 599, made, shape, bits)[1] != DONE
 
 
 def test_nothing_is_compiled_after_the_warm_up() -> None:

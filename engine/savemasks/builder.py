@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
@@ -39,39 +39,40 @@ class Builder:
         self.geometries: dict[str, int] = {}
         self.unsupported: dict[str, int] = {}
         # The columns of `Shapes`; NumPy will look at their memory, not copy it.
-        self._kind = array("B")
+        self._kind = bytearray()
         self._class_id = array("i")
         self._object_index = array("i")
-        self._area = array("d")
-        self._payload = array("i")
         self._ring = array("q", [0])
         self._vertex = array("q", [0])
         self._xy = array("i")
+        self._areas: dict[int, int] = {}  # by number of the shape, for few have one
+        self._payloads = Payloads()
         self._points: Ring = []  # those that are not in `_xy` yet ...
         self._read = 0  # ... and how many are
-        self._payloads = Payloads()
 
-    def add(self, kind: int, rings: Iterable[Ring], area: float = math.nan) -> None:
-        """Append one shape; `area` if it is not that of the shape itself."""
-        for ring in rings:
-            self._points += ring
-            self._vertex.append(self._read + len(self._points))
-        self._end_shape(kind, -1, area)
-
-    def add_bitmap(self, origin: Any, data: str, threshold: int) -> None:
-        """Append one bitmap; its mask has the pixels that reach a threshold of 8 bits."""
-        self._points.append(origin)
+    def add(self, kind: int, ring: Ring) -> None:
+        """Append a shape of one ring."""
+        self._points += ring
         self._vertex.append(self._read + len(self._points))
-        self._end_shape(BITMAP, len(self._payloads), math.nan)
-        self._payloads.add(data, self.object_index, threshold)
-
-    def _end_shape(self, kind: int, payload: int, area: float) -> None:
+        self._ring.append(len(self._vertex) - 1)
         self._kind.append(kind)
         self._class_id.append(self.class_id)
         self._object_index.append(self.object_index)
-        self._area.append(area)
-        self._payload.append(payload)
-        self._ring.append(len(self._vertex) - 1)
+
+    def add_hole(self, ring: Ring) -> None:
+        """Append one more ring to the last shape."""
+        self._points += ring
+        self._vertex.append(self._read + len(self._points))
+        self._ring[-1] += 1
+
+    def set_area(self, area: int) -> None:
+        """Say how many pixels the last shape counts for."""
+        self._areas[len(self._kind) - 1] = area
+
+    def add_bitmap(self, origin: Any, data: str, threshold: int) -> None:
+        """Append a bitmap; its mask has the pixels that reach a threshold of 8 bits."""
+        self._payloads.add(data, self.object_index, threshold)
+        self.add(BITMAP, [origin])
 
     def read_points(self) -> None:
         """Turn the points since the last call into floored pixels, and forget what they were.
@@ -104,19 +105,25 @@ class Builder:
 
         Raises `AnnotationError` for a bitmap that is damaged.
         """
-        masks = decode_masks(self._payloads, (self.height, self.width))
+        kind = np.frombuffer(self._kind, np.uint8)
+        area = np.frombuffer(array("d", [math.nan]) * len(kind), np.float64)
+        for shape, pixels in self._areas.items():
+            area[shape] = pixels
+        payload = np.frombuffer(array("i", [-1]) * len(kind), np.int32)
+        if len(self._payloads):
+            payload[kind == BITMAP] = np.arange(len(self._payloads))
         return Shapes(
             height=self.height,
             width=self.width,
-            kind=np.frombuffer(self._kind, np.uint8),
+            kind=kind,
             class_id=np.frombuffer(self._class_id, np.int32),
             object_index=np.frombuffer(self._object_index, np.int32),
-            area=np.frombuffer(self._area, np.float64),
+            area=area,
             ring=np.frombuffer(self._ring, np.int64),
             vertex=np.frombuffer(self._vertex, np.int64),
             xy=np.frombuffer(self._xy, np.int32).reshape(-1, 2),
-            payload=np.frombuffer(self._payload, np.int32),
-            masks=masks,
+            payload=payload,
+            masks=decode_masks(self._payloads, (self.height, self.width)),
             geometries=self.geometries,
             unsupported=self.unsupported,
             classes=classes,

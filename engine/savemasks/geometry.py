@@ -63,8 +63,15 @@ def _exterior(item: dict[str, Any]) -> Ring:
     return _rings(item["points"], "points")[0]
 
 
+def _add_polygon(builder: Builder, contours: dict[str, Any], name: str) -> None:
+    exterior, *holes = _rings(contours, name)
+    builder.add(POLYGON, exterior)
+    for hole in holes:
+        builder.add_hole(hole)
+
+
 def _polygon(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
-    builder.add(POLYGON, _rings(item["points"], "points"))
+    _add_polygon(builder, item["points"], "points")
 
 
 def _multipolygon(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
@@ -72,11 +79,11 @@ def _multipolygon(builder: Builder, item: dict[str, Any], _template: _Template) 
     if not isinstance(parts, list) or not parts:
         raise ValueError("has no parts")
     for number, part in enumerate(parts):
-        builder.add(POLYGON, _rings(part, f"parts[{number}]"))
+        _add_polygon(builder, part, f"parts[{number}]")
 
 
 def _rectangle(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
-    builder.add(RECTANGLE, [_two(_exterior(item), "points.exterior")])
+    builder.add(RECTANGLE, _two(_exterior(item), "points.exterior"))
 
 
 def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
@@ -96,7 +103,8 @@ def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: _Template)
         ]
         for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
     ]
-    builder.add(POLYGON, [turned], area=(right - left + 1) * (bottom - top + 1))
+    builder.add(POLYGON, turned)
+    builder.set_area((right - left + 1) * (bottom - top + 1))
 
 
 def _floored(point: Ring) -> tuple[int, int]:
@@ -108,11 +116,11 @@ def _floored(point: Ring) -> tuple[int, int]:
 
 
 def _line(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
-    builder.add(LINE, [_exterior(item)])
+    builder.add(LINE, _exterior(item))
 
 
 def _point(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
-    builder.add(POINT, [_exterior(item)[:1]])
+    builder.add(POINT, _exterior(item)[:1])
 
 
 def _bitmap(
@@ -144,9 +152,9 @@ def _nodes_and_edges(
     places = {name: node["loc"] for name, node in nodes.items() if not node.get("disabled")}
     for source, target in edges:
         if source in places and target in places:
-            builder.add(LINE, [[places[source], places[target]]])
+            builder.add(LINE, [places[source], places[target]])
     for place in places.values():
-        builder.add(POINT, [[place]])
+        builder.add(POINT, [place])
 
 
 def _cuboid(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
@@ -157,7 +165,7 @@ def _cuboid(builder: Builder, item: dict[str, Any], _template: _Template) -> Non
     for face in faces:
         if not face or min(face) < 0:
             raise ValueError(f"face {shown(face)} does not consist of positions in points")
-        builder.add(FACE, [[points[i] for i in face]])
+        builder.add(FACE, [points[i] for i in face])
 
 
 def _two(points: Ring, name: str) -> Ring:

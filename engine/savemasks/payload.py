@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .errors import AnnotationError
 from .kernels.payload import NOT_TAKEN, decode
 from .kernels.scanlines import ALPHA, ANY, LOOKUP, Layout, unpack
-from .shapes import Masks, offsets
+from .shapes import Masks
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG colour type
@@ -72,8 +72,8 @@ class Payloads:
     def __init__(self) -> None:
         self.text = bytearray()
         self.start = array("q", [0])
-        self.thresholds = array("q")
-        self.objects = array("i")
+        self.thresholds = bytearray()
+        self.objects: list[int] = []
 
     def __len__(self) -> int:
         return len(self.objects)
@@ -110,14 +110,15 @@ def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
     limit = 4 * canvas[0] * canvas[1] + _CHUNK_ALLOWANCE
     text = np.frombuffer(payloads.text, np.uint8)
     text_start = np.frombuffer(payloads.start, np.int64)
-    levels = np.frombuffer(payloads.thresholds, np.int64)
+    levels = np.frombuffer(payloads.thresholds, np.uint8)
+    start = np.zeros(count + 1, np.int64)
     shape = np.zeros((count, 2), np.int64)
     room = np.empty(_ROOM, np.uint8)
     packed: list[NDArray[np.uint8]] = []
     done, left = 0, MAX_MASK_PIXELS
     while done < count:
         # Up to the next one that is not for the kernel, or until there is no room.
-        stop, status, used = decode(text, text_start, done, levels, limit, left, shape, room)
+        stop, status, used = decode(text, text_start, done, levels, limit, left, start, shape, room)
         packed.append(room[:used].copy())
         if stop == count:
             break
@@ -134,9 +135,10 @@ def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
                     f"bitmap.data: {error}", object_index=payloads.objects[done]
                 ) from error
             shape[done] = picture.layout[:2]
+            start[done + 1] = start[done] + packed[-1].size
             done += 1
     bits = packed[0] if len(packed) == 1 else np.concatenate(packed)
-    return Masks(offsets(shape[:, 0] * ((shape[:, 1] + 7) // 8)), shape, bits)
+    return Masks(start, shape, bits)
 
 
 def _pack(picture: _Picture, left: int) -> NDArray[np.uint8]:
