@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import zlib
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ def outcome(*texts: str, threshold: int = 1, canvas: tuple[int, int] = (40, 40))
         masks = decode_masks(payloads(*texts, threshold=threshold), canvas)
     except AnnotationError as error:
         return str(error)
+    sizes = [height * (-(-width // 8)) for height, width in masks.shape.tolist()]
+    assert masks.start.tolist() == [*accumulate(sizes, initial=0)]
     return masks.shape.tolist(), masks.bits.tobytes()
 
 

@@ -1,6 +1,7 @@
 """Annotations in pieces: whatever they are, the same comes of them as from reading them whole."""
 
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from savemasks import parse as parse_module
 from savemasks import pieces as pieces_module
 from savemasks.errors import AnnotationError
 from savemasks.parse import Annotation, parse
-from savemasks.pieces import split
+from savemasks.pieces import LARGE, split
 from savemasks.shapes import Shapes
 from test_parse import BAD_OBJECTS, BROKEN, CLASSES, GOOD, SIZE, Json, annotation, vector, vectors
 
@@ -280,3 +281,19 @@ def test_pieces_end_at_commas_between_objects() -> None:
     lengths = [len(text) for text in pieces._texts]
     assert all(length >= least for length in lengths[:-1])
     assert all(length < least + 2 + len(max(map(json.dumps, GOOD), key=len)) for length in lengths)
+
+
+def test_a_large_annotation_takes_few_times_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces_module, "_PIECE", 1 << 16)
+    polygon = vector("polygon", [[1000 + i, 9000 + i] for i in range(100)])
+    content = annotation(*[polygon] * 1000)
+    assert len(content) > LARGE
+    parse(content, CLASSES)  # loads kernels
+    tracemalloc.start()
+    try:
+        shapes = parse(content, CLASSES)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(shapes.xy) == 100_000
+    assert peak < 4 * len(content)  # as a whole, 20 times
