@@ -167,10 +167,10 @@ def above_the_kernels(rounds: int) -> dict[str, Any]:
 
 def _kernels() -> list[tuple[ModuleType, str]]:
     """Where the everyday way calls kernels."""
-    from savemasks import parse  # noqa: PLC0415
+    from savemasks import builder  # noqa: PLC0415
     from savemasks.kernels import paint, runs  # noqa: PLC0415
 
-    return [(parse, "read_points"), (paint, "paint"), (runs, "tokenize"), (runs, "encode")]
+    return [(builder, "read_points"), (paint, "paint"), (runs, "tokenize"), (runs, "encode")]
 
 
 def by_threads(rounds: int) -> list[dict[str, Any]]:

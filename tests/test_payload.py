@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from savemasks.errors import AnnotationError
-from savemasks.payload import decode_masks
+from savemasks.payload import Payloads, decode_masks
 
 Bits = NDArray[np.bool_]
 
@@ -145,9 +145,17 @@ def payload(content: bytes, *, bare: bool = False, level: int = 6) -> str:
     return base64_of(content if bare else zlib.compress(content, level))
 
 
+def payloads(*texts: str, threshold: int = 1, first: int = 0) -> Payloads:
+    """Payloads of the objects from `first` on."""
+    collected = Payloads()
+    for index, text in enumerate(texts, first):
+        collected.add(text, index, threshold)
+    return collected
+
+
 def decoded(*texts: str, canvas: tuple[int, int] = (40, 40)) -> list[Bits]:
     """The masks, after a look at the layout that `shapes.Masks` promises."""
-    masks = decode_masks(texts, range(len(texts)), canvas)
+    masks = decode_masks(payloads(*texts), canvas)
     dtypes = masks.start.dtype.name, masks.shape.dtype.name, masks.bits.dtype.name
     assert dtypes == ("int64", "int64", "uint8")
     out = []
@@ -316,7 +324,7 @@ BAD_PNGS = {
 def refusal(text: str) -> str:
     """What is said about a payload between two good ones."""
     with pytest.raises(AnnotationError) as caught:
-        decode_masks([TEXT, text, TEXT], [3, 11, 12], (100, 100))
+        decode_masks(payloads(TEXT, text, TEXT, first=10), (100, 100))
     start, _, rest = str(caught.value).partition("bitmap.data: ")
     assert start == "object 11: "
     return rest
@@ -391,7 +399,7 @@ def test_a_bomb_is_refused_without_taking_its_memory(text: str, message: str) ->
     tracemalloc.start()
     try:
         with pytest.raises(AnnotationError, match=message) as caught:
-            decode_masks([text], [5], (10, 10))
+            decode_masks(payloads(text, first=5), (10, 10))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import zlib
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from savemasks.kernels.payload import DONE, decode
 from savemasks.painter import Painter
 from savemasks.payload import decode_masks
 from savemasks.settings import SaveMasks
-from test_payload import GRAY, PALETTE, RGBA, Picture, base64_of, payload, pictures, png
+from test_payload import GRAY, PALETTE, RGBA, Picture, base64_of, payload, payloads, pictures, png
 
 Outcome = str | tuple[list[list[int]], bytes]
 
@@ -25,9 +26,11 @@ Outcome = str | tuple[list[list[int]], bytes]
 def outcome(*texts: str, threshold: int = 1, canvas: tuple[int, int] = (40, 40)) -> Outcome:
     """Masks, or the message."""
     try:
-        masks = decode_masks(texts, range(len(texts)), canvas, [threshold] * len(texts))
+        masks = decode_masks(payloads(*texts, threshold=threshold), canvas)
     except AnnotationError as error:
         return str(error)
+    sizes = [height * (-(-width // 8)) for height, width in masks.shape.tolist()]
+    assert masks.start.tolist() == [*accumulate(sizes, initial=0)]
     return masks.shape.tolist(), masks.bits.tobytes()
 
 
@@ -85,7 +88,7 @@ def test_masks_that_leave_no_room_for_others_are_decoded_all() -> None:
     rng = np.random.default_rng(5)
     samples = [np.repeat(rng.integers(0, 2, (200, 1, 1)), 3000, axis=1) for _ in range(12)]
     texts = [payload(png(Picture(each, GRAY, 1))) for each in samples]
-    masks = decode_masks(texts, range(12), (1000, 1000))
+    masks = decode_masks(payloads(*texts), (1000, 1000))
     assert masks.bits.tobytes() == b"".join(
         np.packbits(x[..., 0], axis=1).tobytes() for x in samples
     )
@@ -109,17 +112,17 @@ def test_everyday_payloads_go_through_the_kernel(colour: int, depth: int, pieces
     hidden = b"\0\xff" if colour == PALETTE else None
     picture = Picture(samples, colour, depth, palette, hidden, filters=range(5), pieces=pieces)
     for bare in (False, True):
-        text = np.frombuffer(payload(png(picture), bare=bare).encode(), np.uint8)
+        text = np.frombuffer(bytearray(payload(png(picture), bare=bare).encode()), np.uint8)
         start, shape, bits = (
             np.array([0, text.size]),
             np.zeros((1, 2), np.int64),
             np.empty(90, "u1"),
         )
-        levels = np.ones(1, np.int64)
-        assert decode(text, start, 0, levels, 9999, 9999, shape, bits) == (1, DONE, 90)
-        assert decode(text, start, 0, levels, 9999, 9999, shape, bits[:89])[1] != DONE
-        assert decode(text, start, 0, levels, 599, 9999, shape, bits)[1] != DONE
-        assert decode(text, start, 0, levels, 9999, 599, shape, bits)[1] != DONE
+        levels, made = np.ones(1, np.uint8), np.zeros(2, np.int64)
+        assert decode(text, start, 0, levels, 9999, 9999, made, shape, bits) == (1, DONE, 90)
+        assert decode(text, start, 0, levels, 9999, 9999, made, shape, bits[:89])[1] != DONE
+        assert decode(text, start, 0, levels, 599, 9999, made, shape, bits)[1] != DONE
+        assert decode(text, start, 0, levels, 9999, 599, made, shape, bits)[1] != DONE
 
 
 def test_nothing_is_compiled_after_the_warm_up() -> None:

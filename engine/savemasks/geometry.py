@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from .builder import Builder, Ring
 from .errors import shown
 from .project import ClassTemplate
-from .shapes import BITMAP, COORDINATE_LIMIT, FACE, LINE, POINT, POLYGON, RECTANGLE
+from .shapes import COORDINATE_LIMIT, FACE, LINE, POINT, POLYGON, RECTANGLE
 
-Ring = list[Any]
+_Template = ClassTemplate | None
 
 _FRONT = ("face1-topleft", "face1-topright", "face1-bottomright", "face1-bottomleft")
 _BACK = ("face2-topleft", "face2-topright", "face2-bottomright", "face2-bottomleft")
@@ -24,44 +25,9 @@ _CUBOID_EDGES = (
     *zip(_BACK, (*_BACK[1:], _BACK[0]), strict=True),
     *zip(_FRONT, _BACK, strict=True),
 )
-_NO_TEMPLATE = ClassTemplate(None, ())
 
 
-class Builder:
-    """Collects the shapes of one annotation as lists that will become flat arrays.
-
-    Attributes
-    ----------
-    class_id, object_index
-        Of the object whose shapes are being added.
-    """
-
-    def __init__(self) -> None:
-        self.class_id = self.object_index = -1
-        self.kinds: list[int] = []
-        self.class_ids: list[int] = []
-        self.object_indices: list[int] = []
-        self.areas: list[float] = []
-        self.ring_counts: list[int] = []
-        self.ring_sizes: list[int] = []
-        self.points: Ring = []
-        self.payloads: list[str] = []
-        self.payload_objects: list[int] = []
-        self.thresholds: list[int] = []
-
-    def add(self, kind: int, rings: Sequence[Ring], area: float = math.nan) -> None:
-        """Append one shape; `area` if it is not that of the shape itself."""
-        self.kinds.append(kind)
-        self.class_ids.append(self.class_id)
-        self.object_indices.append(self.object_index)
-        self.areas.append(area)
-        self.ring_counts.append(len(rings))
-        self.ring_sizes += map(len, rings)
-        for ring in rings:
-            self.points += ring
-
-
-def geometry_of(item: dict[str, Any], template: ClassTemplate | None) -> str:
+def geometry_of(item: dict[str, Any], template: _Template) -> str:
     """Name of an object's geometry.
 
     Old annotations do not say it: then it is that of the class, or shows in the object's keys.
@@ -84,42 +50,43 @@ _TELLING_KEYS = (
 )
 
 
-def add_object(
-    builder: Builder, geometry: str, item: dict[str, Any], template: ClassTemplate | None
-) -> None:
-    """Append the shapes of an object whose geometry is in `GEOMETRIES`."""
-    GEOMETRIES[geometry](builder, item, template or _NO_TEMPLATE)
-
-
 def _rings(contours: dict[str, Any], name: str) -> list[Ring]:
     """The exterior and the holes; holes without points are no holes."""
     exterior = contours["exterior"]
     if not isinstance(exterior, list) or not exterior:
         raise ValueError(f"{name}.exterior has no points")
-    return [exterior, *[ring for ring in contours.get("interior") or () if ring]]
+    interior = contours.get("interior")
+    return [exterior, *filter(None, interior)] if interior else [exterior]
 
 
 def _exterior(item: dict[str, Any]) -> Ring:
     return _rings(item["points"], "points")[0]
 
 
-def _polygon(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
-    builder.add(POLYGON, _rings(item["points"], "points"))
+def _add_polygon(builder: Builder, contours: dict[str, Any], name: str) -> None:
+    exterior, *holes = _rings(contours, name)
+    builder.add(POLYGON, exterior)
+    for hole in holes:
+        builder.add_hole(hole)
 
 
-def _multipolygon(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+def _polygon(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    _add_polygon(builder, item["points"], "points")
+
+
+def _multipolygon(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
     parts = item["parts"]
     if not isinstance(parts, list) or not parts:
         raise ValueError("has no parts")
     for number, part in enumerate(parts):
-        builder.add(POLYGON, _rings(part, f"parts[{number}]"))
+        _add_polygon(builder, part, f"parts[{number}]")
 
 
-def _rectangle(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
-    builder.add(RECTANGLE, [_two(_exterior(item), "points.exterior")])
+def _rectangle(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    builder.add(RECTANGLE, _two(_exterior(item), "points.exterior"))
 
 
-def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
     """Four corners, turned about the middle; all of them are whole pixels, before and after."""
     corners = _two(item["points"], "points")
     first, second = map(_floored, corners)
@@ -136,7 +103,8 @@ def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: ClassTempl
         ]
         for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
     ]
-    builder.add(POLYGON, [turned], area=(right - left + 1) * (bottom - top + 1))
+    builder.add(POLYGON, turned)
+    builder.set_area((right - left + 1) * (bottom - top + 1))
 
 
 def _floored(point: Ring) -> tuple[int, int]:
@@ -147,38 +115,33 @@ def _floored(point: Ring) -> tuple[int, int]:
     return math.floor(x), math.floor(y)
 
 
-def _line(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
-    builder.add(LINE, [_exterior(item)])
+def _line(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    builder.add(LINE, _exterior(item))
 
 
-def _point(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
-    builder.add(POINT, [_exterior(item)[:1]])
+def _point(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    builder.add(POINT, _exterior(item)[:1])
 
 
-def _bitmap(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
-    _mask(builder, item, threshold=1)
-
-
-def _alpha_mask(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
-    _mask(builder, item, threshold=128)
-
-
-def _mask(builder: Builder, item: dict[str, Any], threshold: int) -> None:
+def _bitmap(
+    builder: Builder, item: dict[str, Any], _template: _Template, threshold: int = 1
+) -> None:
     bitmap = item["bitmap"]
     data = bitmap["data"]
     if not isinstance(data, str):
         raise ValueError("bitmap.data is not a text")  # noqa: TRY004  (parse names the object)
-    builder.add(BITMAP, [[bitmap["origin"]]])
-    builder.payloads.append(data)
-    builder.payload_objects.append(builder.object_index)
-    builder.thresholds.append(threshold)
+    builder.add_bitmap(bitmap["origin"], data, threshold)
 
 
-def _graph(builder: Builder, item: dict[str, Any], template: ClassTemplate) -> None:
-    _nodes_and_edges(builder, item["nodes"], template.edges)
+def _alpha_mask(builder: Builder, item: dict[str, Any], template: _Template) -> None:
+    _bitmap(builder, item, template, threshold=128)
 
 
-def _cuboid_2d(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+def _graph(builder: Builder, item: dict[str, Any], template: _Template) -> None:
+    _nodes_and_edges(builder, item["nodes"], template.edges if template else ())
+
+
+def _cuboid_2d(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
     _nodes_and_edges(builder, item["vertices"], _CUBOID_EDGES)
 
 
@@ -189,12 +152,12 @@ def _nodes_and_edges(
     places = {name: node["loc"] for name, node in nodes.items() if not node.get("disabled")}
     for source, target in edges:
         if source in places and target in places:
-            builder.add(LINE, [[places[source], places[target]]])
+            builder.add(LINE, [places[source], places[target]])
     for place in places.values():
-        builder.add(POINT, [[place]])
+        builder.add(POINT, [place])
 
 
-def _cuboid(builder: Builder, item: dict[str, Any], _template: ClassTemplate) -> None:
+def _cuboid(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
     """The union of the faces; each is a list of positions in `points`."""
     points, faces = item["points"], item["faces"]
     if not faces:
@@ -202,7 +165,7 @@ def _cuboid(builder: Builder, item: dict[str, Any], _template: ClassTemplate) ->
     for face in faces:
         if not face or min(face) < 0:
             raise ValueError(f"face {shown(face)} does not consist of positions in points")
-        builder.add(FACE, [[points[i] for i in face]])
+        builder.add(FACE, [points[i] for i in face])
 
 
 def _two(points: Ring, name: str) -> Ring:
@@ -211,7 +174,7 @@ def _two(points: Ring, name: str) -> Ring:
     return points
 
 
-GEOMETRIES: dict[str, Callable[[Builder, dict[str, Any], ClassTemplate], None]] = {
+GEOMETRIES: dict[str, Callable[[Builder, dict[str, Any], _Template], None]] = {
     "polygon": _polygon,
     "multipolygon": _multipolygon,
     "rectangle": _rectangle,

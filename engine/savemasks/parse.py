@@ -5,31 +5,27 @@ geometries that this version does not paint are counted apart.
 """
 
 from collections.abc import Callable, Mapping
-from itertools import chain
 from typing import Any
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
+from .builder import Builder
 from .errors import AnnotationError, shown
-from .geometry import GEOMETRIES, Builder, add_object, geometry_of
-from .kernels.points import read_points
-from .payload import decode_masks
+from .geometry import GEOMETRIES, geometry_of
+from .pieces import LARGE, split
 from .project import ClassTemplate
-from .shapes import BITMAP, COORDINATE_LIMIT, Shapes, offsets
+from .shapes import Shapes
 
 MAX_PIXELS = 1 << 40
 """Largest canvas, in pixels: what is larger is a mistake."""
-
-_POINTS_AT_ONCE = 1 << 16  # so that millions of them do not take their memory three times
-
 
 Annotation = bytes | bytearray | memoryview | str | dict[str, Any]
 """An annotation's JSON, as text or already parsed."""
 
 MAX_BYTES = 1 << 27
-"""Largest annotation. What JSON becomes may take twenty times its memory."""
+"""Largest annotation. What JSON becomes may take twenty times its memory: not that of a large
+annotation, which is read in pieces, but that of one object, or of one in which something is wrong.
+"""
 
 
 def parse(
@@ -50,7 +46,8 @@ def parse(
         What the project's meta.json says of its classes: geometries of old annotations, and edges
         of graphs.
     on_size
-        Called with height and width before any object is looked into; may raise.
+        Called with height and width; what it raises comes before anything that is wrong with an
+        object.
 
     Raises
     ------
@@ -59,14 +56,65 @@ def parse(
     TypeError
         If `annotation` is none of these.
     """
-    height, width, objects = _open(annotation)
+    templates = templates or {}
+    builder = _read_pieces(annotation, classes, templates)
+    if builder is None:
+        builder = _read_whole(annotation, classes, templates, on_size)
+    elif on_size:
+        on_size(builder.height, builder.width)
+    return builder.shapes(classes)
+
+
+def _read_whole(
+    annotation: Annotation,
+    classes: Mapping[str, int],
+    templates: Mapping[str, ClassTemplate],
+    on_size: Callable[[int, int], None] | None,
+) -> Builder:
+    height, width, objects = _open(_load(annotation))
     if on_size:
         on_size(height, width)
-    templates = templates or {}
-    geometries: dict[str, int] = {}
-    unsupported: dict[str, int] = {}
-    builder = Builder()
-    for index, item in enumerate(objects):
+    builder = Builder(height, width)
+    _add_objects(builder, objects, 0, classes, templates)
+    builder.read_points()
+    return builder
+
+
+def _read_pieces(
+    annotation: Annotation, classes: Mapping[str, int], templates: Mapping[str, ClassTemplate]
+) -> Builder | None:
+    """Read a large annotation piece by piece; None if it is none, or if anything is wrong with it.
+
+    What is wrong, `_read_whole` says: it alone knows what comes first and in which line it is.
+    """
+    if isinstance(annotation, dict) or not LARGE <= len(annotation) <= MAX_BYTES:
+        return None
+    pieces = split(annotation)
+    if pieces is None:
+        return None
+    try:
+        height, width, _ = _open(orjson.loads(pieces.head))
+        builder = Builder(height, width)
+        count = 0
+        for objects in pieces:
+            _add_objects(builder, objects, count, classes, templates)
+            builder.read_points()
+            count += len(objects)
+    except ValueError:  # that of an object, of orjson or of `Pieces`
+        return None
+    return builder
+
+
+def _add_objects(
+    builder: Builder,
+    objects: list[Any],
+    first: int,
+    classes: Mapping[str, int],
+    templates: Mapping[str, ClassTemplate],
+) -> None:
+    """Add objects to a builder, of which the first one is number `first` in the annotation."""
+    geometries = builder.geometries
+    for index, item in enumerate(objects, first):
         if not isinstance(item, dict):
             raise AnnotationError("is not a JSON object", object_index=index)
         title = item.get("classTitle")
@@ -75,18 +123,18 @@ def parse(
         template = templates.get(title)
         geometry = geometry_of(item, template)
         geometries[geometry] = geometries.get(geometry, 0) + 1
-        if geometry not in GEOMETRIES:
-            unsupported[geometry] = unsupported.get(geometry, 0) + 1
+        add = GEOMETRIES.get(geometry)
+        if add is None:
+            builder.unsupported[geometry] = geometries[geometry]
             continue
         class_id = classes.get(title)
         if class_id is None:
             continue
         builder.class_id, builder.object_index = class_id, index
         try:
-            add_object(builder, geometry, item, template)
+            add(builder, item, template)
         except _WRONG_OBJECT as error:
             raise AnnotationError(_explain(geometry, error), object_index=index) from error
-    return _finish(builder, (height, width), classes, geometries, unsupported)
 
 
 def too_large(size: int) -> str:
@@ -115,9 +163,8 @@ def _load(annotation: Annotation) -> Any:
         raise AnnotationError(f"not valid JSON at {place}: {error.msg}") from error
 
 
-def _open(annotation: Annotation) -> tuple[int, int, list[Any]]:
+def _open(data: Any) -> tuple[int, int, list[Any]]:
     """Height, width and objects of an annotation."""
-    data = _load(annotation)
     size = data.get("size") if isinstance(data, dict) else None
     if not isinstance(size, dict):
         raise AnnotationError('"size" with "height" and "width" is missing')
@@ -148,112 +195,3 @@ def _explain(geometry: str, error: Exception) -> str:
     if isinstance(error, TypeError | AttributeError):
         return f"{geometry} whose points or bitmap have the wrong type"
     return f"{geometry}: {error}"
-
-
-def _finish(
-    builder: Builder,
-    canvas: tuple[int, int],
-    classes: Mapping[str, int],
-    geometries: dict[str, int],
-    unsupported: dict[str, int],
-) -> Shapes:
-    """Turn the collected lists into arrays."""
-    kind = np.array(builder.kinds, np.uint8)
-    ring = offsets(builder.ring_counts)
-    vertex = offsets(builder.ring_sizes)
-    payload = np.full(kind.size, -1, np.int32)
-    if builder.payloads:
-        payload[kind == BITMAP] = np.arange(len(builder.payloads))
-    return Shapes(
-        height=canvas[0],
-        width=canvas[1],
-        kind=kind,
-        class_id=np.array(builder.class_ids, np.int32),
-        object_index=np.array(builder.object_indices, np.int32),
-        area=np.array(builder.areas, np.float64),
-        ring=ring,
-        vertex=vertex,
-        xy=_coordinates(builder, ring, vertex),
-        payload=payload,
-        masks=decode_masks(builder.payloads, builder.payload_objects, canvas, builder.thresholds),
-        geometries=geometries,
-        unsupported=unsupported,
-        classes=classes,
-    )
-
-
-def _coordinates(
-    builder: Builder, ring: NDArray[np.int64], vertex: NDArray[np.int64]
-) -> NDArray[np.int32]:
-    """All points as floored pixels, or an error that names the object of the first bad one."""
-    pixels = np.empty((len(builder.points), 2), np.int32)
-    far: AnnotationError | None = None
-    for first in range(0, len(pixels), _POINTS_AT_ONCE):
-        batch = builder.points[first : first + _POINTS_AT_ONCE]
-        room = pixels[first : first + len(batch)]
-        if _are_everyday(batch, room):
-            continue
-        points = _numbers(batch)
-        if points is None:
-            raise _bad_point(builder, vertex[ring])
-        np.floor(points, out=points)
-        # Written so that NaN counts as too far away.
-        if np.min(points) >= -COORDINATE_LIMIT and np.max(points) <= COORDINATE_LIMIT:
-            room[:] = points
-        else:
-            far = far or _far_point(builder, points, first, vertex[ring])
-    if far:
-        raise far
-    return pixels
-
-
-def _are_everyday(points: list[Any], out: NDArray[np.int32]) -> bool:
-    """Write points as floored pixels, unless some point is unusual or wrong."""
-    try:
-        text = np.frombuffer(orjson.dumps(points), np.uint8)
-    except TypeError:
-        return False
-    return bool(read_points(text, out))
-
-
-def _far_point(
-    builder: Builder, points: NDArray[np.float64], first: int, shape_start: NDArray[np.int64]
-) -> AnnotationError:
-    """The error for the first point that is too far away, or nowhere; `points` begin at `first`."""
-    near = (points >= -COORDINATE_LIMIT) & (points <= COORDINATE_LIMIT)
-    at = first + int(np.flatnonzero(~near.all(axis=1))[0])
-    shape = int(np.searchsorted(shape_start, at, side="right")) - 1
-    # As written, except for whole numbers of hundreds of digits.
-    x, y = (v if abs(v) < 1e20 else float(v) for v in builder.points[at])
-    return AnnotationError(
-        f"point [{x}, {y}] is not within {COORDINATE_LIMIT} pixels of the origin",
-        object_index=builder.object_indices[shape],
-    )
-
-
-def _numbers(points: list[Any]) -> NDArray[np.float64] | None:
-    """(n, 2), or None if some point is not a pair of numbers."""
-    try:
-        if not set(map(len, points)) <= {2}:
-            return None
-        flat = list(chain.from_iterable(points))
-        # Checked by type, for NumPy would read numbers out of texts.
-        if not set(map(type, flat)) <= {int, float}:
-            return None
-        return np.array(flat, np.float64).reshape(-1, 2)
-    except (TypeError, OverflowError):
-        return None
-
-
-def _bad_point(builder: Builder, shape_start: NDArray[np.int64]) -> AnnotationError:
-    """The error for the first shape that has a point which is not a pair of numbers."""
-    for i, kind in enumerate(builder.kinds):
-        points = builder.points[shape_start[i] : shape_start[i + 1]]
-        if _numbers(points) is None:
-            name = "bitmap.origin" if kind == BITMAP else "the object"
-            bad = next(point for point in points if _numbers([point]) is None)
-            return AnnotationError(
-                f"points must be pairs of numbers, as [12, 34.5], but {name} has {shown(bad)}",
-                object_index=builder.object_indices[i],
-            )
-    raise AssertionError("every point belongs to a shape")

@@ -8,7 +8,7 @@ from their headers: nothing is inflated beyond what a mask that fits the canvas 
 
 import binascii
 import struct
-from collections.abc import Sequence
+from array import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .errors import AnnotationError
 from .kernels.payload import NOT_TAKEN, decode
 from .kernels.scanlines import ALPHA, ANY, LOOKUP, Layout, unpack
-from .shapes import Masks, offsets
+from .shapes import Masks
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG colour type
@@ -54,62 +54,91 @@ class _Picture:
     visible: NDArray[np.bool_] | None
 
 
-def decode_masks(
-    data: Sequence[str],
-    objects: Sequence[int],
-    canvas: tuple[int, int],
-    thresholds: Sequence[int] | None = None,
-) -> Masks:
+class Payloads:
+    """The `bitmap.data` of all bitmaps of one annotation, in one text.
+
+    Attributes
+    ----------
+    text
+        UTF-8.
+    start
+        (b + 1,) offsets into it.
+    thresholds
+        (b,), the 8-bit level from which a pixel belongs to each mask.
+    objects
+        (b,), for messages: the object that each belongs to.
+    """
+
+    def __init__(self) -> None:
+        self.text = bytearray()
+        self.start = array("q", [0])
+        self.thresholds = bytearray()
+        self.objects: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def add(self, data: str, object_index: int, threshold: int = 1) -> None:
+        """Append a payload."""
+        self.text += data.encode("utf-8", "surrogatepass")
+        self.start.append(len(self.text))
+        self.thresholds.append(threshold)
+        self.objects.append(object_index)
+
+    def __getitem__(self, i: int) -> str:
+        return self.text[self.start[i] : self.start[i + 1]].decode("utf-8", "surrogatepass")
+
+
+def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
     """Decode the payloads of one annotation.
 
     Parameters
     ----------
-    data
-        The `bitmap.data` of every bitmap.
-    objects
-        For messages: the object that each belongs to.
+    payloads
+        Of every bitmap.
     canvas
         Height and width in pixels; a mask may have no more than four times as many pixels.
-    thresholds
-        The 8-bit level from which a pixel belongs to each mask; 1 for all if not given.
 
     Raises
     ------
     AnnotationError
         Naming the object whose payload is damaged or promises too many pixels.
     """
-    if not data:
+    if not len(payloads):
         return NO_MASKS
+    count = len(payloads)
     limit = 4 * canvas[0] * canvas[1] + _CHUNK_ALLOWANCE
-    levels = np.array(thresholds, np.int64) if thresholds else np.ones(len(data), np.int64)
-    # What is not ASCII becomes question marks, which are not base64 either.
-    text = np.frombuffer("".join(data).encode("ascii", "replace"), np.uint8)
-    text_start = offsets(list(map(len, data)))
-    shape = np.zeros((len(data), 2), np.int64)
+    text = np.frombuffer(payloads.text, np.uint8)
+    text_start = np.frombuffer(payloads.start, np.int64)
+    levels = np.frombuffer(payloads.thresholds, np.uint8)
+    start = np.zeros(count + 1, np.int64)
+    shape = np.zeros((count, 2), np.int64)
     room = np.empty(_ROOM, np.uint8)
     packed: list[NDArray[np.uint8]] = []
     done, left = 0, MAX_MASK_PIXELS
-    while done < len(data):
+    while done < count:
         # Up to the next one that is not for the kernel, or until there is no room.
-        stop, status, used = decode(text, text_start, done, levels, limit, left, shape, room)
+        stop, status, used = decode(text, text_start, done, levels, limit, left, start, shape, room)
         packed.append(room[:used].copy())
-        if stop == len(data):
+        if stop == count:
             break
         left -= int(np.sum(shape[done:stop, 0] * shape[done:stop, 1]))
         done = stop
         if status == NOT_TAKEN:
             try:
-                picture = _read_png(_unwrap(data[done], limit), limit, int(levels[done]))
+                png = _unwrap(payloads[done], limit)
+                picture = _read_png(png, limit, payloads.thresholds[done])
                 left -= picture.layout.height * picture.layout.width
                 packed.append(_pack(picture, left))
             except _BadPayloadError as error:
                 raise AnnotationError(
-                    f"bitmap.data: {error}", object_index=objects[done]
+                    f"bitmap.data: {error}", object_index=payloads.objects[done]
                 ) from error
             shape[done] = picture.layout[:2]
+            start[done + 1] = start[done] + packed[-1].size
             done += 1
     bits = packed[0] if len(packed) == 1 else np.concatenate(packed)
-    return Masks(offsets(shape[:, 0] * ((shape[:, 1] + 7) // 8)), shape, bits)
+    return Masks(start, shape, bits)
 
 
 def _pack(picture: _Picture, left: int) -> NDArray[np.uint8]:

@@ -20,6 +20,7 @@ from .order import paint_order
 from .paint import paint_labels
 from .palette import Palette, human_palette, machine_palette
 from .parse import Annotation, parse
+from .pieces import LARGE
 from .project import ClassTemplate, Meta, read_templates
 from .scratch import Scratch
 from .shapes import Shapes
@@ -110,7 +111,8 @@ class Plan:
     def warm_up(self) -> None:
         """Compile, or load from the cache, every kernel that this layer's everyday items need."""
         with one_process_at_a_time():
-            shapes = self.parse(everyday_annotation(next(iter(self.classes))))
+            # White space makes a large one of it.
+            shapes = self.parse(everyday_annotation(next(iter(self.classes))).ljust(LARGE))
             machine_labels, human_labels = self.label_maps(shapes, Scratch())
             if machine_labels is not None:
                 palette = requested(self.machine_palette, "machine")

@@ -257,11 +257,12 @@ def _decode_one(
 @kernel
 def decode(
     text: Array,
-    start: Array,
+    text_start: Array,
     first: int,
     thresholds: Array,
     limit: int,
     most: int,
+    start: Array,
     shape: Array,
     bits: Array,
 ) -> tuple[int, int, int]:
@@ -269,16 +270,16 @@ def decode(
 
     Parameters
     ----------
-    text, start
+    text, text_start
         (characters,) uint8: all payloads; (b + 1,) int64 offsets.
     thresholds
-        (b,) int64.
+        (b,) uint8.
     limit, most
         Most pixels that a picture may have, and all of them together.
-    shape
-        (b, 2) int64, the result: height and width.
+    start, shape
+        The result, as in `shapes.Masks`: (b + 1,) and (b, 2) int64.
     bits
-        (room,) uint8, the result: masks as in `shapes.Masks`.
+        (room,) uint8, the result: the masks from number `first` on.
 
     Returns
     -------
@@ -298,14 +299,18 @@ def decode(
         new_codes(),
     )
     used = 0
-    for i in range(first, start.size - 1):
+    for i in range(first, text_start.size - 1):
+        threshold = int(np.int64(thresholds[i]))
+        begin, end = text_start[i], text_start[i + 1]
         status, height, width = _decode_one(
-            text, start[i], start[i + 1], thresholds[i], min(limit, most), scratch, bits, used
+            text, begin, end, threshold, min(limit, most), scratch, bits, used
         )
         if status != DONE:
             return i, status, used
         shape[i, 0] = height
         shape[i, 1] = width
-        used += height * ((width + 7) >> 3)
+        size = height * ((width + 7) >> 3)
+        start[i + 1] = start[i] + size
+        used += size
         most -= height * width
-    return start.size - 1, DONE, used
+    return text_start.size - 1, DONE, used
