@@ -21,7 +21,7 @@ from savemasks.demo import CONFIG
 from savemasks.jobs import Outcome, Stamp, output_names
 from savemasks.journal import Journal
 from savemasks.lock import HIDDEN
-from savemasks.project import Item, Project, plan_datasets
+from savemasks.project import Entry, Item, Project, plan_datasets
 from savemasks.settings import SaveMasks
 from savemasks.store import Store, Written
 
@@ -44,19 +44,20 @@ def build(folder: Path, items: int, datasets: int) -> None:
     (folder / "out" / HIDDEN).mkdir(parents=True)
     journal = Journal(folder / "out")
     for dataset in plan_datasets([Project.open(project)]):
-        for number, item in enumerate(dataset.items()):
+        listing = dataset.listing()
+        for number, entry in enumerate(listing):
             if number >= _LEFT:
-                journal.add(_finished(item))
+                journal.add(_finished(listing.item(entry), entry))
     journal.close()
 
 
-def _finished(item: Item) -> Outcome:
+def _finished(item: Item, entry: Entry) -> Outcome:
     inputs = {}
     for path in (item.image, item.annotation):
         if path:
             status = os.stat(path)  # noqa: PTH116
             inputs[path] = Stamp(status.st_size, status.st_mtime_ns)
-    names = output_names(item, LAYER.settings)
+    names = [f"{item.dataset}/{name}" for name in output_names(entry, LAYER.settings)]
     return Outcome(item, inputs=inputs, outputs=dict.fromkeys(names, Written(1234, 5678)))
 
 

@@ -85,7 +85,7 @@ def _annotation(random_: random.Random) -> dict[str, Any]:
     return {"size": {"height": 200, "width": 300}, "objects": objects[: random_.randrange(1, 12)]}
 
 
-def _spoil(node: Any, random_: random.Random) -> None:
+def spoil(node: Any, random_: random.Random) -> None:
     """Change one value somewhere below."""
     while isinstance(node, dict | list) and node:
         keys = list(node) if isinstance(node, dict) else range(len(node))
@@ -105,7 +105,7 @@ def case(seed: int) -> bytes:
     random_ = random.Random(seed)  # noqa: S311
     data = _annotation(random_)
     for _ in range(random_.choice((0, 0, 0, 1, 1, 2, 5))):
-        _spoil(data, random_)
+        spoil(data, random_)
     content = orjson.dumps(data)
     return _turn(content, random_) if random_.random() < 0.1 else content
 

@@ -81,6 +81,28 @@ def test_what_is_finished_is_not_touched_again(project: Project, again: Again, o
     same(tree(out), project.expected)
 
 
+@pytest.mark.parametrize(("kept", "times_listed"), [(3, [1, 1]), (2, [1, 2]), (0, [2, 2])])
+def test_folders_are_listed_once_unless_there_are_too_many_names_to_keep(
+    project: Project, again: Again, monkeypatch: pytest.MonkeyPatch, kept: int, times_listed: Any
+) -> None:
+    for name in ("one/a.png", "one/b.png", "two/a.png"):
+        project.add(name.partition("/")[2], name.partition("/")[0])
+    again()
+    seen: list[str] = []
+    genuine = os.scandir
+
+    def scandir(path: Any = ".") -> Any:
+        seen.append(str(path))
+        return genuine(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr("savemasks.agenda._MOST_KEPT", kept)
+    assert done(again()) == (0, 0, 3, 0)
+    for part in ("img", "ann"):
+        listed = [seen.count(f"{project.folder}/{name}/{part}") for name in ("one", "two")]
+        assert listed == times_listed
+
+
 def test_a_run_that_stopped_is_completed(project: Project, again: Again, out: Path) -> None:
     for i in range(40):
         project.add(f"{i:02}.png")
@@ -487,9 +509,9 @@ def test_the_plan_knows_the_names_that_the_export_uses(
     again(config)
     (dataset,) = OpenedProject.open(project.folder).datasets()
     planned = [
-        name
-        for item in dataset.items()
-        for name in output_names(item, SaveMasks.from_json(config).settings)
+        f"ds/{name}"
+        for entry in dataset.listing()
+        for name in output_names(entry, SaveMasks.from_json(config).settings)
     ]
     assert sorted([*planned, "meta.json"]) == sorted(files(out))
 

@@ -279,14 +279,14 @@ def test_a_folder_that_cannot_be_listed_counts_for_progress_and_can_stop_the_run
     project.add_bad(picture(), annotation(), dataset="closed")
     project.add("a.png")
     project.add("b.png")
-    genuine = Dataset.names
+    genuine = Dataset.listing
 
     def listed(dataset: Dataset) -> Any:
         if dataset.output == "closed":
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "closed")
         return genuine(dataset)
 
-    monkeypatch.setattr(Dataset, "names", listed)
+    monkeypatch.setattr(Dataset, "listing", listed)
     told: list[tuple[int, int, int]] = []
     summary = run(
         LAYER, [project.folder], tmp_path / "out", on_progress=lambda *numbers: told.append(numbers)

@@ -3,11 +3,15 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import pyvips
 from click.testing import CliRunner, Result
 
 from conftest import KIWI, Project, annotation, files, layer, names, picture, same, tree
@@ -129,6 +133,61 @@ def test_a_mask_that_was_written_wrongly_shows_when_it_is_decoded(
     found, (message,) = damage(tmp_path / "out/experiment001")
     assert message.startswith("ds/masks_machine/good.png: cannot be decoded: ")
     assert found.damaged == 1
+
+
+@pytest.mark.parametrize("place", PLACES[2:])
+def test_files_of_many_pieces_are_verified_alike(
+    out: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr("savemasks.verify._PIECE", 11)
+    assert damage(out) == (Verified(items=3, files=13), [])
+    turn(out / place)
+    assert damage(out)[1] == [f"{place}: has other contents than were written"]
+
+
+@pytest.mark.parametrize("piece", [11, 1 << 20])
+def test_a_mask_that_was_written_in_part_shows_when_it_is_decoded(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    project.add()
+    monkeypatch.setattr("savemasks.item.encode_machine", lambda *_: [picture()[:-50]])
+    run(LAYER, [project.folder], tmp_path / "out")
+    monkeypatch.setattr("savemasks.verify._PIECE", piece)
+    _, (message,) = damage(tmp_path / "out/experiment001")
+    assert message.startswith("ds/masks_machine/good.png: cannot be decoded: ")
+
+
+VERIFY = """
+import json, re, sys
+from pathlib import Path
+from savemasks.verify import verify
+def peak():
+    return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
+peaks = []
+for folder in sys.argv[1:]:
+    found = verify(Path(folder), workers=2)
+    assert (found.files, found.damaged) == (5, 0)
+    peaks.append(peak())
+print(json.dumps(peaks))
+"""
+
+
+def test_a_large_mask_takes_little_memory(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.add()
+    noise = np.random.default_rng(0).integers(0, 256, (8000, 8000), np.uint8)
+    png = pyvips.Image.new_from_array(noise).pngsave_buffer(compression=0)
+    outs = [tmp_path / "small", tmp_path / "large"]
+    run(LAYER, [project.folder], outs[0])
+    monkeypatch.setattr("savemasks.item.encode_machine", lambda *_: [png])
+    run(LAYER, [project.folder], outs[1])
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", VERIFY, *outs], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    small, large = json.loads(done.stdout)
+    assert large - small < 32 << 20 < len(png)
 
 
 def test_failed_items_are_no_damage_but_mentioned(project: Project, tmp_path: Path) -> None:

@@ -4,18 +4,21 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
 
 import orjson
 
 from .errors import FolderError, WriteError, printable
 from .jobs import Outcome, Stamp, needs_image, output_names
 from .journal import Journal, Record, pack_names, pack_stamps
-from .project import Dataset, Item, Listing
+from .project import Dataset, Entry, Item, Listing
 from .report import describe
 from .settings import Settings
 from .store import Store
 
 _NAMED_VANISHED = 3
+_MOST_KEPT = 1 << 20  # names of items, of about a hundred bytes each
 _FOLDER = b""  # the name under which a data set is noted that could not be listed
 
 
@@ -47,15 +50,30 @@ class Agenda:
         self.vanished_names: list[str] = []
         self._datasets, self._journal, self._settings = datasets, journal, settings
         self._store, self._stop, self._only_failed = store, stop, only_failed
+        self._needs_image = needs_image(settings)
         self._has_strangers = journal.has_strangers()
         self._strange_folders: dict[str, bool] = {}
+        self._listings: dict[str, Listing] = {}
+        self._kept = 0
         journal.expect(dataset.output for dataset in datasets)
 
     def total(self) -> int:
         """How many items there are, done or not."""
         if self._only_failed:
             return self._journal.count(failed=True)
-        return sum(dataset.count() for dataset in self._datasets)
+        return sum(map(self._count, self._datasets))
+
+    def _count(self, dataset: Dataset) -> int:
+        """How many items a data set has; up to a bound, its names are kept until its turn comes."""
+        try:
+            listing = dataset.listing()
+        except OSError:
+            return 1  # its turn will be one failure
+        count = len(listing.names)
+        if self._kept + count <= _MOST_KEPT:
+            self._kept += count
+            self._listings[dataset.output] = listing
+        return count
 
     def left(self) -> Iterator[Item | Outcome]:
         """All items that are not finished; one whose fate is sure comes as its outcome.
@@ -65,7 +83,7 @@ class Agenda:
         """
         for dataset in self._datasets:
             try:
-                listing = dataset.listing()
+                listing = self._listings.pop(dataset.output, None) or dataset.listing()
             except OSError as error:
                 yield self._unlisted(dataset, error)
                 continue
@@ -92,38 +110,48 @@ class Agenda:
         everything = not self._only_failed or was_unlisted
         claims = _Claims(listing)
         found = 0
-        for item in listing:
-            if self._stop.is_set():
-                return
-            record = records.at(os.fsencode(item.name)) if known else None
-            found += record is not None
-            if record is None:
-                wanted = everything
-            elif self._only_failed and not was_unlisted:
-                wanted = record.error is not None
-            else:
-                wanted = not self._is_finished(record, item)
-                self.skipped += not wanted
-            if wanted:
-                yield self._make_way(record, item, claims) or item
+        with (
+            closing(_Folder(dataset.folder / "img")) as images,
+            closing(_Folder(dataset.folder / "ann")) as annotations,
+        ):
+            for entry in listing:
+                if self._stop.is_set():
+                    return
+                record = records.at(os.fsencode(entry.name)) if known else None
+                found += record is not None
+                if record is None:
+                    wanted = everything
+                elif self._only_failed and not was_unlisted:
+                    wanted = record.error is not None
+                else:
+                    wanted = not self._is_finished(record, entry, images, annotations)
+                    self.skipped += not wanted
+                if wanted:
+                    item = listing.item(entry)
+                    yield self._make_way(record, item, entry, claims) or item
         if found < known and not self._only_failed:
             self._look_for_lost_items(listing)
 
-    def _is_finished(self, record: Record, item: Item) -> bool:
+    def _is_finished(
+        self, record: Record, entry: Entry, images: "_Folder", annotations: "_Folder"
+    ) -> bool:
         if record.error is not None or record.generation != self._journal.generation:
             return False
-        if record.outputs != pack_names(output_names(item, self._settings), item.dataset):
+        if record.outputs != pack_names(output_names(entry, self._settings)):
             return False
-        image = item.image if needs_image(self._settings) else None
-        return record.inputs == pack_stamps(_stamp(item.annotation), _stamp(image))
+        annotation = annotations.stamp(entry.annotation)
+        image = images.stamp(entry.name if entry.has_image and self._needs_image else None)
+        return record.inputs == pack_stamps(annotation, image)
 
-    def _make_way(self, record: Record | None, item: Item, claims: "_Claims") -> Outcome | None:
+    def _make_way(
+        self, record: Record | None, item: Item, entry: Entry, claims: "_Claims"
+    ) -> Outcome | None:
         """Remove what an item has become before; return its failure if something is in the way."""
         try:
             if record is not None:
                 self._remove_outputs(record, item, claims)
             if self._has_strangers:
-                self._check_strangers(item)
+                self._check_strangers(item, entry)
         except WriteError as error:
             return Outcome(item, error=error)
         return None
@@ -138,9 +166,10 @@ class Agenda:
         if removed:
             self._journal.forget(item.dataset, record.name)
 
-    def _check_strangers(self, item: Item) -> None:
+    def _check_strangers(self, item: Item, entry: Entry) -> None:
         """Refuse an item that would replace what was there before us."""
-        for name in output_names(item, self._settings):
+        for file in output_names(entry, self._settings):
+            name = f"{item.dataset}/{file}"
             folder = name.rpartition("/")[0]
             if self._is_strange_folder(folder) or self._journal.is_stranger(name):
                 problem = "exists and was not made by savemasks; move it away"
@@ -158,9 +187,9 @@ class Agenda:
         return known
 
     def _look_for_lost_items(self, listing: Listing) -> None:
-        names = {name for name, _, _ in listing.pairs}
+        names = set(listing.names)
         dataset = listing.dataset.output
-        masks = set(listing.masks)
+        masks = {entry.mask_name for entry in listing}
         for record in self._journal.records(dataset):
             name = os.fsdecode(record.name)
             if name in names or record.name == _FOLDER:
@@ -228,13 +257,13 @@ class _Claims:
             if file == f"{item.name}.json":
                 return False
             if self._annotations is None:
-                self._annotations = Counter(a for _, _, a in self._listing.pairs if a)
+                self._annotations = Counter(e.annotation for e in self._listing if e.annotation)
             own = (item.annotation or "").rpartition("/")[2] == file
             return self._annotations[file] > own
         if folder == "img" or file == item.mask_name:
             return False
         if self._masks is None:
-            self._masks = set(self._listing.masks)
+            self._masks = {entry.mask_name for entry in self._listing}
         return file in self._masks
 
 
@@ -246,11 +275,25 @@ def _mask_of(record: Record) -> str | None:
     return None
 
 
-def _stamp(path: str | None) -> Stamp | None:
-    if path is None:
-        return None
-    try:
-        status = os.stat(path)  # noqa: PTH116  (a million of them)
-    except OSError:
-        return None
-    return Stamp(status.st_size, status.st_mtime_ns)
+class _Folder:
+    """A folder whose files are looked at, which takes less time than by their paths."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._handle = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            self._handle = -1  # nothing is found in it
+
+    def stamp(self, name: str | None) -> Stamp | None:
+        """Return what tells whether a file has changed, or None if there is none."""
+        if name is None:
+            return None
+        try:
+            status = os.stat(name, dir_fd=self._handle)
+        except OSError:
+            return None
+        return Stamp(status.st_size, status.st_mtime_ns)
+
+    def close(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)

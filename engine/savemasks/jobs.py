@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from .project import ClassTemplate, Item
+from .project import ClassTemplate, Entry, Item
 from .settings import SaveMasks, Settings
 from .store import Written
 
@@ -94,22 +94,27 @@ def needs_image(settings: Settings) -> bool:
 
 def mask_names_of(item: Item, settings: Settings) -> tuple[str, str]:
     """Names of an item's machine and human mask, whether they are requested or not."""
-    name = item.mask_name
-    if settings.format == "tiff":
-        name = name.removesuffix(".png") + ".tif"
+    name = _mask_file(item.mask_name, settings)
     return f"{item.dataset}/masks_machine/{name}", f"{item.dataset}/masks_human/{name}"
 
 
-def output_names(item: Item, settings: Settings) -> list[str]:
-    """Names of the files that an item becomes, in the order in which they are written."""
+def output_names(entry: Entry, settings: Settings) -> list[str]:
+    """Names of the files that an item becomes, in the order in which they are written.
+
+    They are those below its data set's folder.
+    """
     names = []
-    machine, human = mask_names_of(item, settings)
+    mask = _mask_file(entry.mask_name, settings)
     if settings.masks_machine:
-        names.append(machine)
+        names.append(f"masks_machine/{mask}")
     if settings.masks_human:
-        names.append(human)
+        names.append(f"masks_human/{mask}")
     if settings.images:
-        names.append(f"{item.dataset}/img/{item.name}")
-    if settings.annotations and item.annotation is not None:
-        names.append(f"{item.dataset}/ann/{item.annotation.rpartition('/')[2]}")
+        names.append(f"img/{entry.name}")
+    if settings.annotations and entry.annotation is not None:
+        names.append(f"ann/{entry.annotation}")
     return names
+
+
+def _mask_file(name: str, settings: Settings) -> str:
+    return name.removesuffix(".png") + ".tif" if settings.format == "tiff" else name

@@ -87,10 +87,9 @@ def pack_stamps(annotation: Stamp | None, image: Stamp | None) -> bytes:
     return _STAMPS.pack(*(annotation or _NO_STAMP), *(image or _NO_STAMP))
 
 
-def pack_names(names: Iterable[str], dataset: str) -> bytes:
-    """Names of outputs, as a record has them."""
-    skipped = len(dataset) + 1
-    return os.fsencode("\0".join(name[skipped:] for name in names))
+def pack_names(names: Iterable[str]) -> bytes:
+    """Names of files below their data set's folder, as a record has them."""
+    return os.fsencode("\0".join(names))
 
 
 class Journal:
@@ -218,7 +217,8 @@ class Journal:
             row = (None, None, None, error)
         else:
             stamps = [path and outcome.inputs.get(path) for path in (item.annotation, item.image)]
-            names = pack_names(outcome.outputs, item.dataset)
+            skipped = len(item.dataset) + 1
+            names = pack_names(name[skipped:] for name in outcome.outputs)
             sums = b"".join(_SUM.pack(*written) for written in outcome.outputs.values())
             row = (pack_stamps(*(s or None for s in stamps)), names, sums, None)
             if self._durable:

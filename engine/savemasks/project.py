@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -63,6 +63,27 @@ class Item:
     project: int = 0
 
 
+class Entry(NamedTuple):
+    """What a data set's folders hold of one item.
+
+    Attributes
+    ----------
+    name
+        The image's file name, or what it would be.
+    has_image
+        Whether there is an image.
+    annotation
+        The annotation's file name, or None if there is none.
+    mask_name
+        File name of the masks.
+    """
+
+    name: str
+    has_image: bool
+    annotation: str | None
+    mask_name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """A folder with `img` and `ann`; `output` is its place below the output folder."""
@@ -71,61 +92,68 @@ class Dataset:
     output: str
     project: int = 0
 
-    def names(self) -> tuple[list[str], set[str]]:
-        """Return the sorted names of images and the set of annotations; may raise OSError."""
-        images = sorted(n for n in _files(self.folder / "img") if not _is_hidden(n))
-        annotations = {
-            n for n in _files(self.folder / "ann") if n.endswith(".json") and not _is_hidden(n)
-        }
-        return images, annotations
-
     def count(self) -> int:
         """How many items there are; a folder that cannot be read will be one failure."""
         try:
-            images, annotations = self.names()
+            return len(self.listing().names)
         except OSError:
             return 1
-        return len(_pair(images, annotations))
 
     def items(self) -> Iterator[Item]:
         """All items by name: images with or without annotation, and annotations without image."""
-        return iter(self.listing())
+        listing = self.listing()
+        return map(listing.item, listing)
 
     def listing(self) -> "Listing":
         """All that the folder holds now; may raise OSError."""
-        pairs = _pair(*self.names())
-        return Listing(self, pairs, mask_names([name for name, _, _ in pairs]))
+        images = sorted(_files(self.folder / "img"))
+        annotations = {name for name in _files(self.folder / "ann") if name.endswith(".json")}
+        names, flags = _pair(images, annotations)
+        _flag_whole_names(names, flags)
+        return Listing(self, names, flags)
+
+
+_IMAGE, _ANNOTATION, _OLD_ANNOTATION, _WHOLE_NAME = 1, 2, 4, 8
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The names of one data set at one moment, by which items are made when they are wanted.
+    """The items of one data set at one moment, by name, in about a hundred bytes each.
 
     Attributes
     ----------
-    pairs
-        Name, whether there is an image, and the annotation's file name, by name.
-    masks
-        The file names of their masks.
+    names
+        Names of the items.
+    flags
+        Of each, what there is: an image, an annotation called after the whole name or, as in older
+        projects, after the name without its extension; and whether masks keep the whole name.
     """
 
     dataset: Dataset
-    pairs: list[tuple[str, bool, str | None]]
-    masks: list[str]
+    names: list[str]
+    flags: bytearray
 
-    def __iter__(self) -> Iterator[Item]:
-        dataset = self.dataset
-        image_folder = os.path.join(dataset.folder, "img", "")  # noqa: PTH118
-        annotation_folder = os.path.join(dataset.folder, "ann", "")  # noqa: PTH118
-        for (name, has_image, annotation), mask in zip(self.pairs, self.masks, strict=True):
-            yield Item(
-                dataset=dataset.output,
-                name=name,
-                image=image_folder + name if has_image else None,
-                annotation=annotation and annotation_folder + annotation,
-                mask_name=mask,
-                project=dataset.project,
-            )
+    def __iter__(self) -> Iterator[Entry]:
+        for name, flags in zip(self.names, self.flags, strict=True):
+            annotation = None
+            if flags & _ANNOTATION:
+                annotation = name + ".json"
+            elif flags & _OLD_ANNOTATION:
+                annotation = _stem(name) + ".json"
+            mask = (name if flags & _WHOLE_NAME else _stem(name)) + ".png"
+            yield Entry(name, bool(flags & _IMAGE), annotation, mask)
+
+    def item(self, entry: Entry) -> Item:
+        """An item with the paths of its files."""
+        folder = self.dataset.folder
+        return Item(
+            dataset=self.dataset.output,
+            name=entry.name,
+            image=f"{folder}/img/{entry.name}" if entry.has_image else None,
+            annotation=entry.annotation and f"{folder}/ann/{entry.annotation}",
+            mask_name=entry.mask_name,
+            project=self.dataset.project,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,20 +352,27 @@ def mask_names(images: Sequence[str]) -> list[str]:
     Where that is not unique the whole image name is kept: a.jpg and a.png give a.jpg.png and
     a.png.png. A name that then meets another one's is kept whole as well, until all differ.
     """
-    names = [os.path.splitext(image)[0] + ".png" for image in images]  # noqa: PTH122
-    while True:
+    names = [_stem(image) + ".png" for image in images]
+    while len(set(names)) < len(names):
         counts = Counter(names)
-        if len(counts) == len(names):
-            return names
         names = [
             image + ".png" if counts[name] > 1 else name
             for image, name in zip(images, names, strict=True)
         ]
+    return names
 
 
-def _is_hidden(name: str) -> bool:
-    """Whether a file system's or desktop's own file, as .DS_Store or ._IMG_1.jpeg."""
-    return name.startswith(".") and not name.startswith("..")
+def _flag_whole_names(names: Sequence[str], flags: bytearray) -> None:
+    """Flag the items whose masks keep the whole name."""
+    for i, (name, mask) in enumerate(zip(names, mask_names(names), strict=True)):
+        if mask == name + ".png":
+            flags[i] |= _WHOLE_NAME
+
+
+def _stem(name: str) -> str:
+    """A file name without its extension, by the rules of `os.path.splitext`."""
+    stem = name.rpartition(".")[0]
+    return stem if stem.strip(".") else name
 
 
 def _is_folder(path: Path) -> bool:
@@ -348,26 +383,43 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _files(folder: Path) -> Iterator[str]:
-    """Names of the files in a folder; none if there is no such folder."""
+def _files(folder: Path) -> list[str]:
+    """Names of the files in a folder; none if there is no such folder.
+
+    Those are left out that begin with a dot, but not with two: they are a file system's or a
+    desktop's own, as .DS_Store or ._IMG_1.jpeg.
+    """
     try:
         entries = os.scandir(folder)
     except FileNotFoundError:
-        return
+        return []
     with entries:
-        for entry in entries:
-            if not entry.is_dir():
-                yield entry.name
+        return [
+            entry.name
+            for entry in entries
+            if (entry.name[0] != "." or entry.name[:2] == "..") and not entry.is_dir()
+        ]
 
 
-def _pair(images: list[str], annotations: set[str]) -> list[tuple[str, bool, str | None]]:
-    """Name, whether there is an image, and the annotation's file name, by name."""
-    pairs: list[tuple[str, bool, str | None]] = []
-    used = set()
-    for name in images:
-        stem = os.path.splitext(name)[0]  # noqa: PTH122
-        found = next((a for a in (f"{name}.json", f"{stem}.json") if a in annotations), None)
-        used.add(found)
-        pairs.append((name, True, found))
-    pairs += [(a.removesuffix(".json"), False, a) for a in annotations - used]
-    return sorted(pairs)
+def _pair(images: list[str], annotations: set[str]) -> tuple[list[str], bytearray]:
+    """Names of all items, sorted, and flags of what there is; uses up the annotations."""
+    flags = bytearray(len(images))
+    for i, name in enumerate(images):
+        if name + ".json" in annotations:
+            flags[i] = _IMAGE | _ANNOTATION
+        elif _stem(name) + ".json" in annotations:
+            flags[i] = _IMAGE | _OLD_ANNOTATION
+        else:
+            flags[i] = _IMAGE
+    # An annotation of the old kind may be that of several images, so none is taken out before.
+    for name, found in zip(images, flags, strict=True):
+        if found & _ANNOTATION:
+            annotations.discard(name + ".json")
+        elif found & _OLD_ANNOTATION:
+            annotations.discard(_stem(name) + ".json")
+    if not annotations:
+        return images, flags
+    names = images + [annotation.removesuffix(".json") for annotation in annotations]
+    flags += bytes([_ANNOTATION]) * len(annotations)
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return [names[i] for i in order], bytearray(flags[i] for i in order)

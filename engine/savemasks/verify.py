@@ -16,7 +16,7 @@ from .journal import Journal, Record
 from .output import find_output, locked_journal, meta_written
 from .store import Written
 
-_STEP = 1 << 20
+_PIECE = 1 << 20  # bytes that are read at once
 _AHEAD = 16  # files per thread that are under way
 
 
@@ -133,35 +133,39 @@ def _take(
 
 
 def _find_damage(path: str, written: Written, *, is_mask: bool) -> str | None:
-    """Say what is wrong with a file, or None."""
+    """Say what is wrong with a file, or None; a piece of it is in memory at a time."""
     size = checksum = 0
-    content = bytearray()
+    piece = b""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            while step := file.read(_STEP):
-                size += len(step)
-                checksum = isal_zlib.crc32(step, checksum)
-                if is_mask:
-                    content += step
-                if size > written.size:
-                    break
+            while size <= written.size and (read := file.read(_PIECE)):
+                piece = read
+                size += len(piece)
+                checksum = isal_zlib.crc32(piece, checksum)
+            if size != written.size:
+                more = "more than " if size > written.size else ""
+                return f"has {more}{min(size, written.size)} bytes instead of {written.size}"
+            if checksum != written.checksum:
+                return "has other contents than were written"
+            if not is_mask:
+                return None
+            file.seek(0)
+            return _decoding_problem(piece if len(piece) == size else file.fileno())
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    if size != written.size:
-        more = "more than " if size > written.size else ""
-        return f"has {more}{min(size, written.size)} bytes instead of {written.size}"
-    if checksum != written.checksum:
-        return "has other contents than were written"
-    return _decoding_problem(content) if is_mask else None
 
 
-def _decoding_problem(content: bytearray) -> str | None:
+def _decoding_problem(content: bytes | int) -> str | None:
+    """Decode a picture in memory, or of an open file, from top to bottom."""
+    how = {"access": "sequential", "fail_on": "error"}
     try:
-        image = pyvips.Image.new_from_buffer(
-            bytes(content), "", access="sequential", fail_on="error"
-        )
+        if isinstance(content, bytes):
+            image = pyvips.Image.new_from_buffer(content, "", **how)
+        else:
+            source = pyvips.Source.new_from_descriptor(content)
+            image = pyvips.Image.new_from_source(source, "", **how)
         image.avg()
     except pyvips.Error as error:
         return f"cannot be decoded: {error.message}"
