@@ -85,7 +85,8 @@ def test_every_public_name_can_be_used_and_is_described() -> None:
 def test_the_painters_public_names_are_these() -> None:
     shown = [name for name in dir(savemasks.Painter) if not name.startswith("_")]
     for_the_line = {"by_strip", "label_maps", "order", "warm_up"}
-    assert {*shown} - for_the_line == {"human", "instances", "labels", "machine", "parse"}
+    calls = {"human", "instances", "labels", "machine", "parse"}
+    assert {*shown} - for_the_line == calls | {"classes", "human_palette", "machine_palette"}
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
@@ -194,7 +195,7 @@ def compiled():
 
 before = compiled()
 import pickle
-import test_painter as t
+import painters as t
 
 random = np.random.default_rng(0)
 for mapping in t.MAPPINGS:
@@ -236,7 +237,9 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
 # ------------------------------------------------------------------ examples and types
 
 
-@pytest.mark.parametrize("module", ["api", "painter", "palette", "settings", "shapes", "report"])
+@pytest.mark.parametrize(
+    "module", ["api", "painter", "palette", "plan", "settings", "shapes", "report"]
+)
 def test_the_examples_of_the_docstrings_are_true(
     module: str, demo_project: Path, tmp_path: Path
 ) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 Folder = str | os.PathLike[str]
 
 _GRAYS = np.arange(256, dtype=np.uint8)
-_DTYPES = (np.uint8, np.uint16)
+_BYTES = np.dtype(np.uint8)
+_DTYPES = (_BYTES, np.dtype(np.uint16))
 
 
 def encode_png(pixels: NDArray[Any]) -> bytes:
@@ -63,7 +64,7 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all callers
     scratch = own_scratch()
     parts = None
-    if pixels.ndim == 2 and pixels.dtype == np.uint8:
+    if pixels.ndim == 2 and pixels.dtype == _BYTES:
         # The pixels of a mask are as good as its labels.
         parts = encode.encode_runs(pixels, _GRAYS, scratch)
     png = b"".join(parts or encode.encode_png(pixels, scratch))

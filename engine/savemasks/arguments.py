@@ -80,7 +80,7 @@ def corner_and_shape(
 def original_pixels(
     image: Image, height: int, width: int, out: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8]:
-    """RGB pixels (height, width, 3) of whatever the caller has for a picture."""
+    """RGB pixels (height, width, 3) of whatever the caller has for a picture; strides are any."""
     if isinstance(image, np.ndarray):
         pixels = _rgb_pixels(image, out)
         if pixels.shape[:2] != (height, width):
@@ -111,7 +111,7 @@ def original_pixels(
 
 
 def _rgb_pixels(image: NDArray[Any], out: NDArray[Any] | None) -> NDArray[np.uint8]:
-    """A caller's picture (height, width, 3), C-contiguous: copied if it is not.
+    """A caller's picture (height, width, 3), as it lies in memory.
 
     Raises
     ------
@@ -126,4 +126,4 @@ def _rgb_pixels(image: NDArray[Any], out: NDArray[Any] | None) -> NDArray[np.uin
         raise ValueError(f"image must have the shape (height, width, 3), not {image.shape}")
     if out is not None and np.may_share_memory(image, out):
         raise ValueError("image and out must not share memory")
-    return np.ascontiguousarray(image).view(np.ndarray)
+    return image.view(np.ndarray)
