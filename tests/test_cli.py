@@ -151,8 +151,10 @@ def test_several_errors_of_a_configuration_are_printed_at_once_each_on_a_line(wo
     code, text = call("run", "config.json", "project", "--out=out")
     assert code == 2
     for line in text.splitlines():
-        assert re.match(r"error: (dst|settings\.\S+|settings\.gt_machine_color\[.*\]): .", line)
-    assert "error: settings.gt_machine_color.kiwi[1]: 300 is above 255" in text.splitlines()
+        places = r"(dst|settings\.\S+|settings\.gt_machine_color\[.*\])"
+        assert re.match(rf"error: config\.json: {places}: .", line)
+    wrong = "error: config.json: settings.gt_machine_color.kiwi[1]: 300 is above 255"
+    assert wrong in text.splitlines()
     assert len(text.splitlines()) == 6
     assert (files(work), names(work)) == (before, ["config.json", "file", "project"])
 

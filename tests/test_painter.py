@@ -113,6 +113,8 @@ def test_meta_may_be_text_a_dict_a_path_or_templates(tmp_path: Path) -> None:
     for wrong in damaged:
         with pytest.raises(savemasks.ProjectError, match=r"^meta: "):
             savemasks.Painter(layer, wrong)
+    with pytest.raises(savemasks.ProjectError, match=r"^meta: .* must be a pathlib\.Path$"):
+        savemasks.Painter(layer, str(path))
     with pytest.raises(savemasks.ProjectError, match=r"absent\.json: cannot be read"):
         savemasks.Painter(layer, tmp_path / "absent.json")
 

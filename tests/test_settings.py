@@ -332,9 +332,28 @@ def test_a_requested_mask_without_colours_is_refused_with_an_example(
 
 
 def test_two_requested_masks_without_colours_are_both_told() -> None:
-    told = "\n".join(problems(with_settings(gt_machine_color=None, gt_human_color=None)))
-    assert "masks_machine is true, so gt_machine_color must map" in told
-    assert "masks_human is true, so gt_human_color must map" in told
+    machine, human = problems(with_settings(gt_machine_color=None, gt_human_color=None))
+    assert machine.startswith("settings: masks_machine is true, so gt_machine_color must map")
+    assert human.startswith("settings: masks_human is true, so gt_human_color must map")
+
+
+def test_all_contradictions_are_told_at_once_and_with_what_is_wrong_elsewhere() -> None:
+    config = with_settings(
+        masks_machine=False,
+        gt_machine_color={"a": [300, 300, 300], "two\nlines": [1, 2, 3]},
+        gt_human_color={},
+        class_priority=["b", "a", "b"],
+        pyramid=True,
+    )
+    depth = "gt_machine_color has grays above 255, which make a 16-bit gray mask, so all its"
+    assert problems([{**config, "dst": "/x"}]) == [
+        f"[0].dst: {DST}",
+        "[0].settings: masks_human is true, so gt_human_color must map at least one class to a"
+        ' colour, as {"kiwi": [255, 0, 0]}',
+        f"[0].settings: {depth} colours must be gray, but two\\nlines is [1, 2, 3]",
+        "[0].settings: class_priority names a class more than once: b",
+        '[0].settings: pyramid is for "format": "tiff" only',
+    ]
 
 
 @pytest.mark.parametrize(
@@ -377,6 +396,42 @@ def test_broken_json_is_told_with_line_and_column(text: bytes, place: str, tmp_p
     path = tmp_path / "config.json"
     path.write_bytes(text)
     assert problems(path) == [f"{path}: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("config", "count"),
+    [
+        (layer(dst="/x", settings={}), 2),
+        (with_settings(gt_machine_color={"a": [0, 300, 1], "b": [1, 2]}), 2),
+        ([layer(), layer()], 1),
+        ([layer(action=5)], 1),
+        (5, 1),
+    ],
+)
+def test_every_problem_of_a_file_names_the_file(config: Any, count: int, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(orjson.dumps(config))
+    told = problems(path)
+    assert len(told) == count
+    assert told == [f"{path}: {problem}" for problem in problems(path.read_bytes())]
+
+
+@pytest.mark.parametrize("wrong", [None, 7, 1.5, ("x",), object()])
+def test_what_is_no_config_is_a_type_error(wrong: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"a layer is JSON \(bytes or str\), a Path, a dict or a li"
+    ):
+        SaveMasks.from_json(wrong)
+
+
+def test_a_text_that_is_a_path_is_told_what_a_path_has_to_be() -> None:
+    hint = "; the path of a file must be a pathlib.Path"
+    for text in ("config.json", "/etc/config.json", " x"):
+        (told,) = problems(text)
+        assert told.endswith(hint)
+    for other in ("", "{", "[1,", b"config.json"):
+        (told,) = problems(other)
+        assert hint not in told
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
