@@ -225,6 +225,19 @@ def test_pictures_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         p.human(note, 7)  # type: ignore[arg-type]
 
 
+def test_names_that_no_file_can_have_are_pictures_that_cannot_be_read() -> None:
+    with pytest.raises(savemasks.ImageError, match="cannot be read: embedded null byte"):
+        painter().human(annotation(), "a\0b.png")
+
+
+@pytest.mark.parametrize("wrong", [{}, "layer.json", b"{}", None])
+def test_a_layer_that_is_none_is_a_type_error(wrong: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"layer must be a SaveMasks, as SaveMasks\.from_json makes"
+    ):
+        savemasks.Painter(wrong)
+
+
 def test_masks_that_are_not_requested_are_a_value_error() -> None:
     note, image = annotation(), np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     with pytest.raises(ValueError, match="does not request masks_human"):
@@ -237,6 +250,8 @@ def test_masks_that_are_not_requested_are_a_value_error() -> None:
         painter({}, COLORS).instances(note, mask="machine")
     with pytest.raises(ValueError, match='mask must be "machine" or "human", not \'gray\''):
         painter().labels(note, mask="gray")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"mask must be .*, not \['machine'\]"):
+        painter().instances(note, mask=["machine"])  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------ never changes

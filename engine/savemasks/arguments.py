@@ -17,6 +17,13 @@ Window = Sequence[int]
 """x and y of the left top pixel, width and height."""
 
 
+def check_layer(layer: object) -> None:
+    """Refuse, with a `TypeError`, JSON that has not become a layer."""
+    if not hasattr(layer, "settings"):
+        name = type(layer).__name__
+        raise TypeError(f"layer must be a SaveMasks, as SaveMasks.from_json makes it, not {name}")
+
+
 def array_for(
     out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[Any]
 ) -> NDArray[Any]:
@@ -96,8 +103,9 @@ def original_pixels(
         file = os.fspath(image)
         try:
             image = Path(file).read_bytes()
-        except OSError as error:
-            raise ImageError(f"cannot be read: {error.strerror}", file=file) from error
+        except (OSError, ValueError) as error:  # the latter for names that no file can have
+            reason = getattr(error, "strerror", None) or error
+            raise ImageError(f"cannot be read: {reason}", file=file) from error
     elif not isinstance(image, bytes | bytearray | memoryview):
         name = type(image).__name__
         raise TypeError(f"image must be an array, the contents of a file or its path, not {name}")

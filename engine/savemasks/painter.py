@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import Image, Window, array_for, corner_and_shape, original_pixels
+from .arguments import Image, Window, array_for, check_layer, corner_and_shape, original_pixels
 from .color import color_human, color_machine, label_room
 from .kernels import color as kernels
 from .palette import paintable_grays
@@ -67,6 +67,8 @@ class Painter(Plan):
     ------
     ProjectError
         If `meta` cannot be read or is none.
+    TypeError
+        If `layer` is no `SaveMasks`.
 
     Examples
     --------
@@ -87,6 +89,7 @@ class Painter(Plan):
     def __init__(
         self, layer: "SaveMasks", meta: Meta | Mapping[str, ClassTemplate] | None = None
     ) -> None:
+        check_layer(layer)
         super().__init__(layer, meta)
         palette = self.machine_palette
         self._is_gray = palette is not None and palette.is_gray

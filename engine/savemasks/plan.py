@@ -179,7 +179,7 @@ class Plan:
     def _labels_for(self, mask: Mask | None) -> Labels:
         """Label of every class for one of the masks."""
         machine, human = self._label_of_class
-        if mask not in {None, "machine", "human"}:
+        if mask not in (None, "machine", "human"):
             raise ValueError(f'mask must be "machine" or "human", not {mask!r}')
         table = human if mask == "human" or (mask is None and machine is None) else machine
         if table is None:
