@@ -9,13 +9,14 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+import pyvips
 from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
@@ -30,6 +31,9 @@ from savemasks.settings import SaveMasks
 Json: TypeAlias = dict[str, Any]
 Tree: TypeAlias = dict[str, object]
 """Contents by relative path: bytes, or (mode, pixels) of a mask."""
+
+SCRIPT = str(Path(sysconfig.get_path("scripts"), "savemasks"))
+"""The installed command."""
 
 WIDTH, HEIGHT = 12, 8
 GRAY, COLOR = 100, (255, 0, 0)  # of kiwi, in the configuration of the specification
@@ -181,6 +185,14 @@ def layer(**settings: object) -> Json:
     return {**CONFIG, "settings": merged}
 
 
+def call(*arguments: object) -> tuple[int, str]:
+    """Exit code and all that is printed; an exception that is not meant for the user is raised."""
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
 Runner: TypeAlias = Callable[..., Export]
 
 
@@ -225,12 +237,31 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
 
 
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: None) -> Path:  # noqa: ARG001
+    """The current folder: a project with one item, a good configuration, and a file."""
+    Project(tmp_path / "project").add()
+    (tmp_path / "config.json").write_text(json.dumps(layer()))
+    (tmp_path / "file").write_bytes(b"mine")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def demo_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo project `lemons`; not to be changed."""
     folder = tmp_path_factory.mktemp("demo") / "lemons"
     write_project(folder)
     return folder
+
+
+@pytest.fixture
+def no_libvips_cache() -> Iterator[None]:
+    """Without libvips's cache: it would remember one outcome for two ways to decode."""
+    most = pyvips.cache_get_max()
+    pyvips.cache_set_max(0)
+    yield
+    pyvips.cache_set_max(most)
 
 
 @pytest.fixture(scope="session")
@@ -248,10 +279,9 @@ def savemasks(cwd: Path, *arguments: str, setup: str = "", **env: str) -> tuple[
     -------
     Exit code, standard output and standard error.
     """
-    script = str(Path(sysconfig.get_path("scripts"), "savemasks"))
     launcher = f"import os, sys\n{setup}\nos.execv(sys.argv[1], sys.argv[1:])"
     done = subprocess.run(  # noqa: S603  (our own command)
-        [sys.executable, "-c", launcher, script, *arguments],
+        [sys.executable, "-c", launcher, SCRIPT, *arguments],
         cwd=cwd,
         env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"} | env,
         capture_output=True,

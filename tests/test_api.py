@@ -160,9 +160,44 @@ def test_wrong_arguments_are_named_before_anything_is_written(tmp_path: Path) ->
         savemasks.export(tmp_path, out, LAYER, workers=0)
     with pytest.raises(ValueError, match='on_error must be "skip" or "stop", not \'go\''):
         savemasks.export(tmp_path, out, LAYER, on_error="go")  # type: ignore[arg-type]
+    wrong: Any = savemasks.export
+    with pytest.raises(TypeError, match="layer must be a SaveMasks, as SaveMasks"):
+        wrong(tmp_path, out, CONFIG)
+    with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+        wrong(tmp_path, out, LAYER, workers=1.5)
+    with pytest.raises(TypeError, match="on_progress must be callable, not int"):
+        wrong(tmp_path, out, LAYER, on_progress=7)
+    with pytest.raises(TypeError, match="'int' object is not iterable"):
+        wrong(7, out, LAYER)
     with pytest.raises(savemasks.ProjectError, match=r"no meta\.json"):
         savemasks.export(tmp_path, out, LAYER)
     assert not out.exists()
+
+
+@pytest.mark.usefixtures("warm")
+def test_the_same_export_goes_on_and_another_one_needs_a_restart(
+    good: Project, tmp_path: Path
+) -> None:
+    def fail(done: int, _failed: int, _total: int) -> None:
+        if done == 2:
+            raise RuntimeError("of the caller")
+
+    out = tmp_path / "out"
+    with pytest.raises(RuntimeError, match="of the caller"):
+        savemasks.export(good.folder, out, LAYER, workers=1, on_progress=fail)
+    assert not [path for path in out.rglob("*") if path.name.endswith(".part")]
+    report = savemasks.export(good.folder, out, LAYER, workers=1)
+    assert report.images + report.skipped == 3
+    assert report.skipped >= 1
+    made = files(report.out)
+    assert savemasks.export(good.folder, out, LAYER).skipped == 3
+    thick = {**CONFIG, "settings": {**CONFIG["settings"], "line_width": 3}}  # type: ignore[dict-item]
+    other = savemasks.SaveMasks.from_json(thick)
+    with pytest.raises(savemasks.OutputError, match=r"line_width was 1 and is 3; --restart makes"):
+        savemasks.export(good.folder, out, other)
+    report = savemasks.export(good.folder, out, other, restart=True)
+    assert (report.images, report.skipped) == (3, 0)
+    same(files(report.out), made)  # there are no lines
 
 
 @pytest.mark.usefixtures("warm")

@@ -1,59 +1,33 @@
-"""The command line: usage, words, exit codes, the terminal, Ctrl-C, and the demo."""
+"""The command line: usage, words, exit codes, the terminal."""
 
 import json
 import os
 import pty
 import re
-import shlex
-import signal
 import subprocess
 import sys
-import sysconfig
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
-from time import sleep
 
 import pytest
-from click.testing import CliRunner
 
 from conftest import (
+    SCRIPT,
     Project,
     Runner,
     annotation,
-    decode,
+    call,
     files,
     layer,
     names,
-    same,
     savemasks,
 )
 from savemasks import __version__
 from savemasks import progress as progress_module
-from savemasks.cli import main
-from savemasks.settings import SaveMasks
 
-SCRIPT = str(Path(sysconfig.get_path("scripts"), "savemasks"))
 LAST_LINE = r"%d images exported, %d failed, in [\d.]+ s \([\d.]+/s, [\d.]+ megapixels/s\) to %s"
-
-
-def call(*arguments: object) -> tuple[int, str]:
-    """Exit code and all that is printed; an exception that is not meant for the user is raised."""
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.output
-
-
-@pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: None) -> Path:  # noqa: ARG001
-    """The current folder: a project with one item, a good configuration, and a file."""
-    Project(tmp_path / "project").add()
-    (tmp_path / "config.json").write_text(json.dumps(layer()))
-    (tmp_path / "file").write_bytes(b"mine")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 # ---------------------------------------------------------------- help and usage
@@ -151,8 +125,10 @@ def test_several_errors_of_a_configuration_are_printed_at_once_each_on_a_line(wo
     code, text = call("run", "config.json", "project", "--out=out")
     assert code == 2
     for line in text.splitlines():
-        assert re.match(r"error: (dst|settings\.\S+|settings\.gt_machine_color\[.*\]): .", line)
-    assert "error: settings.gt_machine_color.kiwi[1]: 300 is above 255" in text.splitlines()
+        places = r"(dst|settings\.\S+|settings\.gt_machine_color\[.*\])"
+        assert re.match(rf"error: config\.json: {places}: .", line)
+    wrong = "error: config.json: settings.gt_machine_color.kiwi[1]: 300 is above 255"
+    assert wrong in text.splitlines()
     assert len(text.splitlines()) == 6
     assert (files(work), names(work)) == (before, ["config.json", "file", "project"])
 
@@ -261,208 +237,3 @@ def test_compiling_that_takes_long_is_announced(
     code, text = call("run", "config.json", "project", "--out=out", *flags)
     hint = "preparing: kernels may have to be compiled, which takes about half a minute ..."
     assert (code, hint in text.splitlines()) == (0, not flags)
-
-
-# ---------------------------------------------------------------- Ctrl-C
-
-
-@pytest.fixture
-def long_run(
-    demo_project: Path,
-    tmp_path: Path,
-    warm: None,  # noqa: ARG001
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A run of 500 items of which at least five are done; it reports to report.json."""
-    project = Project(tmp_path / "project")
-    for part, suffix in (("img", ""), ("ann", ".json")):
-        folder = project.folder / "ds" / part
-        folder.mkdir(parents=True)
-        for i in range(500):
-            source = demo_project / f"market/{part}/fruit_table.jpg{suffix}"
-            (folder / f"{i:03}.jpg{suffix}").hardlink_to(source)
-    (tmp_path / "config.json").write_text(json.dumps(layer()))
-    command = [SCRIPT, "run", "config.json", "project", "--out=out", "--report=report.json"]
-    # A shell may have started this process, and so its children, with the signal ignored.
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        child = subprocess.Popen(  # noqa: S603
-            command, cwd=tmp_path, stderr=subprocess.PIPE, process_group=0
-        )
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    while child.poll() is None and len(files(tmp_path / "out/experiment001/ds/ann")) < 5:
-        sleep(0.01)
-    with child:
-        yield child
-        child.kill()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("to_all", [False, True])
-def test_ctrl_c_exits_with_130_and_leaves_what_was_finished_whole(
-    long_run: subprocess.Popen[bytes], tmp_path: Path, number: signal.Signals, to_all: bool
-) -> None:
-    if to_all:  # as a terminal does
-        os.killpg(long_run.pid, number)
-    else:
-        long_run.send_signal(number)
-    _, errors = long_run.communicate()
-    assert long_run.returncode == 130
-    assert "interrupted: what was finished is whole" in errors.decode().splitlines()
-    report = json.loads((tmp_path / "report.json").read_bytes())
-    assert (report["interrupted"], report["failed"]) == (True, 0)
-    assert 5 <= report["images"] == len(report["items"]) < 500
-    root = tmp_path / "out/experiment001"
-    written = files(root)
-    outputs = [name for item in report["items"] for name in item["outputs"]]
-    assert sorted(written) == sorted(["meta.json", *outputs])
-    for kind in ("masks_machine", "masks_human"):  # every one decodes, and they are all alike
-        masks = [decode(content) for name, content in written.items() if kind in name]
-        assert (len(masks), len({*masks})) == (report["images"], 1)
-    assert names(tmp_path) == ["config.json", "out", "project", "report.json"]
-
-
-@pytest.mark.usefixtures("warm")
-def test_ctrl_c_while_workers_start_leaves_no_traceback(work: Path) -> None:
-    command = [SCRIPT, "run", "config.json", "project", "--out=out", "--workers=3"]
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        child = subprocess.Popen(  # noqa: S603
-            command, cwd=work, stderr=subprocess.PIPE, process_group=0
-        )
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    with child:
-        while child.poll() is None and len(_processes_of(child.pid)) < 3:
-            sleep(0.001)
-        os.killpg(child.pid, signal.SIGINT)
-        _, errors = child.communicate()
-    assert (child.returncode, errors) == (130, b"interrupted before anything was exported\n")
-    _assert_all_end(child.pid)
-
-
-def _processes_of(group: int) -> list[int]:
-    """Processes of a group that are not only waiting to be buried."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, process_group = stat.read_text().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        if int(process_group) == group and state not in "ZX":
-            found.append(int(stat.parent.name))
-    return found
-
-
-def _assert_all_end(group: int) -> None:
-    """Wait for the end of a group; multiprocessing's own process goes when all others have gone."""
-    for _ in range(600):
-        if not _processes_of(group):
-            return
-        sleep(0.1)
-    raise AssertionError(f"still there after a minute: {_processes_of(group)}")
-
-
-def test_a_second_ctrl_c_stops_at_once_and_leaves_no_half_file_under_its_name(
-    long_run: subprocess.Popen[bytes], tmp_path: Path
-) -> None:
-    first = long_run.pid
-    others = {*_processes_of(first)} - {first}
-    assert others
-    for process in others:  # so that the first one cannot be answered
-        os.kill(process, signal.SIGSTOP)
-    long_run.send_signal(signal.SIGINT)
-    sleep(0.5)
-    assert long_run.poll() is None
-    long_run.send_signal(signal.SIGINT)
-    _, errors = long_run.communicate(timeout=20)
-    assert long_run.returncode == 130
-    assert "stopped at once" in errors.decode()
-    _assert_all_end(first)
-    for name, content in files(tmp_path / "out").items():
-        if "/masks_" in name and ".savemasks-" not in name:
-            decode(content)
-
-
-def test_workers_end_when_the_command_is_killed(long_run: subprocess.Popen[bytes]) -> None:
-    assert len(_processes_of(long_run.pid)) > 1
-    long_run.kill()
-    _assert_all_end(long_run.pid)
-
-
-def test_ctrl_c_before_the_first_item_exits_with_130_and_writes_nothing(
-    work: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(SaveMasks, "from_json", interrupt)
-    code, text = call("run", "config.json", "project", "--out=out")
-    assert (code, text) == (130, "interrupted before anything was exported\n")
-    assert names(work) == ["config.json", "file", "project"]
-
-
-# ---------------------------------------------------------------- the demo
-
-SPECIFICATION = """
-{"action": "save_masks", "src": ["$0"], "dst": "experiment001",
- "settings": {"masks_machine": true, "masks_human": true,
-  "gt_machine_color": {"kiwi": [100, 100, 100], "lemon": [200, 200, 200]},
-  "gt_human_color": {"kiwi": [255, 0, 0], "lemon": [27, 0, 255]}}}
-"""
-
-
-def test_the_demo_writes_project_and_config_exports_them_and_says_where_to_look(
-    demo_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "my demo"
-    folder.mkdir()
-    code, text = call("demo", "my demo")
-    assert code == 0
-    assert json.loads((folder / "save_masks.json").read_text()) == json.loads(SPECIFICATION)
-    same(files(folder / "lemons"), files(demo_project))
-    made = files(folder / "experiment001")
-    masks = {name for name in made if "/masks_" in name}
-    assert len(masks) == 12
-    for name in made.keys() - masks:
-        assert made[name] == (folder / "lemons" / name).read_bytes()
-    places = re.search(r"look at (.+) and (\w+);", text)
-    assert places
-    shown = Path(places[1])
-    assert {path.suffix for kind in (shown, shown.with_name(places[2])) for path in kind.iterdir()}
-    # The command that it shows does the same when it is pasted.
-    (line,) = (line for line in text.splitlines() if line.startswith("  savemasks run "))
-    (folder / "experiment001").rename(folder / "before")
-    code, _ = call(*shlex.split(line)[1:])
-    assert code == 0
-    same(files(folder / "experiment001"), files(folder / "before"))
-
-
-@pytest.fixture
-def quick_demo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of the fruit, which take a second to draw, a project with one item."""
-    monkeypatch.setattr("savemasks.demo.write_project", lambda folder: Project(folder).add())
-
-
-@pytest.mark.usefixtures("quick_demo")
-def test_a_second_demo_takes_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert [call("demo")[0], call("demo")[0]] == [0, 0]
-    assert names(tmp_path) == ["savemasks-demo", "savemasks-demo-2"]
-    same(files(tmp_path / "savemasks-demo"), files(tmp_path / "savemasks-demo-2"))
-
-
-@pytest.mark.usefixtures("quick_demo")
-@pytest.mark.parametrize(
-    ("folder", "message"), [("project", "is not empty"), ("file/demo", "cannot be written")]
-)
-def test_a_demo_folder_that_cannot_be_used_is_refused(
-    work: Path, folder: str, message: str
-) -> None:
-    before = files(work)
-    code, text = call("demo", folder)
-    assert code == 2
-    assert text.startswith(f"error: {folder}")
-    assert message in text
-    assert files(work) == before

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from savemasks.kernels.inflate import REFUSED, inflate, new_codes
+from savemasks.kernels.huffman import REFUSED, new_codes
+from savemasks.kernels.inflate import inflate
 
 CODES = new_codes()
 ROOM = 3000

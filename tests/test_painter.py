@@ -1,11 +1,8 @@
 """`Painter` as other programs call it: what it takes, what it gives, and what it refuses."""
 
-import base64
 import copy
 import pickle
-import tracemalloc
-import zlib
-from collections.abc import Callable
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,60 +10,23 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 import savemasks
 from conftest import Json, picture, pixels_of
+from painters import (
+    BLACK,
+    COLORS,
+    GRAYS,
+    HEIGHT,
+    MANY,
+    MAPPINGS,
+    WIDTH,
+    annotation,
+    painter,
+)
 from savemasks.color import color_human, color_machine
 from savemasks.encode import encode_png
 from savemasks.project import ClassTemplate
-
-TITLES = ("kiwi", "lemon", "peel", "seed", "other")
-GRAYS = {"kiwi": [10] * 3, "lemon": [20] * 3, "peel": [30] * 3, "seed": [40] * 3}
-COLORS = {"kiwi": [1, 2, 3], "lemon": [250, 0, 9], "peel": [0, 0, 0], "seed": [4, 4, 4]}
-DEEP = {"kiwi": [300] * 3, "lemon": [65_535] * 3, "peel": [0] * 3, "seed": [40] * 3}
-BLACK = {**GRAYS, "lemon": [0, 0, 0]}
-MANY = {**{str(i): [i % 256, 0, 1] for i in range(300)}, **COLORS}
-MANY_GRAYS = {**{str(i): [i % 250] * 3 for i in range(300)}, **BLACK}
-ALL_GRAYS = {**{str(i): [i] * 3 for i in range(256)}, **BLACK}
-MAPPINGS = (GRAYS, COLORS, DEEP, BLACK, MANY, MANY_GRAYS, ALL_GRAYS)
-HEIGHT, WIDTH = 23, 37
-
-
-def painter(mapping: Json = GRAYS, human: Json = COLORS, **options: Any) -> savemasks.Painter:
-    wanted = {"masks_machine": bool(mapping), "masks_human": bool(human)}
-    colors = {"gt_machine_color": mapping or None, "gt_human_color": human or None}
-    layer = {"action": "save_masks", "dst": "x", "settings": {**wanted, **colors, **options}}
-    return savemasks.Painter(savemasks.SaveMasks.from_json(layer))
-
-
-def mask_data(height: int, width: int) -> str:
-    bits = np.random.default_rng(height).integers(0, 2, (height, width), np.uint8) * 255
-    return base64.b64encode(zlib.compress(b"".join(encode_png(bits)))).decode()
-
-
-def item(rng: np.random.Generator, title: str) -> Json:
-    """An object of any geometry, partly outside of the canvas."""
-    geometry = str(rng.choice(["polygon", "rectangle", "line", "point", "bitmap"]))
-    corner = rng.uniform(-8, [WIDTH + 8, HEIGHT + 8])
-    if geometry == "bitmap":
-        data = mask_data(int(rng.integers(1, 20)), 17)
-        where: Json = {"bitmap": {"origin": corner.astype(int).tolist(), "data": data}}
-    else:
-        count = {"polygon": 7, "rectangle": 2, "line": 4, "point": 1}[geometry]
-        points = (corner + rng.uniform(-12, 12, (count, 2))).tolist()
-        hole = [(corner + rng.uniform(-5, 5, (3, 2))).tolist()] if geometry == "polygon" else []
-        where = {"points": {"exterior": points, "interior": hole}}
-    return {"classTitle": title, "geometryType": geometry, **where}
-
-
-def annotation(seed: int = 0, objects: int = 12) -> Json:
-    rng = np.random.default_rng(seed)
-    found = [item(rng, TITLES[i % len(TITLES)]) for i in range(objects)]
-    return {"size": {"height": HEIGHT, "width": WIDTH}, "objects": found}
-
 
 # ------------------------------------------------------------------ what it takes
 
@@ -153,6 +113,8 @@ def test_meta_may_be_text_a_dict_a_path_or_templates(tmp_path: Path) -> None:
     for wrong in damaged:
         with pytest.raises(savemasks.ProjectError, match=r"^meta: "):
             savemasks.Painter(layer, wrong)
+    with pytest.raises(savemasks.ProjectError, match=r"^meta: .* must be a pathlib\.Path$"):
+        savemasks.Painter(layer, str(path))
     with pytest.raises(savemasks.ProjectError, match=r"absent\.json: cannot be read"):
         savemasks.Painter(layer, tmp_path / "absent.json")
 
@@ -263,6 +225,19 @@ def test_pictures_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         p.human(note, 7)  # type: ignore[arg-type]
 
 
+def test_names_that_no_file_can_have_are_pictures_that_cannot_be_read() -> None:
+    with pytest.raises(savemasks.ImageError, match="cannot be read: embedded null byte"):
+        painter().human(annotation(), "a\0b.png")
+
+
+@pytest.mark.parametrize("wrong", [{}, "layer.json", b"{}", None])
+def test_a_layer_that_is_none_is_a_type_error(wrong: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"layer must be a SaveMasks, as SaveMasks\.from_json makes"
+    ):
+        savemasks.Painter(wrong)
+
+
 def test_masks_that_are_not_requested_are_a_value_error() -> None:
     note, image = annotation(), np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     with pytest.raises(ValueError, match="does not request masks_human"):
@@ -275,172 +250,84 @@ def test_masks_that_are_not_requested_are_a_value_error() -> None:
         painter({}, COLORS).instances(note, mask="machine")
     with pytest.raises(ValueError, match='mask must be "machine" or "human", not \'gray\''):
         painter().labels(note, mask="gray")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"mask must be .*, not \['machine'\]"):
+        painter().instances(note, mask=["machine"])  # type: ignore[arg-type]
 
 
-# ------------------------------------------------------------------ windows
+# ------------------------------------------------------------------ never changes
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.data())
-def test_a_window_equals_the_crop_of_the_whole(data: st.DataObject) -> None:
-    x, y = data.draw(st.integers(0, WIDTH - 1)), data.draw(st.integers(0, HEIGHT - 1))
-    width = data.draw(st.integers(1, WIDTH - x))
-    height = data.draw(st.integers(1, HEIGHT - y))
-    mapping = data.draw(st.sampled_from(MAPPINGS))
-    order = data.draw(st.sampled_from(["list", "area"]))
-    p = painter(mapping, paint_order=order, line_width=data.draw(st.integers(1, 9)))
-    shapes = p.parse(annotation(data.draw(st.integers(0, 10**6))))
-    window = (x, y, width, height)
-    part = np.s_[y : y + height, x : x + width]
-    assert np.array_equal(p.labels(shapes, window=window), p.labels(shapes)[part])
-    assert np.array_equal(p.machine(shapes, window=window), p.machine(shapes)[part])
-    numbers, classes = p.instances(shapes, window=window)
-    assert np.array_equal(numbers, p.instances(shapes).numbers[part])
-    assert classes == p.instances(shapes).classes
-
-
-@pytest.mark.parametrize(
-    "window",
-    [(-1, 0, 5, 5), (0, -1, 5, 5), (33, 0, 5, 5), (0, 19, 5, 5), (0, 0, 38, 1), (99, 99, 1, 1)],
-)
-def test_windows_that_leave_the_canvas_are_refused(window: tuple[int, ...]) -> None:
-    p, note = painter(), annotation()
-    calls: tuple[Callable[..., object], ...] = (p.labels, p.machine, p.instances)
-    for call in calls:
-        with pytest.raises(ValueError, match="does not lie inside the canvas of 37 x 23"):
-            call(note, window=window)
-
-
-@pytest.mark.parametrize("window", [(0, 0, 0, 5), (0, 0, 5, -1)])
-def test_empty_windows_are_refused(window: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="is empty: its sides must be at least 1"):
-        painter().labels(annotation(), window=window)
-
-
-@pytest.mark.parametrize("window", [(0, 0, 5), 7, (0, 0, 5.0, 5), "0055", (0, 0, 1, 1, 1)])
-def test_a_window_is_four_whole_numbers(window: Any) -> None:
-    with pytest.raises(TypeError, match=r"four whole numbers \(x, y, width, height\), not"):
-        painter().labels(annotation(), window=window)
-
-
-def test_a_window_may_be_of_numpy_numbers() -> None:
-    window: Any = np.array([1, 2, 3, 4])
-    assert painter().labels(annotation(), window=window).shape == (4, 3)
-
-
-# ------------------------------------------------------------------ out
-
-
-Call = Callable[..., NDArray[Any]]
-
-
-def calls(p: savemasks.Painter, note: Any) -> list[tuple[Call, tuple[int, ...], np.dtype[Any]]]:
-    """Every call that takes `out`, with the shape and dtype of its result."""
-    image = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-
-    def instances(out: NDArray[Any] | None = None) -> NDArray[Any]:
-        return p.instances(note, out=out).numbers
-
-    made: list[Call] = [
-        lambda out=None: p.labels(note, out=out),
-        lambda out=None: p.labels(note, mask="human", out=out),
-        lambda out=None: p.machine(note, out=out),
-        lambda out=None: p.human(note, image, out=out),
-        instances,
-    ]
-    return [(call, call().shape, call().dtype) for call in made]
+def test_a_painter_cannot_be_changed() -> None:
+    p = painter(BLACK, COLORS, paint_order="area", class_priority=["seed"])
+    before = p.machine(annotation())
+    slots = [name for kind in type(p).__mro__ for name in getattr(kind, "__slots__", ())]
+    assert not hasattr(p, "__dict__")
+    for name in (*slots, "classes"):
+        if name == "__weakref__":
+            continue
+        value = getattr(p, name)
+        with pytest.raises(AttributeError, match=f"{name} cannot be set: a Painter never changes"):
+            setattr(p, name, None)
+        with pytest.raises(AttributeError, match=f"{name} cannot be deleted"):
+            delattr(p, name)
+        assert getattr(p, name) is value or name == "classes"
+    with pytest.raises(AttributeError):
+        p.anything = 1
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        p.classes["kiwi"] = 7  # type: ignore[index]
+    assert np.array_equal(p.machine(annotation()), before)
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
-def test_results_go_to_the_memory_of_the_caller(mapping: Json) -> None:
-    for call, shape, dtype in calls(painter(mapping, MANY), annotation()):
-        out = np.full(shape, 77, dtype)
-        assert call(out=out) is out
-        assert np.array_equal(out, call())
-        # Memory that begins at an odd address is as good, if the dtype does not mind.
-        if dtype.itemsize == 1:
-            odd = np.full(out.size + 1, 77, np.uint8)[1:].reshape(shape)
-            assert np.array_equal(call(out=odd), out)
-        # Neighbours are not touched.
-        many = np.full((3, *shape), 77, dtype)
-        call(out=many[1])
-        assert np.array_equal(many[1], out)
-        assert (many[0] == 77).all()
-        assert (many[2] == 77).all()
+def test_palettes_are_read_only_also_in_copies(mapping: Json) -> None:
+    p = painter(mapping, COLORS)
+    for same in (p, copy.copy(p), copy.deepcopy(p), pickle.loads(pickle.dumps(p))):  # noqa: S301
+        assert same.classes == p.classes
+        for palette, original in (
+            (same.machine_palette, p.machine_palette),
+            (same.human_palette, p.human_palette),
+        ):
+            assert palette is not None
+            assert original is not None
+            assert palette.titles == original.titles
+            assert np.array_equal(palette.colors, original.colors)
+            with pytest.raises(ValueError, match="read-only"):
+                palette.colors[1] = 0
+            with pytest.raises(AttributeError, match="cannot assign"):
+                palette.titles = ()  # type: ignore[misc]
+        assert np.array_equal(same.machine(annotation()), p.machine(annotation()))
+        with pytest.raises(AttributeError, match="never changes"):
+            same._line_width = 9
 
 
-def test_memory_that_does_not_fit_is_refused() -> None:
-    for call, shape, dtype in calls(painter(), annotation()):
-        with pytest.raises(TypeError, match="out must be a NumPy array, not list"):
-            call(out=[])
-        with pytest.raises(TypeError, match=f"out must be an array of {dtype}, not of float64"):
-            call(out=np.empty(shape, np.float64))
-        with pytest.raises(TypeError, match="out must be an array of"):
-            call(out=np.empty(shape, dtype.newbyteorder() if dtype.itemsize > 1 else np.int8))
-        with pytest.raises(ValueError, match="out must have the shape"):
-            call(out=np.empty((shape[0] + 1, *shape[1:]), dtype))
-        with pytest.raises(ValueError, match="out must be C-contiguous, but its strides are"):
-            call(out=np.empty(shape, dtype, order="F"))
-        with pytest.raises(ValueError, match="out must be C-contiguous, but its strides are"):
-            call(out=np.empty((shape[0] * 2, *shape[1:]), dtype)[::2])
-        read_only = np.empty(shape, dtype)
-        read_only.flags.writeable = False
-        with pytest.raises(ValueError, match="out must be writeable"):
-            call(out=read_only)
-    numbers = np.empty(HEIGHT * WIDTH * 4 + 1, np.uint8)[1:].view(np.int32)
-    with pytest.raises(ValueError, match="out must be aligned"):
-        painter().instances(annotation(), out=numbers.reshape(HEIGHT, WIDTH))
-
-
-def test_a_page_must_not_be_painted_over_its_original() -> None:
-    page = np.zeros((HEIGHT, 2 * WIDTH + 1, 3), np.uint8)
-    for image in (page[:, :WIDTH], page[:, WIDTH + 1 :]):
-        with pytest.raises(ValueError, match="image and out must not share memory"):
-            painter().human(annotation(), image, out=page)
-
-
-@pytest.mark.parametrize("mapping", [GRAYS, COLORS, DEEP, BLACK, MANY, MANY_GRAYS])
-@pytest.mark.parametrize("order", ["list", "area"])
-def test_with_memory_of_the_caller_nothing_of_the_size_of_the_canvas_is_allocated(
-    mapping: Json, order: str
-) -> None:
-    side = 1500
-    p = painter(mapping, MANY, paint_order=order)
-    note = {**annotation(), "size": {"height": side, "width": side}}
-    image = np.zeros((side, side, 3), np.uint8)
-    shapes = p.parse(note)
-    machine = np.empty_like(p.machine(shapes))
-    labels, wide = np.empty_like(p.labels(shapes)), np.empty((side, side), np.int32)
-    page = np.empty((side, 2 * side + 1, 3), np.uint8)
-    window = (100, 200, 1300, 1200)
-    part = np.empty((1200, 1300), labels.dtype)
-    everything: tuple[Callable[[], object], ...] = (
-        lambda: p.labels(note, out=labels),
-        lambda: p.labels(note, out=part, window=window),
-        lambda: p.machine(note, out=machine),
-        lambda: p.human(note, image, out=page),
-        lambda: p.instances(note, out=wide),
+def test_what_the_caller_does_to_the_settings_later_has_no_effect() -> None:
+    layer = savemasks.SaveMasks.from_json(
+        {
+            "action": "save_masks",
+            "dst": "x",
+            "settings": {"masks_machine": True, "gt_machine_color": {"kiwi": [9, 9, 9]}},
+        }
     )
-    for call in everything:
-        call()
-        assert peak(call) < side * side // 4
+    templates = {"kiwi": ClassTemplate("rectangle", ())}
+    p = savemasks.Painter(layer, templates)
+    corners = {"exterior": [[1, 1], [3, 0]]}
+    note = {
+        "size": {"height": 2, "width": 5},
+        "objects": [{"classTitle": title, "points": corners} for title in ("kiwi", "lemon")],
+    }
+    before = p.machine(note)
+    assert layer.settings.gt_machine_color is not None
+    layer.settings.gt_machine_color["kiwi"] = (1, 1, 1)
+    layer.settings.gt_machine_color["lemon"] = (2, 2, 2)
+    templates.clear()
+    assert np.array_equal(p.machine(note), before)
+    assert before.tolist() == [[0, 9, 9, 9, 0]] * 2
 
 
-def peak(call: Callable[[], object]) -> int:
-    """Bytes that a call has allocated at most."""
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def test_a_window_allocates_what_it_shows() -> None:
-    note = {**annotation(), "size": {"height": 9000, "width": 9000}}
+def test_painters_can_be_kept_in_weak_tables() -> None:
     p = painter()
-    for call in (p.labels, p.machine, p.instances):
-        assert peak(lambda call=call: call(note, window=(20, 10, 64, 32))) < 1 << 20  # type: ignore[misc]
+    assert weakref.ref(p)() is p
+    assert {p: 1}[p] == 1
 
 
 # ------------------------------------------------------------------ threads

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
+import painters
 import savemasks
-import test_painter
 from load import Service, serve
 
 LAYER = {
     "action": "save_masks",
     "dst": "x",
-    "settings": {"masks_machine": True, "gt_machine_color": test_painter.GRAYS},
+    "settings": {"masks_machine": True, "gt_machine_color": painters.GRAYS},
 }
 CLIENTS = 64
 SECONDS = 3.0
@@ -27,7 +27,7 @@ def service() -> Iterator[Service]:
 
 def test_many_clients_get_the_right_masks(service: Service) -> None:
     painter = savemasks.Painter(savemasks.SaveMasks.from_json(LAYER))
-    notes = [test_painter.annotation(seed) for seed in range(20)]
+    notes = [painters.annotation(seed) for seed in range(20)]
     jobs = [(orjson.dumps(note), savemasks.encode_png(painter.machine(note))) for note in notes]
     service.load(jobs, CLIENTS, 1.0)  # threads and buffers come to be
     before = service.resident()

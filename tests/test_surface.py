@@ -85,7 +85,8 @@ def test_every_public_name_can_be_used_and_is_described() -> None:
 def test_the_painters_public_names_are_these() -> None:
     shown = [name for name in dir(savemasks.Painter) if not name.startswith("_")]
     for_the_line = {"by_strip", "label_maps", "order", "warm_up"}
-    assert {*shown} - for_the_line == {"human", "instances", "labels", "machine", "parse"}
+    calls = {"human", "instances", "labels", "machine", "parse"}
+    assert {*shown} - for_the_line == calls | {"classes", "human_palette", "machine_palette"}
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
@@ -194,7 +195,7 @@ def compiled():
 
 before = compiled()
 import pickle
-import test_painter as t
+import painters as t
 
 random = np.random.default_rng(0)
 for mapping in t.MAPPINGS:
@@ -209,6 +210,7 @@ for mapping in t.MAPPINGS:
                         call(out=np.empty(shape, dtype))
                     p.labels(form, window=(3, 4, 5, 6))
                     p.labels(form, window=(0, 0, 1, 1), mask="human")
+                    p.labels(form, window=(3, 4, 5, 6), out=np.empty((6, 5), p.labels(form).dtype))
                     p.machine(form, window=(3, 4, 1, 6))
                     p.instances(form, window=(0, 3, 37, 1))
                 image = random.integers(0, 256, (*size, 3), np.uint8)
@@ -217,9 +219,36 @@ for mapping in t.MAPPINGS:
                 image.flags.writeable = False
                 for picture in (*images, image):
                     p.human(note, picture)
+                    p.human(note, picture, window=(2, 3, 4, 5))
+                    p.human(note, picture, window=(0, 3, 37, 1))
                 made = [p.machine(note), p.human(note, image), p.labels(note), image[:, :, 0]]
                 for pixels in (*made, made[0][:1], made[0][::2, ::2], made[1].astype(np.uint16)):
                     savemasks.encode_png(pixels)
+# Pictures and bitmaps of every kind, as bytes.
+import io
+from pathlib import Path
+from PIL import Image
+golden = Path("golden")
+for config, folder in (("save_masks", "project"), ("save_masks_more_area", "project_more")):
+    layer = savemasks.SaveMasks.from_json(golden / (config + ".json"))
+    both = savemasks.Painter(layer, golden / folder / "meta.json")
+    for path in sorted((golden / folder).rglob("ann/*.json")):
+        note = path.read_bytes()
+        savemasks.encode_png(both.machine(note))
+        both.instances(note)
+        if both.human_palette:
+            both.human(note, path.parent.parent / "img" / path.stem)
+for mode in ("L", "RGB", "RGBA", "LA", "P", "1", "I;16", "CMYK"):
+    for kind in ("PNG", "JPEG", "TIFF", "WEBP"):
+        file = io.BytesIO()
+        picture = Image.fromarray(image)
+        try:
+            gray = picture.convert("L")
+            picture = gray.convert(mode) if mode == "I;16" else picture.convert(mode)
+            picture.save(file, kind, quality=90)
+        except (OSError, ValueError):
+            continue  # there is none of this kind
+        p.human(t.annotation(), file.getvalue())
 after = compiled()
 print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before)]))
 """
@@ -236,7 +265,9 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
 # ------------------------------------------------------------------ examples and types
 
 
-@pytest.mark.parametrize("module", ["api", "painter", "palette", "settings", "shapes", "report"])
+@pytest.mark.parametrize(
+    "module", ["api", "painter", "palette", "plan", "settings", "shapes", "report"]
+)
 def test_the_examples_of_the_docstrings_are_true(
     module: str, demo_project: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import encode
+from .arguments import check_layer
 from .scratch import own_scratch
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 Folder = str | os.PathLike[str]
 
 _GRAYS = np.arange(256, dtype=np.uint8)
-_DTYPES = (np.uint8, np.uint16)
+_BYTES = np.dtype(np.uint8)
+_DTYPES = (_BYTES, np.dtype(np.uint16))
 
 
 def encode_png(pixels: NDArray[Any]) -> bytes:
@@ -63,7 +66,7 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all callers
     scratch = own_scratch()
     parts = None
-    if pixels.ndim == 2 and pixels.dtype == np.uint8:
+    if pixels.ndim == 2 and pixels.dtype == _BYTES:
         # The pixels of a mask are as good as its labels.
         parts = encode.encode_runs(pixels, _GRAYS, scratch)
     png = b"".join(parts or encode.encode_png(pixels, scratch))
@@ -79,17 +82,22 @@ def export(
     workers: int | None = None,
     on_error: Literal["skip", "stop"] = "skip",
     link: bool = False,
+    restart: bool = False,
     report: Folder | None = None,
     on_progress: "OnProgress | None" = None,
 ) -> "Summary":
-    """Export whole projects, as `savemasks run` does.
+    """Export whole projects, as `savemasks run` does, by threads of this process.
+
+    The same call again goes on where an earlier one ended: items that are finished are left as they
+    are, unless their image or annotation has changed.
 
     Parameters
     ----------
     projects
         One folder of a Supervisely project, or several.
     out
-        Output folder; `out / layer.dst` must not exist or be empty.
+        Output folder; `out / layer.dst` must not exist, be empty, or be of an earlier export of
+        these projects with the same settings.
     layer
         What to make.
     workers
@@ -98,10 +106,13 @@ def export(
         "skip" goes on after an item that fails, "stop" ends the run; what is done stays.
     link
         Put hard links to images and annotations instead of copies, where the file system can.
+    restart
+        Make everything anew, also with other settings; what is there is replaced.
     report
         Where to write a JSON report, or None.
     on_progress
-        Called after every item with how many are done, how many of these failed, and of how many.
+        Called in this thread after every item with how many are done, how many of these failed,
+        and of how many. What it raises ends the export.
 
     Returns
     -------
@@ -112,8 +123,8 @@ def export(
     ------
     ProjectError, OutputError
         Before anything is written.
-    ValueError
-        If there is no project, or `workers` is less than 1.
+    TypeError, ValueError
+        If an argument is of the wrong kind, there is no project, or `workers` is less than 1.
     KeyboardInterrupt
         On Ctrl-C, after what was under way; what is finished is whole.
 
@@ -126,11 +137,14 @@ def export(
     """
     from .run import run  # noqa: PLC0415  (brings libvips along)
 
+    check_layer(layer)
     folders = [projects] if isinstance(projects, str | os.PathLike) else list(projects)
     if not folders:
         raise ValueError("there must be at least one project to export")
-    if workers is not None and workers < 1:
+    if workers is not None and index(workers) < 1:
         raise ValueError(f"workers must be at least 1, not {workers}")
+    if on_progress is not None and not callable(on_progress):
+        raise TypeError(f"on_progress must be callable, not {type(on_progress).__name__}")
     if on_error not in {"skip", "stop"}:
         raise ValueError(f'on_error must be "skip" or "stop", not {on_error!r}')
     summary = run(
@@ -140,6 +154,7 @@ def export(
         workers=workers,
         on_error=on_error,
         link=link,
+        restart=restart,
         report=None if report is None else Path(report),
         on_progress=on_progress,
     )

@@ -17,6 +17,13 @@ Window = Sequence[int]
 """x and y of the left top pixel, width and height."""
 
 
+def check_layer(layer: object) -> None:
+    """Refuse, with a `TypeError`, JSON that has not become a layer."""
+    if not hasattr(layer, "settings"):
+        name = type(layer).__name__
+        raise TypeError(f"layer must be a SaveMasks, as SaveMasks.from_json makes it, not {name}")
+
+
 def array_for(
     out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[Any]
 ) -> NDArray[Any]:
@@ -80,7 +87,7 @@ def corner_and_shape(
 def original_pixels(
     image: Image, height: int, width: int, out: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8]:
-    """RGB pixels (height, width, 3) of whatever the caller has for a picture."""
+    """RGB pixels (height, width, 3) of whatever the caller has for a picture; strides are any."""
     if isinstance(image, np.ndarray):
         pixels = _rgb_pixels(image, out)
         if pixels.shape[:2] != (height, width):
@@ -96,8 +103,9 @@ def original_pixels(
         file = os.fspath(image)
         try:
             image = Path(file).read_bytes()
-        except OSError as error:
-            raise ImageError(f"cannot be read: {error.strerror}", file=file) from error
+        except (OSError, ValueError) as error:  # the latter for names that no file can have
+            reason = getattr(error, "strerror", None) or error
+            raise ImageError(f"cannot be read: {reason}", file=file) from error
     elif not isinstance(image, bytes | bytearray | memoryview):
         name = type(image).__name__
         raise TypeError(f"image must be an array, the contents of a file or its path, not {name}")
@@ -111,7 +119,7 @@ def original_pixels(
 
 
 def _rgb_pixels(image: NDArray[Any], out: NDArray[Any] | None) -> NDArray[np.uint8]:
-    """A caller's picture (height, width, 3), C-contiguous: copied if it is not.
+    """A caller's picture (height, width, 3), as it lies in memory.
 
     Raises
     ------
@@ -126,4 +134,4 @@ def _rgb_pixels(image: NDArray[Any], out: NDArray[Any] | None) -> NDArray[np.uin
         raise ValueError(f"image must have the shape (height, width, 3), not {image.shape}")
     if out is not None and np.may_share_memory(image, out):
         raise ValueError("image and out must not share memory")
-    return np.ascontiguousarray(image).view(np.ndarray)
+    return image.view(np.ndarray)

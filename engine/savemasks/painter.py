@@ -1,15 +1,14 @@
 """`Painter`: annotation → masks in memory, for programs that call the engine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import Image, Window, array_for, corner_and_shape, original_pixels
+from .arguments import Image, Window, array_for, check_layer, corner_and_shape, original_pixels
 from .color import color_human, color_machine, label_room
 from .kernels import color as kernels
-from .paint import paint_values
 from .palette import paintable_grays
 from .parse import Annotation
 from .plan import Labels, Mask, Plan, requested
@@ -60,7 +59,7 @@ class Painter(Plan):
     Attributes
     ----------
     classes
-        Number of every class that one of the mappings paints.
+        Number of every class that one of the mappings paints; read-only, as everything else.
     machine_palette, human_palette
         Classes and colours by label of the masks that the layer requests, else None.
 
@@ -68,6 +67,8 @@ class Painter(Plan):
     ------
     ProjectError
         If `meta` cannot be read or is none.
+    TypeError
+        If `layer` is no `SaveMasks`.
 
     Examples
     --------
@@ -83,45 +84,16 @@ class Painter(Plan):
     ('kiwi', 'lemon')
     """
 
+    __slots__ = ("_grays", "_is_gray")
+
     def __init__(
         self, layer: "SaveMasks", meta: Meta | Mapping[str, ClassTemplate] | None = None
     ) -> None:
+        check_layer(layer)
         super().__init__(layer, meta)
         palette = self.machine_palette
         self._is_gray = palette is not None and palette.is_gray
-        self._grays = palette and paintable_grays(palette, self.classes)
-
-    def parse(
-        self, annotation: Annotation, on_size: Callable[[int, int], None] | None = None
-    ) -> Shapes:
-        """Parse an annotation once, to paint it often.
-
-        Parameters
-        ----------
-        annotation
-            JSON as bytes or str, or a dict.
-        on_size
-            Called with height and width before any object is looked into; may raise.
-
-        Returns
-        -------
-        Shapes
-            Flat arrays, which can be pickled; for painters of the same classes only.
-
-        Raises
-        ------
-        AnnotationError
-            Naming the object if one is to blame.
-        TypeError
-            If it is neither text nor a dict.
-
-        Examples
-        --------
-        >>> shapes = painter.parse(annotation)
-        >>> shapes.height, shapes.width, len(shapes)
-        (4, 6, 2)
-        """
-        return super().parse(annotation, on_size)
+        self._grays = palette and paintable_grays(palette, self._classes)
 
     def labels(
         self,
@@ -169,10 +141,9 @@ class Painter(Plan):
                [1, 2, 2]], dtype=uint8)
         """
         table = self._labels_for(mask)
-        shapes = self._shapes(annotation)
-        corner, shape = corner_and_shape(window, shapes.height, shapes.width)
+        shapes, corner, shape = self._open(annotation, window)
         made = array_for(out, shape, table.dtype)
-        self._paint(shapes, table, made, corner)
+        self._paint(shapes, table[shapes.class_id], made, corner)
         return made if out is None else out
 
     def machine(
@@ -214,20 +185,20 @@ class Painter(Plan):
                [  0,   0,   0, 200, 200,   0]], dtype=uint8)
         """
         palette = requested(self.machine_palette, "machine")
-        shapes = self._shapes(annotation)
-        corner, shape = corner_and_shape(window, shapes.height, shapes.width)
+        shapes, corner, shape = self._open(annotation, window)
         made = array_for(out, shape if self._is_gray else (*shape, 3), palette.colors.dtype)
         if self._grays:
-            self._paint(shapes, self._grays.of_class, made, corner)
-            if self._grays.table is not None:
-                kernels.gray(made, self._grays.table, made)
+            of_class, table = self._grays
+            self._paint(shapes, of_class[shapes.class_id], made, corner)
+            if table is not None:
+                kernels.gray(made, table, made)
         else:
             table = self._labels_for("machine")
             if self._is_gray:  # all 255 grays and black are taken
                 labels = np.empty(shape, table.dtype)
             else:
                 labels = label_room(made, shape, palette.label_dtype)
-            self._paint(shapes, table, labels, corner)
+            self._paint(shapes, table[shapes.class_id], labels, corner)
             color_machine(labels, palette, made)
         return made if out is None else out
 
@@ -236,6 +207,7 @@ class Painter(Plan):
         annotation: Annotation | Shapes,
         image: Image,
         *,
+        window: Window | None = None,
         out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Paint the human picture: the original, a green line, the original under the classes.
@@ -248,13 +220,17 @@ class Painter(Plan):
             The original: RGB pixels (height, width, 3) uint8, the contents of a file of any format
             that libvips reads, or its path. Pixels that are not C-contiguous are copied; what is
             not pixels is decoded into memory of its own.
+        window
+            Only this part (x, y, width, height) of the canvas, as for `labels`. The original is
+            given whole nevertheless; pixels of the part are copied if it is not of full width.
         out
             Where to write, C-contiguous; with pixels for an image nothing of the canvas's size is
             allocated then.
 
         Returns
         -------
-        (height, 2 * width + 1, 3) uint8 RGB; a painted pixel is (original + colour) >> 1.
+        (height, 2 * width + 1, 3) uint8 RGB, of the window if there is one; a painted pixel is
+        (original + colour) >> 1.
 
         Raises
         ------
@@ -263,7 +239,7 @@ class Painter(Plan):
         ImageError
             If the picture cannot be read or decoded, or has another size than the annotation says.
         TypeError, ValueError
-            If `out` or `image` is of the wrong kind, or the layer does not request the mask.
+            If `out`, `window` or `image` does not fit, or the layer does not request the mask.
 
         Examples
         --------
@@ -273,12 +249,13 @@ class Painter(Plan):
         ((4, 13, 3), [13, 0, 127])
         """
         palette = requested(self.human_palette, "human")
-        shapes = self._shapes(annotation)
-        height, width = shape = shapes.height, shapes.width
+        shapes, corner, shape = self._open(annotation, window)
+        (x, y), (height, width) = corner, shape
         made = array_for(out, (height, 2 * width + 1, 3), np.uint8)
-        pixels = original_pixels(image, height, width, out)
+        whole = original_pixels(image, shapes.height, shapes.width, out)
+        pixels = np.ascontiguousarray(whole[y : y + height, x : x + width])
         labels = label_room(made, shape, palette.label_dtype)
-        self._paint(shapes, self._labels_for("human"), labels)
+        self._paint(shapes, self._labels_for("human")[shapes.class_id], labels, corner)
         color_human(pixels, labels, palette, made)
         return made if out is None else out
 
@@ -315,29 +292,25 @@ class Painter(Plan):
         [0, 1, 1, 2, 2, 0]
         """
         table = self._labels_for(mask)
-        shapes = self._shapes(annotation)
-        corner, shape = corner_and_shape(window, shapes.height, shapes.width)
+        shapes, corner, shape = self._open(annotation, window)
         made = array_for(out, shape, np.int32)
         is_painted = table[shapes.class_id] != 0
         numbers = shapes.object_index + np.int32(1)
-        values = np.where(is_painted, numbers, np.int32(0))
-        paint_values(
-            shapes,
-            values,
-            made,
-            order=self.order(shapes),
-            line_width=self._line_width,
-            corner=corner,
-        )
-        titles = tuple(self.classes)
+        self._paint(shapes, np.where(is_painted, numbers, np.int32(0)), made, corner)
+        titles = tuple(self._classes)
         pairs = zip(numbers[is_painted].tolist(), shapes.class_id[is_painted].tolist(), strict=True)
         classes = {number: titles[class_id] for number, class_id in pairs}
         return Instances(made if out is None else out, classes)
 
-    def _shapes(self, annotation: Annotation | Shapes) -> Shapes:
-        """Parse what is not parsed."""
+    def _open(
+        self, annotation: Annotation | Shapes, window: Window | None
+    ) -> tuple[Shapes, tuple[int, int], tuple[int, int]]:
+        """The shapes, parsed if they are not, and corner and shape of what is to be painted."""
         if not isinstance(annotation, Shapes):
-            return self.parse(annotation)
-        if annotation.classes is not self.classes and annotation.classes != self.classes:
+            shapes = self.parse(annotation)
+        elif annotation.classes is self._classes or annotation.classes == self._classes:
+            shapes = annotation
+        else:
             raise ValueError("the shapes were parsed by a painter of other classes than this one's")
-        return annotation
+        corner, shape = corner_and_shape(window, shapes.height, shapes.width)
+        return shapes, corner, shape

@@ -20,7 +20,7 @@ class Palette:
         Class of label 1, 2, ...; label 0 is the background.
     colors
         (labels, 3) RGB by label, uint8 or, with colours above 255, uint16; the background is
-        black.
+        black. Read-only.
 
     Examples
     --------
@@ -33,6 +33,13 @@ class Palette:
 
     titles: tuple[str, ...]
     colors: NDArray[np.unsignedinteger[Any]]
+
+    def __post_init__(self) -> None:
+        self.colors.flags.writeable = False
+
+    def __reduce__(self) -> tuple[type["Palette"], tuple[object, ...]]:
+        # NumPy forgets what is read-only: the copy has to be made as the original was.
+        return type(self), (self.titles, self.colors)
 
     @property
     def is_gray(self) -> bool:

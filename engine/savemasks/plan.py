@@ -6,6 +6,7 @@ Classes, palettes and look-up tables, the order of painting, and with them `Shap
 import base64
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from .color import human_page, machine_mask
 from .encode import encode_human, encode_machine, encode_png
 from .kernels.jit import one_process_at_a_time
 from .order import paint_order
-from .paint import paint_labels
+from .paint import paint_values
 from .palette import Palette, human_palette, machine_palette
 from .parse import Annotation, parse
 from .pieces import LARGE
@@ -37,11 +38,22 @@ class Plan:
 
     Attributes
     ----------
-    classes
-        Number of every class that one of the mappings paints.
     machine_palette, human_palette
         Classes and colours by label of the masks that the layer requests, else None.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_by_area",
+        "_classes",
+        "_label_of_class",
+        "_line_width",
+        "_ranks",
+        "_shared",
+        "_templates",
+        "human_palette",
+        "machine_palette",
+    )
 
     def __init__(
         self, layer: "SaveMasks", meta: Meta | Mapping[str, ClassTemplate] | None = None
@@ -57,20 +69,60 @@ class Plan:
             # One label map serves both, so both number their classes alike.
             human = {title: human[title] for title in machine}
         titles = dict.fromkeys([*(machine or ()), *(human or ())])
-        self.classes: Mapping[str, int] = {title: i for i, title in enumerate(titles)}
-        self._ranks = _class_ranks(self.classes, settings.class_priority)
+        self._classes = {title: i for i, title in enumerate(titles)}
+        self._ranks = _class_ranks(self._classes, settings.class_priority)
         self.machine_palette = machine_palette(machine) if machine else None
         self.human_palette = human_palette(human) if human else None
-        self._label_of_class = [
-            palette.labels(self.classes) if palette else None
+        self._label_of_class = tuple(
+            palette.labels(self._classes) if palette else None
             for palette in (self.machine_palette, self.human_palette)
-        ]
+        )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute that has no value yet: in `__init__`, and when it is unpickled."""
+        if hasattr(self, name):
+            raise AttributeError(f"{name} cannot be set: a {type(self).__name__} never changes")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name} cannot be deleted: a {type(self).__name__} never changes")
+
+    @property
+    def classes(self) -> Mapping[str, int]:
+        """Number of every class that one of the mappings paints."""
+        return MappingProxyType(self._classes)
 
     def parse(
         self, annotation: Annotation, on_size: Callable[[int, int], None] | None = None
     ) -> Shapes:
-        """Parse an annotation; `on_size` gets height and width before any object is looked into."""
-        return parse(annotation, self.classes, self._templates, on_size)
+        """Parse an annotation once, to paint it often.
+
+        Parameters
+        ----------
+        annotation
+            JSON as bytes or str, or a dict.
+        on_size
+            Called with height and width before any object is looked into; may raise.
+
+        Returns
+        -------
+        Shapes
+            Flat arrays, which can be pickled; for painters of the same classes only.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the object if one is to blame.
+        TypeError
+            If it is neither text nor a dict.
+
+        Examples
+        --------
+        >>> shapes = painter.parse(annotation)
+        >>> shapes.height, shapes.width, len(shapes)
+        (4, 6, 2)
+        """
+        return parse(annotation, self._classes, self._templates, on_size)
 
     def order(self, shapes: Shapes) -> NDArray[np.int64] | None:
         """Numbers of the shapes from the lowest to the topmost, None if that is as listed."""
@@ -104,7 +156,7 @@ class Plan:
                 maps[1] = maps[0]
             elif table is not None:
                 out = scratch.take(f"labels {i}", (len(rows), shapes.width), table.dtype)
-                self._paint(shapes, table, out, (0, rows.start), order)
+                self._paint(shapes, table[shapes.class_id], out, (0, rows.start), order)
                 maps[i] = out
         return maps[0], maps[1]
 
@@ -112,7 +164,7 @@ class Plan:
         """Compile, or load from the cache, every kernel that this layer's everyday items need."""
         with one_process_at_a_time():
             # White space makes a large one of it.
-            shapes = self.parse(everyday_annotation(next(iter(self.classes))).ljust(LARGE))
+            shapes = self.parse(everyday_annotation(next(iter(self._classes))).ljust(LARGE))
             machine_labels, human_labels = self.label_maps(shapes, Scratch())
             if machine_labels is not None:
                 palette = requested(self.machine_palette, "machine")
@@ -129,7 +181,7 @@ class Plan:
     def _labels_for(self, mask: Mask | None) -> Labels:
         """Label of every class for one of the masks."""
         machine, human = self._label_of_class
-        if mask not in {None, "machine", "human"}:
+        if mask not in (None, "machine", "human"):
             raise ValueError(f'mask must be "machine" or "human", not {mask!r}')
         table = human if mask == "human" or (mask is None and machine is None) else machine
         if table is None:
@@ -139,15 +191,15 @@ class Plan:
     def _paint(
         self,
         shapes: Shapes,
-        table: Labels,
-        out: Labels,
+        values: NDArray[np.integer[Any]],
+        out: NDArray[np.integer[Any]],
         corner: tuple[int, int] = (0, 0),
         order: NDArray[np.int64] | None = None,
     ) -> None:
-        """Paint shapes, by default all, in the value that a table has for their class."""
+        """Paint shapes, by default all, each in its value."""
         order = self.order(shapes) if order is None else order
         width = self._line_width
-        paint_labels(shapes, table, out, order=order, line_width=width, corner=corner)
+        paint_values(shapes, values, out, order=order, line_width=width, corner=corner)
 
 
 def _class_ranks(classes: Mapping[str, int], priority: Sequence[str]) -> NDArray[np.int64] | None:

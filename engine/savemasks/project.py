@@ -241,7 +241,9 @@ def _load_meta(content: bytes | bytearray | memoryview | str, where: object) -> 
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise ProjectError(f"{where}: not valid JSON: {error}") from error
+        is_path = isinstance(content, str) and content.strip()[:1] not in {"", "{", "["}
+        hint = "; the path of a file must be a pathlib.Path" if is_path else ""
+        raise ProjectError(f"{where}: not valid JSON: {error}{hint}") from error
 
 
 def _checked_meta(meta: object, where: object) -> dict[str, Any]:

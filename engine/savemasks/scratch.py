@@ -24,13 +24,13 @@ class Scratch:
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size:
             buffer = self._buffers[name] = np.empty(size, np.uint8)
-        return buffer[:size].view(dtype).reshape(shape)
+        return np.ndarray(shape, dtype, buffer)
 
     def forget_large(self) -> None:
         """Give back the memory of buffers that are too large to be kept for good."""
-        for name, buffer in [*self._buffers.items()]:
-            if buffer.size > _LARGEST_KEPT:
-                del self._buffers[name]
+        large = [name for name, buffer in self._buffers.items() if buffer.size > _LARGEST_KEPT]
+        for name in large:
+            del self._buffers[name]
 
 
 def own_scratch() -> Scratch:

@@ -7,6 +7,7 @@ nothing of projects or pixels. `SaveMasks.model_json_schema()` is the JSON Schem
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
@@ -27,7 +28,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from .errors import ConfigError, shown
+from .errors import ConfigError, printable, shown
 
 MAX_CLASSES = 65535
 """The largest number of classes in a mapping: labels are 16-bit, and 0 is the background."""
@@ -134,41 +135,36 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if problems := [*self._contradictions()]:
+            raise PydanticCustomError("inconsistent", "contradictions", {"problems": problems})
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        """What is wrong with keys that are right by themselves, a line each."""
         wanted = (
             (self.masks_machine, "machine", self.gt_machine_color),
             (self.masks_human, "human", self.gt_human_color),
         )
-        missing = [name for requested, name, mapping in wanted if requested and not mapping]
-        if missing:
-            problems = [
-                f"masks_{name} is true, so gt_{name}_color must map at least one class to a colour,"
-                ' as {"kiwi": [255, 0, 0]}'
-                for name in missing
-            ]
-            raise PydanticCustomError("mapping", "{problems}", {"problems": "; ".join(problems)})
+        for requested, name, mapping in wanted:
+            if requested and not mapping:
+                yield (
+                    f"masks_{name} is true, so gt_{name}_color must map at least one class to a"
+                    ' colour, as {"kiwi": [255, 0, 0]}'
+                )
         grays = self.gt_machine_color or {}
         if any(max(color) > 255 for color in grays.values()):
-            for title, color in grays.items():
-                if len(set(color)) > 1:
-                    raise PydanticCustomError(
-                        "depth",
-                        "gt_machine_color has grays above 255, which make a 16-bit gray mask, so"
-                        " all its colours must be gray, but {title} is {color}",
-                        {"title": title, "color": str(list(color))},
-                    )
+            colorful = [title for title, color in grays.items() if len(set(color)) > 1]
+            for title in colorful[:1]:
+                yield (
+                    "gt_machine_color has grays above 255, which make a 16-bit gray mask, so all"
+                    f" its colours must be gray, but {printable(title)} is {list(grays[title])}"
+                )
         if repeated := sorted(t for t, n in Counter(self.class_priority).items() if n > 1):
-            raise PydanticCustomError(
-                "priority",
-                "class_priority names a class more than once: {titles}",
-                {"titles": ", ".join(repeated)},
-            )
+            yield f"class_priority names a class more than once: {printable(', '.join(repeated))}"
         if self.pyramid and self.format != "tiff":
-            raise PydanticCustomError("pyramid", 'pyramid is for "format": "tiff" only')
+            yield 'pyramid is for "format": "tiff" only'
         if not (self.masks_machine or self.masks_human):
-            raise PydanticCustomError(
-                "nothing", "nothing is requested: set masks_machine or masks_human to true"
-            )
-        return self
+            yield "nothing is requested: set masks_machine or masks_human to true"
 
 
 class SaveMasks(BaseModel):
@@ -206,7 +202,9 @@ class SaveMasks(BaseModel):
         Raises
         ------
         ConfigError
-            With every problem found, each with its JSON path.
+            With every problem found, each with its file, if there is one, and its JSON path.
+        TypeError
+            If `config` is none of these.
 
         Examples
         --------
@@ -221,6 +219,18 @@ class SaveMasks(BaseModel):
         Traceback (most recent call last):
         savemasks.errors.ConfigError: settings: is missing
         """
+        if not isinstance(config, Path):
+            return cls._of(config)
+        try:
+            return cls._of(config.read_bytes())
+        except OSError as error:
+            raise ConfigError([f"{config}: cannot be read: {error.strerror}"]) from error
+        except ConfigError as error:
+            raise ConfigError([f"{config}: {problem}" for problem in error.problems]) from None
+
+    @classmethod
+    def _of(cls, config: bytes | str | dict[str, Any] | list[Any]) -> Self:
+        """Validate what is not a file."""
         prefix = ""
         data = _load(config)
         if isinstance(data, list):
@@ -232,7 +242,8 @@ class SaveMasks(BaseModel):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise ConfigError([_describe(e, prefix) for e in error.errors()]) from None
+            found = (problem for e in error.errors() for problem in _describe(e, prefix))
+            raise ConfigError([*found]) from None
 
     def unknown_keys(self) -> list[str]:
         """JSON paths of keys that no version of the layer knows; they have no effect."""
@@ -240,28 +251,27 @@ class SaveMasks(BaseModel):
         return own + [f"settings.{key}" for key in self.settings.__pydantic_extra__ or ()]
 
 
-def _load(config: bytes | str | Path | dict[str, Any] | list[Any]) -> object:
+def _load(config: bytes | str | dict[str, Any] | list[Any]) -> object:
     if isinstance(config, dict | list):
         return config
-    where = ""
-    if isinstance(config, Path):
-        where = f"{config}: "
-        try:
-            config = config.read_bytes()
-        except OSError as error:
-            raise ConfigError([f"{where}cannot be read: {error.strerror}"]) from error
+    if not isinstance(config, bytes | bytearray | memoryview | str):
+        name = type(config).__name__
+        raise TypeError(f"a layer is JSON (bytes or str), a Path, a dict or a list, not {name}")
     try:
         return orjson.loads(config)
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise ConfigError([f"{where}not valid JSON at {place}: {error.msg}"]) from error
+        hint = ""
+        if isinstance(config, str) and config.strip()[:1] not in {"", "{", "["}:
+            hint = "; the path of a file must be a pathlib.Path"
+        raise ConfigError([f"not valid JSON at {place}: {error.msg}{hint}"]) from error
 
 
 _TAG_AT = 3  # where a path into gt_machine_color names the kind of its union, not a key
 
 
-def _describe(error: ErrorDetails, prefix: str) -> str:
-    """One problem as `path: what is wrong`."""
+def _describe(error: ErrorDetails, prefix: str) -> Iterator[str]:
+    """What pydantic found in one place, each problem as `path: what is wrong`."""
     path = prefix
     loc = error["loc"]
     if len(loc) > _TAG_AT and loc[1] == "gt_machine_color":
@@ -290,4 +300,5 @@ def _describe(error: ErrorDetails, prefix: str) -> str:
         "too_long": f"{len(value) if isinstance(value, dict) else 0} classes; at most {MAX_CLASSES}"
         " are supported",
     }
-    return f"{path or 'layer'}: {texts.get(error['type'], error['msg'])}"
+    for problem in limits.get("problems", [texts.get(error["type"], error["msg"])]):
+        yield f"{path or 'layer'}: {problem}"

@@ -1,8 +1,8 @@
 """Makes the golden cases: small Supervisely projects and the masks that the reference SDK paints.
 
 Usage: ``python tests/golden/make.py``. It needs the extra ``reference``: the `supervisely` SDK,
-and through it OpenCV, NumPy and Pillow. The cases themselves are in `cases.py`. What it writes,
-beside itself and over what an earlier run left (two runs give the same bytes):
+and through it OpenCV, NumPy and Pillow. The cases are in `cases.py` and `projects.py`. What it
+writes, beside itself and over what an earlier run left (two runs give the same bytes):
 
 =================  =============================  =======================
 project            settings                       masks
@@ -29,10 +29,10 @@ import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
-    from golden import cases
-    from golden.cases import Case, Pixels, Project
+    from golden.cases import Case, Pixels
+    from golden.projects import Project, projects
 else:
-    import cases
+    from projects import projects
 
 sly: Any = import_module("supervisely")  # has no types of its own
 
@@ -192,7 +192,7 @@ def paint_project(root: Path, target: Path, settings: dict[str, Any], project: "
 
 
 def main() -> None:
-    for project in cases.projects():
+    for project in projects():
         root = HERE / project.folder
         write_project(root, project)
         for suffix, layer in project.layers.items():

@@ -1,8 +1,6 @@
 """Inflate (RFC 1951) and its zlib wrapping (RFC 1950), for streams of a few hundred bytes.
 
-A library call costs more than such a stream itself. Codes are looked up in tables no wider than
-their longest code, and at most `_TABLE_BITS` wide, for with so little data making a table takes as
-long as using it; the rare longer codes are found bit by bit in the canonical order.
+A library call costs more than such a stream itself. `huffman` has the codes.
 
 What zlib refuses is refused: too many codes or too few, distances that reach before the output,
 wrong checksums, a cut stream. Whatever the input is, no array is left and all loops end: every
@@ -13,31 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .huffman import (
+    DISTANCE,
+    FIXED_DISTANCE,
+    FIXED_LITERAL,
+    LENGTH,
+    LENGTHS,
+    LITERAL,
+    REFUSED,
+    TABLE,
+    USED,
+    find_long,
+    fit,
+)
 from .jit import Array, kernel
 
-REFUSED = -1
-
-_TABLE_BITS = 9
-_LONGEST_CODE = 15
-_LITERALS = 288
-_DISTANCES = 32
 _END = 256
-
-# Codes are kept as rows of one array of uint16. The first two are lists: of symbols that have a
-# code, and of the lengths of their codes.
-_USED = 0
-_LENGTHS = 1
-_LENGTH = 2
-_LITERAL = 3
-_DISTANCE = 4
-_FIXED_LITERAL = 5
-_FIXED_DISTANCE = 6
-_ROWS = 7
-# Parts of a row: from 0 how many codes there are of each length, symbols in the order of their
-# codes, and the table: by the next bits of the stream, symbol << 4 | length of its code, or 0 for
-# codes that are longer than the table and for bits that are no code.
-_SYMBOLS = 16
-_TABLE = _SYMBOLS + _LITERALS
 
 # Bits after a length or distance symbol, and what is added to them.
 _LENGTH_BITS = np.array([0] * 8 + [b for b in range(1, 6) for _ in range(4)] + [0], np.int64)
@@ -53,92 +42,6 @@ class _Bits(NamedTuple):
     at: int
     waiting: int
     fill: int
-
-
-@kernel
-def new_codes() -> Array:
-    """Scratch memory of `inflate`, for any number of streams one after the other."""
-    codes = np.zeros((_ROWS, _TABLE + (1 << _TABLE_BITS)), np.uint16)
-    for i in range(_LITERALS):
-        codes[_USED, i] = i
-        codes[_LENGTHS, i] = 8 if i < 144 or i >= 280 else (9 if i < 256 else 7)
-    _fit(codes, 0, _LITERALS, _FIXED_LITERAL)
-    codes[_LENGTHS, :_DISTANCES] = 5
-    _fit(codes, 0, _DISTANCES, _FIXED_DISTANCE)
-    return codes
-
-
-@kernel
-def _fit(codes: Array, begin: int, end: int, code: int) -> int:
-    """Make a code from symbols begin..end (excluded) of those that have one, and their lengths.
-
-    Returns the bits of its table; `REFUSED` if there are more codes than fit, or fewer than there
-    should be. Only a single code of one bit, and no code at all, may leave bits without a meaning.
-    """
-    for bits in range(_LONGEST_CODE + 1):
-        codes[code, bits] = 0
-    for i in range(begin, end):
-        codes[code, np.uint64(codes[_LENGTHS, np.uint64(i)])] += 1
-    longest = 0
-    free = 1
-    total = 0
-    for bits in range(1, _LONGEST_CODE + 1):
-        count = int(codes[code, bits])
-        # So far, where the next symbol with this length goes.
-        codes[code, _TABLE + bits] = _SYMBOLS + total
-        total += count
-        free = 2 * free - count
-        if free < 0:
-            return REFUSED
-        if count:
-            longest = bits
-    if free and longest > 1:
-        return REFUSED
-    for i in range(begin, end):
-        place = np.uint64(_TABLE + codes[_LENGTHS, np.uint64(i)])
-        codes[code, np.uint64(codes[code, place])] = codes[_USED, np.uint64(i)]
-        codes[code, place] += 1
-    width = min(longest, _TABLE_BITS)
-    _fill_table(codes, code, width)
-    return width
-
-
-@kernel
-def _fill_table(codes: Array, code: int, width: int) -> None:
-    """Enter every code that is no longer than `width` bits, wherever the bits begin with it."""
-    end = _TABLE + (1 << width)
-    for i in range(_TABLE, end):
-        codes[code, np.uint64(i)] = 0
-    value = 0  # the code, first bit lowest
-    i = _SYMBOLS
-    for bits in range(1, width + 1):
-        for _ in range(codes[code, bits]):
-            entry = (int(codes[code, np.uint64(i)]) << 4) | bits
-            for place in range(_TABLE + value, end, 1 << bits):
-                codes[code, np.uint64(place)] = entry
-            i += 1
-            # Add one to a number whose bits are turned round.
-            carry = 1 << (bits - 1)
-            while value & carry:
-                carry >>= 1
-            value = (value & (carry - 1)) | carry if carry else 0
-
-
-@kernel
-def _find_long(codes: Array, code: int, waiting: int) -> int:
-    """Entry, as in a table, of a code of any length; 0 if the next bits are no code."""
-    value = first = 0
-    i = _SYMBOLS
-    for bits in range(1, _LONGEST_CODE + 1):
-        value |= waiting & 1
-        waiting >>= 1
-        count = int(codes[code, bits])
-        if value - count < first:
-            return (int(codes[code, i + value - first]) << 4) | bits
-        i += count
-        first = (first + count) << 1
-        value <<= 1
-    return 0
 
 
 @kernel
@@ -193,10 +96,10 @@ def _inflate_coded(
 ) -> tuple[int, _Bits]:
     """Inflate a block up to its end symbol; return the new size of the output."""
     refused = REFUSED, bits
-    literals, distances = _FIXED_LITERAL, _FIXED_DISTANCE
+    literals, distances = FIXED_LITERAL, FIXED_DISTANCE
     literal_bits, distance_bits = 9, 5
     if is_dynamic:
-        literals, distances = _LITERAL, _DISTANCE
+        literals, distances = LITERAL, DISTANCE
         literal_bits, distance_bits, bits = _read_codes(data, last, bits, codes)
         if literal_bits < 0:
             return refused
@@ -207,9 +110,9 @@ def _inflate_coded(
         at, waiting, fill = bits
         if at > last + 8:
             return refused
-        entry = int(codes[literals, np.uint64(_TABLE + (waiting & literal_mask))])
+        entry = int(codes[literals, np.uint64(TABLE + (waiting & literal_mask))])
         if entry == 0:
-            entry = _find_long(codes, literals, waiting)
+            entry = find_long(codes, literals, waiting)
         length = entry & 15
         symbol = entry >> 4
         if entry == 0:
@@ -228,9 +131,9 @@ def _inflate_coded(
             return refused
         extra, bits = _take(bits, _LENGTH_BITS[np.uint64(symbol)])
         length = _LENGTH_BASE[np.uint64(symbol)] + extra
-        entry = int(codes[distances, np.uint64(_TABLE + (bits.waiting & distance_mask))])
+        entry = int(codes[distances, np.uint64(TABLE + (bits.waiting & distance_mask))])
         if entry == 0:
-            entry = _find_long(codes, distances, bits.waiting)
+            entry = find_long(codes, distances, bits.waiting)
         symbol = entry >> 4
         if entry == 0 or symbol >= _DISTANCE_BASE.size:
             return refused
@@ -249,19 +152,19 @@ def _read_lengths_code(
 ) -> tuple[int, _Bits]:
     """Read the code that lengths of codes are written in; return the bits of its table."""
     for i in range(19):
-        codes[_LENGTHS, 19 + i] = 0
+        codes[LENGTHS, 19 + i] = 0
     for i in range(count):
         bits = _fill(data, last, bits)
         length, bits = _take(bits, 3)
-        codes[_LENGTHS, 19 + _ORDER[i]] = length
+        codes[LENGTHS, 19 + _ORDER[i]] = length
     total = 0
     for symbol in range(19):
-        length = int(codes[_LENGTHS, 19 + symbol])
+        length = int(codes[LENGTHS, 19 + symbol])
         if length:
-            codes[_USED, total] = symbol
-            codes[_LENGTHS, total] = length
+            codes[USED, total] = symbol
+            codes[LENGTHS, total] = length
             total += 1
-    width = _fit(codes, 0, total, _LENGTH)
+    width = fit(codes, 0, total, LENGTH)
     # Unlike the other codes, this one has to be whole even if it has one symbol only.
     return (width if total > 1 else REFUSED), bits
 
@@ -279,7 +182,7 @@ def _read_lengths(
     total = before = i = previous = 0
     while i < count:
         bits = _fill(data, last, bits)
-        entry = int(codes[_LENGTH, np.uint64(_TABLE + (bits.waiting & mask))])
+        entry = int(codes[LENGTH, np.uint64(TABLE + (bits.waiting & mask))])
         _, bits = _take(bits, entry & 15)
         value = entry >> 4
         repeat = 1
@@ -302,8 +205,8 @@ def _read_lengths(
         previous = value
         if value:
             for symbol in range(i, i + repeat):
-                codes[_USED, np.uint64(total)] = symbol if symbol < first else symbol - first
-                codes[_LENGTHS, np.uint64(total)] = value
+                codes[USED, np.uint64(total)] = symbol if symbol < first else symbol - first
+                codes[LENGTHS, np.uint64(total)] = value
                 total += 1
                 before += symbol < first
         i += repeat
@@ -330,11 +233,11 @@ def _read_codes(data: Array, last: int, bits: _Bits, codes: Array) -> tuple[int,
     )
     if total < 0:
         return refused
-    literal_bits = _fit(codes, 0, before, _LITERAL)
-    distance_bits = _fit(codes, before, total, _DISTANCE)
+    literal_bits = fit(codes, 0, before, LITERAL)
+    distance_bits = fit(codes, before, total, DISTANCE)
     has_end = False
     for i in range(before):
-        has_end = has_end or codes[_USED, np.uint64(i)] == _END
+        has_end = has_end or codes[USED, np.uint64(i)] == _END
     if literal_bits < 0 or distance_bits < 0 or not has_end:
         return refused
     return literal_bits, distance_bits, bits

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .inflate import inflate, new_codes
+from .huffman import new_codes
+from .inflate import inflate
 from .jit import Array, kernel
 from .scanlines import ALPHA, ANY, LOOKUP, Layout, row_bytes, unpack
 
