@@ -181,11 +181,11 @@ def _in_order(
     make: Callable[[int], _Made], count: int, threads: int, limit: int
 ) -> Iterator[_Made]:
     """Results for 0 to count, of which at most `limit` are begun and not yet taken."""
-    threads = min(threads, limit)
-    if threads == 1:
+    if limit == 1:
         yield from map(make, range(count))
         return
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="savemasks-strip")
+    # Even a single thread works while this one waits for the disk.
+    pool = ThreadPoolExecutor(min(threads, limit), thread_name_prefix="savemasks-strip")
     under_way: deque[Future[_Made]] = deque()
     try:
         for number in range(count):
