@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from .errors import ImageError
 from .images import Original, check_size, is_turned, to_rgb, undecodable, upright_size
 
+_COPIED = 1 << 19  # bytes
+
 
 class StreamedOriginal:
     """A picture in a file of which only the header has been read.
@@ -55,10 +57,14 @@ class StreamedOriginal:
         try:
             if self._region is None:
                 self._region = pyvips.Region.new(self._upright())
-            data = self._region.fetch(0, first, width, rows)
+            # Few rows at a time: libvips hands out copies, and small ones stay in the caches.
+            step = max(1, _COPIED // (3 * width))
+            for top in range(0, rows, step):
+                piece = out[top : top + step]
+                data = self._region.fetch(0, first + top, width, len(piece))
+                piece[:] = np.frombuffer(data, np.uint8).reshape(piece.shape)
         except pyvips.Error as error:
             raise undecodable(error) from error
-        out[:] = np.frombuffer(data, np.uint8).reshape(out.shape)
 
     def _upright(self) -> pyvips.Image:
         if is_turned(self._image):
