@@ -74,7 +74,7 @@ def export_item(
     """Make and write all outputs of an item, or none of them.
 
     Whatever goes wrong is in the outcome, not raised: an item never ends a run. Without a `budget`
-    it may use what an only worker may.
+    it may use what an only worker may. Raises `GivenUp` when that says so.
     """
     outcome = Outcome(item)
     budget = budget or Budget.of_worker(None, 1)
