@@ -194,7 +194,9 @@ def _put_strips(
         for mask in masks_of(plan, opened.shapes.height, opened.shapes.width)
     }
     with _blaming(item):
-        source = StreamedOriginal(item.image or "") if plan.human_palette else None
+        source = opened.original if plan.human_palette else None
+        if isinstance(source, Original):
+            source = StreamedOriginal(item.image or "")
         written, seconds = write_strips(files, opened.shapes, plan, source, settings, store, budget)
     for station, spent in seconds.items():
         outcome.seconds[station] = outcome.seconds.get(station, 0.0) + spent

@@ -4,6 +4,7 @@ libvips decodes them as they are asked for. What it cannot decode in that order 
 turns) it unpacks into a temporary file, which the environment variable TMPDIR places.
 """
 
+import os
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,12 @@ class StreamedOriginal:
 
 
 def _open(path: str, access: str) -> pyvips.Image:
+    # libvips keeps what it had to say of other pictures, and would say it of this one.
+    pyvips.vips_lib.vips_error_clear()
     try:
-        return pyvips.Image.new_from_file(path, access=access, fail_on="error")
+        # Of a file's name libvips would take what is in brackets at its end for options.
+        source = pyvips.Source.new_from_file(os.fsencode(path))
+        return pyvips.Image.new_from_source(source, "", access=access, fail_on="error")
     except pyvips.Error as error:
         raise undecodable(error) from error
 
