@@ -2,23 +2,26 @@
 
 Usage::
 
-    python benchmarks/large.py [--scratch FOLDER] [--megapixels N ...] [--wide SIDE] [--json FILE]
+    python benchmarks/large.py [--scratch DIR] [--megapixels N ...] [--wide SIDE ...] [--rounds N]
+        [--json FILE] [--plot FILE.svg]
 
 For each size a square RGB TIFF of noise on slopes is made, with polygons of 100 vertices that cover
-about a quarter of it, and exported with both masks by one worker and by two, each in a process of
-its own that is asked for its peak memory. Beside it stands the rate of 1080p pictures of the same
-kind, in memory, by one worker. `--wide` exports a machine mask alone, without an original.
+about a quarter of it, and exported with both masks and with the machine mask alone, by one worker
+and by two, each in a process of its own that is asked for its peak memory. Beside it stand, taken
+turn by turn, 1080p pictures of the same kind in memory, with both masks by one worker. `--wide`
+exports a machine mask without an original.
 """
 
 import argparse
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -29,69 +32,120 @@ CLASSES = {f"class{i}": [20 * i, 250 - 20 * i, 90] for i in range(1, 9)}
 GRAYS = {name: [20 * i] * 3 for i, name in enumerate(CLASSES, start=1)}
 VERTICES = 100
 POLYGONS_PER_MEGAPIXEL = 20_000 / 1024**2 * 1e6 / 1024  # 20,000 on a gigapixel
+IN_MEMORY = "1920 x 1080, in memory"
 _CHILD = """
-import json, os, resource, sys
+import json, re, sys
 from pathlib import Path
 from savemasks.run import run
 from savemasks.settings import SaveMasks
 config, project, out, workers = sys.argv[1:]
 summary = run(SaveMasks.from_json(Path(config)), [Path(project)], Path(out), workers=int(workers))
 assert summary.images and not summary.failed, summary.failures
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+# That of this program alone: ru_maxrss begins with what the process was before it became one.
+peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
 print(json.dumps({"seconds": summary.seconds, "peak": peak, "pixels": summary.pixels}))
 """
+_HEAD = """
+| picture | masks | workers | MP/s | against | | peak MB | files MB |
+|---|---|---|---|---|---|---|---|"""
 
 
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--scratch", type=Path, help="where to put up to 15 GB a gigapixel")
-    parser.add_argument("--megapixels", type=int, nargs="*", default=[64, 256, 1074])
-    parser.add_argument("--wide", type=int, nargs="*", default=[100_000], metavar="SIDE")
-    parser.add_argument("--frames", type=int, default=16, help="1080p pictures to compare with")
-    parser.add_argument("--json", type=Path)
+    add = parser.add_argument
+    add("--scratch", type=Path, metavar="DIR", help="where to put up to 7 GB a gigapixel")
+    add("--megapixels", type=int, nargs="*", default=[16, 64, 256, 1074], metavar="N")
+    add("--wide", type=int, nargs="*", default=[100_000], metavar="SIDE")
+    add("--frames", type=int, default=16, metavar="N", help="1080p pictures to compare with [16]")
+    add("--rounds", type=int, default=1, help="of which medians are taken [1]")
+    add("--json", type=Path, metavar="FILE", help="where to write all figures")
+    add("--plot", type=Path, metavar="FILE.svg", help="draw them (needs matplotlib)")
     options = parser.parse_args()
     scratch = Path(tempfile.mkdtemp(dir=options.scratch, prefix="large-"))
+    print(_HEAD)
     try:
-        figures = measure(scratch, options.megapixels, options.wide, options.frames)
+        found = measure(
+            scratch, options.megapixels, options.wide, frames=options.frames, rounds=options.rounds
+        )
     finally:
         shutil.rmtree(scratch)
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
+        options.json.write_text(json.dumps({"large": found}, indent=1) + "\n")
+    if options.plot:
+        _draw(found, options.plot)
 
 
-def measure(scratch: Path, megapixels: list[int], wide: list[int], frames: int) -> dict[str, Any]:
+def _draw(found: list[dict[str, Any]], target: Path) -> None:
+    if TYPE_CHECKING:
+        from benchmarks import plot  # noqa: PLC0415
+    else:
+        import plot  # noqa: PLC0415  (matplotlib is only needed here)
+    plot.draw_large(found, target)
+
+
+def measure(
+    scratch: Path, megapixels: list[int], wide: list[int], *, frames: int, rounds: int
+) -> list[dict[str, Any]]:
     """Measure and print everything."""
-    print("| picture | masks | workers | MP/s | peak MB | files MB |")
-    print("|---|---|---|---|---|---|")
-    project = scratch / "frames"
-    for number in range(frames):
-        add(project, f"{number}", 1920, 1080, 60, ".tif")
-    found = [job(project, scratch, "1920 x 1080, in memory", both=True, workers=1)]
-    shutil.rmtree(project)
+    found = []
+    small, large = scratch / "frames", scratch / "large"
+    for number in range(frames if megapixels else 0):
+        add(small, f"{number}", 1920, 1080, 60, ".tif")
     for size in megapixels:
-        project = scratch / "large"
         side = round((size * 1e6) ** 0.5)
-        add(project, "large", side, side, round(POLYGONS_PER_MEGAPIXEL * size), ".tif")
-        found += [
-            job(project, scratch, f"{side:,} x {side:,}", both=both, workers=workers)
-            for both in (True, False)
-            for workers in (1, 2)
-        ]
-        shutil.rmtree(project)
+        add(large, "large", side, side, round(POLYGONS_PER_MEGAPIXEL * size), ".tif")
+        name = f"{side:,} x {side:,}"
+        jobs = [(small, IN_MEMORY, True, 1)]
+        jobs += [(large, name, both, workers) for both in (True, False) for workers in (1, 2)]
+        found += _turn_by_turn(jobs, scratch, rounds)
+        shutil.rmtree(large)
     for side in wide:
-        project = scratch / "wide"
-        add(project, "wide", side, side, 20_000, None)
-        found += [
-            job(project, scratch, f"{side:,} x {side:,}, no original", both=False, workers=workers)
-            for workers in (1, 2)
-        ]
-        shutil.rmtree(project)
-    return {"large": found}
+        polygons = min(20_000, round(POLYGONS_PER_MEGAPIXEL * side**2 / 1e6))
+        add(large, "wide", side, side, polygons, None)
+        name = f"{side:,} x {side:,}, no original"
+        jobs = [(large, name, False, workers) for workers in (1, 2)]
+        found += _turn_by_turn(jobs, scratch, rounds)
+        shutil.rmtree(large)
+    return found
+
+
+def _turn_by_turn(
+    jobs: list[tuple[Path, str, bool, int]], scratch: Path, rounds: int
+) -> list[dict[str, Any]]:
+    """Do every job in every round -> the round of each that took the median time, printed."""
+    done: list[list[dict[str, Any]]] = [[] for _ in jobs]
+    for _ in range(rounds):
+        for (project, name, both, workers), results in zip(jobs, done, strict=True):
+            results.append(job(project, scratch, name, both=both, workers=workers))
+    found = []
+    for results in done:
+        middle = statistics.median_low([result["seconds"] for result in results])
+        found.append(next(result for result in results if result["seconds"] == middle))
+        found[-1]["peak"] = max(result["peak"] for result in results)
+        _print(found[-1], found)
+    return found
+
+
+def _print(row: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Print a row, and how its rate is to that of one worker, or of pictures in memory."""
+    if row["workers"] > 1:
+        others = [o for o in rows if o["name"] == row["name"] and o["both"] == row["both"]]
+        against, ratio = "one worker", f"{row['rate'] / others[0]['rate']:.2f}x"
+    elif row["both"] and row is not rows[0]:
+        against, ratio = "in memory", f"{row['rate'] / rows[0]['rate']:.0%}"
+    else:
+        against = ratio = ""
+    print(
+        f"| {row['name']} | {'both' if row['both'] else 'machine'} | {row['workers']}"
+        f" | {row['rate']:.1f} | {against} | {ratio}"
+        f" | {row['peak'] / 1e6:.0f} | {row['bytes'] / 1e6:.1f} |",
+        flush=True,
+    )
 
 
 def job(project: Path, scratch: Path, name: str, *, both: bool, workers: int) -> dict[str, Any]:
-    """Export a project in a process of its own -> its figures, which are printed as well."""
+    """Export a project in a process of its own -> its figures."""
     settings: dict[str, Any] = {"masks_machine": True, "gt_machine_color": GRAYS}
     settings |= {"images": False, "annotations": False}
     if both:
@@ -112,12 +166,8 @@ def job(project: Path, scratch: Path, name: str, *, both: bool, workers: int) ->
     size = sum(path.stat().st_size for path in out.rglob("*.png"))
     shutil.rmtree(out)
     found |= {"name": name, "both": both, "workers": workers, "bytes": size}
-    found["rate"] = found["pixels"] / 1e6 / found["seconds"]
-    print(
-        f"| {name} | {'both' if both else 'machine'} | {workers} | {found['rate']:.1f}"
-        f" | {found['peak'] / 1e6:.0f} | {size / 1e6:.1f} |",
-        flush=True,
-    )
+    found["megapixels"] = found["pixels"] / 1e6
+    found["rate"] = found["megapixels"] / found["seconds"]
     return found
 
 
@@ -131,9 +181,10 @@ def add(
     (project / "meta.json").write_bytes(orjson.dumps({"classes": classes, "tags": []}))
     if suffix:
         (project / "ds/img").mkdir(parents=True, exist_ok=True)
-        original(width, height).tiffsave(
-            str(project / "ds/img" / (name + suffix)), tile=True, bigtiff=True
-        )
+        path = project / "ds/img" / (name + suffix)
+        original(width, height).tiffsave(str(path), tile=True, bigtiff=True)
+        with path.open("rb") as file:
+            os.fsync(file)  # or the disk would do so while something is measured
     objects = [polygon(rng, width, height, polygons) for _ in range(polygons)]
     note = {"size": {"height": height, "width": width}, "objects": objects}
     (project / "ds/ann" / f"{name}{suffix or '.png'}.json").write_bytes(orjson.dumps(note))

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from conftest import names
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 SIZE = ("--images=2", "--width=64", "--height=48", "--objects=10")
 ALL = {"read", "parse", "decode", "paint", "encode", "write", "color"}
@@ -62,6 +64,20 @@ def test_latency_is_measured(tmp_path: Path) -> None:
     assert [row["threads"] for row in found["by_threads"]] == [1, 2, 4, 8]
     titles = [line for line in done.stdout.splitlines() if line.startswith("**")]
     assert len(titles) == 3
+
+
+def test_large_pictures_are_measured(tmp_path: Path) -> None:
+    sizes = ("--megapixels", "1", "--wide", "300", "--frames=1")
+    done = program(tmp_path, "large.py", *sizes, "--scratch=.", "--json=figures.json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "figures.json").read_bytes())["large"]
+    kinds = [(True, 1), (True, 1), (True, 2), (False, 1), (False, 2)]
+    assert [(row["both"], row["workers"]) for row in found] == kinds + kinds[3:]
+    assert [round(row["megapixels"], 2) for row in found[1::5]] == [1, 0.09]
+    assert all(row["peak"] > 0 < row["bytes"] for row in found)
+    assert done.stdout.count("| one worker |") == 3
+    assert done.stdout.count("| in memory |") == 1
+    assert names(tmp_path) == ["figures.json"]
 
 
 def test_an_item_that_cannot_be_exported_ends_it_with_its_reason(tmp_path: Path) -> None:

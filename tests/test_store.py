@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -50,6 +51,31 @@ def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
         store.write(name, [b"x"])
     assert files(tmp_path) == {}
     assert not (tmp_path / "root").exists()
+
+
+def test_a_file_that_grows_is_let_go_by_the_system_and_known_without_reading_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, start, size, __: told.append(start + size))
+    monkeypatch.setattr("savemasks.store._PIECE", 1000)
+    monkeypatch.setattr("savemasks.store._finish", None)
+    for durable in (False, True):
+        store = Store(tmp_path, durable=durable)
+        with store.growing("a/b") as file:
+            for _ in range(9):
+                file.write([bytes(200), memoryview(b"c" * 200)])
+        expected = (bytes(200) + b"c" * 200) * 9
+        assert (tmp_path / "a/b").read_bytes() == expected
+        assert file.written == (3600, crc32(expected))
+    assert told == 2 * [1200, 2400, 3600]
+    assert [*files(tmp_path)] == ["a/b"]
+
+
+def test_a_file_that_others_write_is_read_to_know_it(tmp_path: Path) -> None:
+    with Store(tmp_path, durable=True).growing("a") as file:
+        Path(file.path).write_bytes(b"lemon")
+    assert file.written == (5, crc32(b"lemon"))
 
 
 @pytest.mark.parametrize("before", [None, b"old"])

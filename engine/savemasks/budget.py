@@ -3,7 +3,7 @@
 import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,10 @@ STRIP_PIXELS = 1 << 21
 """Pixels of a strip. It depends on nothing, so that the same picture always gives the same file."""
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What one item may use.
@@ -34,18 +38,23 @@ class Budget:
         How many may work on the strips of a large one at a time.
     strip_rows
         Rows of a strip; by default as many as have `STRIP_PIXELS`.
+    halted
+        Whether there is no more time, for a large one is given up between two strips then.
     """
 
     memory: int
     threads: int = 1
     strip_rows: int | None = None
+    halted: Callable[[], bool] = _never
 
     @classmethod
-    def of_worker(cls, memory: int | None, workers: int) -> "Budget":
+    def of_worker(
+        cls, memory: int | None, workers: int, halted: Callable[[], bool] = _never
+    ) -> "Budget":
         """The share of one of so many workers in `memory`, by default half of the machine's."""
         if memory is None:
             memory = int(available_memory() * _DEFAULT_SHARE)
-        return cls(memory // workers, workers)
+        return cls(memory // workers, workers, halted=halted)
 
     def wants_strips(self, settings: Settings, height: int, width: int) -> bool:
         """Whether a picture is to be made in strips."""

@@ -75,7 +75,7 @@ def export_item(
     """Make and write all outputs of an item, or none of them.
 
     Whatever goes wrong is in the outcome, not raised: an item never ends a run. Without a `budget`
-    it may use what an only worker may.
+    it may use what an only worker may. Raises `GivenUp` when that says so.
     """
     outcome = Outcome(item)
     budget = budget or Budget.of_worker(None, 1)
@@ -196,7 +196,9 @@ def _put_strips(
         for mask in masks_of(plan, opened.shapes.height, opened.shapes.width)
     }
     with _blaming(item):
-        source = StreamedOriginal(item.image or "") if plan.human_palette else None
+        source = opened.original if plan.human_palette else None
+        if isinstance(source, Original):
+            source = StreamedOriginal(item.image or "")
         written, seconds = write_strips(files, opened.shapes, plan, source, settings, store, budget)
     for station, spent in seconds.items():
         outcome.seconds[station] = outcome.seconds.get(station, 0.0) + spent

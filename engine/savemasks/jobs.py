@@ -87,6 +87,10 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+class GivenUp(BaseException):
+    """The run is to end, so an item was neither made nor has it failed; nothing of it is left."""
+
+
 def needs_image(settings: Settings) -> bool:
     """Whether an item's picture is read, or else its annotation alone."""
     return settings.images or settings.masks_human

@@ -258,7 +258,7 @@ def _serve(pipe: Connection, job: Job, halt: threading.Event) -> None:
         from .worker import Worker  # noqa: PLC0415
 
         hold_as_worker(job.root)
-        worker, scratch = Worker(job), Scratch()
+        worker, scratch = Worker(job, halt), Scratch()
     except Exception as error:
         _send(pipe, error)
         return

@@ -8,7 +8,7 @@ import errno
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -44,30 +44,54 @@ class UnfinishedFile:
     Attributes
     ----------
     path
-        Where it is now; it may also be written by others, by this path.
+        Where it is now; instead of by `write`, it may be written by others, by this path.
     written
-        What it holds, once it is finished.
+        What `write` has put, and in the end what the file holds.
     """
 
     def __init__(self, path: str, target: str) -> None:
+        """Begin a file that does not exist yet; may raise `OSError`."""
         self.path = path
         self.written = Written(0, 0)
         self._target = target
+        self._file = open(path, "xb", buffering=0)  # noqa: PTH123, SIM115
+        self._let_go = 0  # bytes that the system was told to
 
     def write(self, parts: Iterable[Part]) -> None:
         """Append; raises `WriteError`."""
+        size, checksum = self.written
+        views = [memoryview(part) for part in parts]
+        for part in views:
+            size += len(part)
+            checksum = isal_zlib.crc32(part, checksum)
+        file = self._file.fileno()
         try:
-            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-            try:
-                _write_all(file, [memoryview(part) for part in parts])
-            finally:
-                os.close(file)
+            _write_all(file, views)
+            if size - self._let_go >= _PIECE:
+                # To the disk with it, and out of memory what is there already. Large files would
+                # push out everything else, and fresh memory for them costs more than the disk.
+                os.posix_fadvise(file, 0, size, os.POSIX_FADV_DONTNEED)
+                self._let_go = size
         except OSError as error:
             raise self.failure(error.strerror) from error
+        self.written = Written(size, checksum)
+
+    def finish(self, *, durable: bool) -> None:
+        """Move it to its place; may raise `OSError`."""
+        if not self.written.size:  # but by others
+            self.written = _finish(self.path, durable)
+        elif durable:
+            os.fsync(self._file)
+        self._file.close()  # which is when some file systems tell that it failed
+        os.replace(self.path, self._target)  # noqa: PTH105
+
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()
 
     def failure(self, reason: object) -> WriteError:
         """The error that says why it could not be written."""
-        return WriteError(f"cannot be written: {reason}", file=self._target)
+        return _failure(self._target, reason)
 
 
 class Store:
@@ -91,22 +115,21 @@ class Store:
         Nothing is left of it if that happens by an exception. Raises `WriteError`.
         """
         target, unfinished = self._places(name)
-        file = UnfinishedFile(unfinished, target)
         try:
             self._make_folder(target)
-            os.close(os.open(unfinished, _NEW, 0o666))
+            file = UnfinishedFile(unfinished, target)
         except OSError as error:
-            raise file.failure(error.strerror) from error
-        try:
-            yield file
+            raise _failure(target, error.strerror) from error
+        with closing(file):
             try:
-                file.written = _finish(unfinished, self._durable)
-                os.replace(unfinished, target)  # noqa: PTH105
-            except OSError as error:
-                raise file.failure(error.strerror) from error
-        except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
-            raise
+                yield file
+                try:
+                    file.finish(durable=self._durable)
+                except OSError as error:
+                    raise file.failure(error.strerror) from error
+            except BaseException:
+                Path(unfinished).unlink(missing_ok=True)
+                raise
 
     def copy(self, name: str, source: str, data: bytes | None = None) -> Written:
         """Put a copy of the file `source`, which holds `data` if that is known already.
@@ -139,7 +162,7 @@ class Store:
                 Path(unfinished).unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise WriteError(f"cannot be written: {error.strerror}", file=target) from error
+            raise _failure(target, error.strerror) from error
         return written
 
     def _places(self, name: str) -> tuple[str, str]:
@@ -168,6 +191,10 @@ class Store:
             pass
         except OSError as error:
             raise WriteError(f"cannot be removed: {error.strerror}", file=target) from error
+
+
+def _failure(target: str, reason: object) -> WriteError:
+    return WriteError(f"cannot be written: {reason}", file=target)
 
 
 def remove_unfinished(folder: Path, process: int) -> None:

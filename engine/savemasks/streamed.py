@@ -4,6 +4,7 @@ libvips decodes them as they are asked for. What it cannot decode in that order 
 turns) it unpacks into a temporary file, which the environment variable TMPDIR places.
 """
 
+import os
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from .errors import ImageError
 from .images import Original, check_size, is_turned, to_rgb, undecodable, upright_size
+
+_COPIED = 1 << 19  # bytes
 
 
 class StreamedOriginal:
@@ -55,10 +58,14 @@ class StreamedOriginal:
         try:
             if self._region is None:
                 self._region = pyvips.Region.new(self._upright())
-            data = self._region.fetch(0, first, width, rows)
+            # Few rows at a time: libvips hands out copies, and small ones stay in the caches.
+            step = max(1, _COPIED // (3 * width))
+            for top in range(0, rows, step):
+                piece = out[top : top + step]
+                data = self._region.fetch(0, first + top, width, len(piece))
+                piece[:] = np.frombuffer(data, np.uint8).reshape(piece.shape)
         except pyvips.Error as error:
             raise undecodable(error) from error
-        out[:] = np.frombuffer(data, np.uint8).reshape(out.shape)
 
     def _upright(self) -> pyvips.Image:
         if is_turned(self._image):
@@ -67,8 +74,12 @@ class StreamedOriginal:
 
 
 def _open(path: str, access: str) -> pyvips.Image:
+    # libvips keeps what it had to say of other pictures, and would say it of this one.
+    pyvips.vips_lib.vips_error_clear()
     try:
-        return pyvips.Image.new_from_file(path, access=access, fail_on="error")
+        # Of a file's name libvips would take what is in brackets at its end for options.
+        source = pyvips.Source.new_from_file(os.fsencode(path))
+        return pyvips.Image.new_from_source(source, "", access=access, fail_on="error")
     except pyvips.Error as error:
         raise undecodable(error) from error
 

@@ -30,6 +30,7 @@ from .encode import (
     store_pixels,
 )
 from .errors import AnnotationError
+from .jobs import GivenUp
 from .plan import Plan
 from .png import Deflated, Layout, PngStream
 from .scratch import Scratch
@@ -122,7 +123,7 @@ def write_strips(
     store
         Receives the files.
     budget
-        How many strips may be under way, and threads work on them.
+        How many strips may be under way, threads work on them, and whether to go on.
 
     Returns
     -------
@@ -130,7 +131,7 @@ def write_strips(
 
     Raises
     ------
-    ImageError, WriteError
+    ImageError, WriteError, GivenUp
         Nothing is left of any file then.
     """
     seconds: dict[str, float] = {}
@@ -181,11 +182,11 @@ def _in_order(
     make: Callable[[int], _Made], count: int, threads: int, limit: int
 ) -> Iterator[_Made]:
     """Results for 0 to count, of which at most `limit` are begun and not yet taken."""
-    threads = min(threads, limit)
-    if threads == 1:
+    if limit == 1:
         yield from map(make, range(count))
         return
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="savemasks-strip")
+    # Even a single thread works while this one waits for the disk.
+    pool = ThreadPoolExecutor(min(threads, limit), thread_name_prefix="savemasks-strip")
     under_way: deque[Future[_Made]] = deque()
     try:
         for number in range(count):
@@ -212,7 +213,7 @@ class _Line:
     ) -> None:
         self.strips = range(0, shapes.height, budget.rows(shapes.width))
         self._masks, self._shapes, self._painter = masks, shapes, painter
-        self._source = source
+        self._source, self._halted = source, budget.halted
         self._is_tiff = settings.format == "tiff"
         self._orders = painter.by_strip(shapes, self.strips)
         self._above: Pixels = np.zeros((0, shapes.width, 3), np.uint8)
@@ -232,6 +233,8 @@ class _Line:
             raise
 
     def _make(self, number: int) -> _Made:
+        if self._halted():
+            raise GivenUp
         scratch = getattr(self._own, "scratch", None)
         if scratch is None:
             scratch = self._own.scratch = Scratch()

@@ -24,11 +24,11 @@ class Threads:
     """Threads, and the items that are under way."""
 
     def __init__(self, job: Job, workers: int, stop: threading.Event) -> None:
-        self._worker = Worker(job)
-        self._stop = stop
+        self._stop, self._halt = stop, threading.Event()
+        self._worker = Worker(job, self._halt)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="savemasks")
         self._limit = workers * _IN_FLIGHT_PER_WORKER
-        self._under_way: deque[Future[Outcome]] = deque()
+        self._under_way: deque[Future[Outcome | None]] = deque()
         self._own = threading.local()
 
     def process(self, items: Iterable[Item | Outcome]) -> Iterator[Outcome]:
@@ -38,7 +38,7 @@ class Threads:
         """
         for item in items:
             if isinstance(item, Outcome):
-                future: Future[Outcome] = Future()
+                future: Future[Outcome | None] = Future()
                 future.set_result(item)
             else:
                 future = self._pool.submit(self._export, item)
@@ -52,13 +52,14 @@ class Threads:
 
     def finish(self) -> list[Outcome]:
         """Drop the items that have not begun, wait for the others and return their outcomes."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.close()
         outcomes = [future.result() for future in self._under_way if not future.cancelled()]
         self._under_way.clear()
-        return outcomes
+        return [outcome for outcome in outcomes if outcome]
 
     def close(self) -> None:
         """Let go of everything, finished or not."""
+        self._halt.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _next(self) -> list[Outcome]:
@@ -68,9 +69,9 @@ class Threads:
         except TimeoutError:
             return []
         self._under_way.popleft()
-        return [outcome]
+        return [outcome] if outcome else []
 
-    def _export(self, item: Item) -> Outcome:
+    def _export(self, item: Item) -> Outcome | None:
         scratch = getattr(self._own, "scratch", None)
         if scratch is None:
             scratch = self._own.scratch = Scratch()

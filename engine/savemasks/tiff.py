@@ -4,6 +4,7 @@ libvips reads pixels from a stream only in a picture format. So it is given a PN
 compressed, and writes tiles while it reads: neither of them is ever whole in memory.
 """
 
+import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ _TILE = 512
 _WAITING = 2  # strips between the two sides
 _MOST_CLASSIC_BYTES = 3 << 30  # of pixels, from which a classic TIFF might overflow at 4 GB
 _POLL = 0.1
+_SYSTEM = "system error: "
 MAX_SIDE = 10_000_000
 """The longest side that libvips is sure to take."""
 
@@ -58,8 +60,8 @@ class _TiffWriter:
         self._file = file
         self._options = {
             "tile": True,
-            "tile_width": _TILE,
-            "tile_height": _TILE,
+            "tile_width": _tile_side(layout.width),
+            "tile_height": _tile_side(layout.height),
             "compression": "deflate",
             "predictor": "horizontal",
             "bigtiff": layout.height * layout.row_bytes > _MOST_CLASSIC_BYTES,
@@ -77,7 +79,10 @@ class _TiffWriter:
             source = pyvips.SourceCustom()
             source.on_read(self._pipe.read)
             image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
-            image.tiffsave(self._file.path, **self._options)
+            image.tiffsave(os.fsencode(self._file.path), **self._options)
+        except pyvips.Error as error:
+            # Without the error itself, whose traceback would keep the file open.
+            self._error = self._file.failure(_cause(error))
         except Exception as error:  # for the thread that writes
             self._error = error
         finally:
@@ -101,12 +106,20 @@ class _TiffWriter:
         self._thread.join()
 
     def _check(self) -> None:
-        if self._error is None:
-            return
-        if isinstance(self._error, pyvips.Error):
-            lines = self._error.detail.strip().splitlines() or [self._error.message]
-            raise self._file.failure(lines[0]) from self._error
-        raise self._error
+        if self._error:
+            raise self._error
+
+
+def _tile_side(side: int) -> int:
+    """A multiple of 16, as the format wants; readers refuse tiles much larger than the picture."""
+    return min(_TILE, -(-side // 16) * 16)
+
+
+def _cause(error: pyvips.Error) -> str:
+    """What the system said, or else the first thing that libvips did."""
+    lines = error.detail.strip().splitlines() or [error.message]
+    said = [line.removeprefix(_SYSTEM) for line in lines if line.startswith(_SYSTEM)]
+    return str([*said, *lines][0])
 
 
 @contextmanager
