@@ -12,14 +12,14 @@ import orjson
 from .builder import Builder
 from .errors import AnnotationError, shown
 from .geometry import GEOMETRIES, geometry_of
-from .pieces import LARGE, split
+from .pieces import LARGE, Text, split
 from .project import ClassTemplate
 from .shapes import Shapes
 
 MAX_PIXELS = 1 << 40
 """Largest canvas, in pixels: what is larger is a mistake."""
 
-Annotation = bytes | bytearray | memoryview | str | dict[str, Any]
+Annotation = Text | dict[str, Any]
 """An annotation's JSON, as text or already parsed."""
 
 MAX_BYTES = 1 << 27
@@ -87,7 +87,7 @@ def _read_pieces(
 
     What is wrong, `_read_whole` says: it alone knows what comes first and in which line it is.
     """
-    if isinstance(annotation, dict) or not LARGE <= len(annotation) <= MAX_BYTES:
+    if not isinstance(annotation, Text) or not LARGE <= len(annotation) <= MAX_BYTES:
         return None
     pieces = split(annotation)
     if pieces is None:
@@ -148,7 +148,7 @@ _WRONG_OBJECT = (KeyError, TypeError, ValueError, IndexError, OverflowError, Att
 def _load(annotation: Annotation) -> Any:
     if isinstance(annotation, dict):
         return annotation
-    if not isinstance(annotation, bytes | bytearray | memoryview | str):
+    if not isinstance(annotation, Text):
         name = type(annotation).__name__
         raise TypeError(f"an annotation is JSON (bytes or str), a dict or Shapes, not {name}")
     if len(annotation) > MAX_BYTES:
