@@ -199,6 +199,8 @@ def _put_strips(
         source = opened.original if plan.human_palette else None
         if isinstance(source, Original):
             source = StreamedOriginal(item.image or "")
+        if source:
+            source.check_memory(budget.memory)
         written, seconds = write_strips(files, opened.shapes, plan, source, settings, store, budget)
     for station, spent in seconds.items():
         outcome.seconds[station] = outcome.seconds.get(station, 0.0) + spent

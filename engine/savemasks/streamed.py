@@ -15,6 +15,11 @@ from .errors import ImageError
 from .images import Original, check_size, is_turned, to_rgb, undecodable, upright_size
 
 _COPIED = 1 << 19  # bytes
+_ROW_BY_ROW = ("tiffload", "jpegload", "pngload")
+# Bytes a pixel of what is decoded only as a whole: of JPEG the coefficients, else four samples.
+_COEFFICIENTS, _SAMPLES = 6, 4
+# A JPEG has at least a bit for every 8 x 8 pixels.
+_MOST_JPEG_PIXELS = 512  # for a byte
 
 
 class StreamedOriginal:
@@ -42,6 +47,28 @@ class StreamedOriginal:
     def check_size(self, height: int, width: int) -> None:
         """Raise `ImageError` unless the picture has the size that its annotation says."""
         check_size(self.size, height, width)
+
+    def check_memory(self, most: int) -> None:
+        """Raise `ImageError` if decoding needs more bytes than these, or cannot succeed.
+
+        Some kinds have to be held as a whole by their decoder, whoever asks for rows.
+        """
+        if self._bmp:
+            return
+        pixels = self._image.width * self._image.height
+        loader = self._image.get("vips-loader")
+        is_jpeg = loader.startswith("jpegload")
+        is_whole = bool(self._image.get_typeof("interlaced") and self._image.get("interlaced"))
+        if is_jpeg and pixels > _MOST_JPEG_PIXELS * os.stat(self._path).st_size:  # noqa: PTH116
+            raise ImageError("is cut off: so few bytes cannot be a JPEG of so many pixels")
+        if not is_whole and loader.startswith(_ROW_BY_ROW):
+            return
+        needed = pixels * (_COEFFICIENTS if is_jpeg else _SAMPLES)
+        if needed > most:
+            raise ImageError(
+                f"is of a kind that is decoded only as a whole, which takes about {needed >> 20}"
+                f" MiB, and {most >> 20} are allowed (--memory); save it as another kind"
+            )
 
     def read(self, out: NDArray[np.uint8]) -> None:
         """Decode the next rows into `out` (rows, width, 3), as `Original.pixels` does all.
