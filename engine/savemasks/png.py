@@ -1,5 +1,6 @@
 """PNG files around deflated pixels: at once, or strip by strip while the pixels are made."""
 
+import functools
 import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -78,10 +79,11 @@ def frame(stream: Part, layout: Layout) -> list[Part]:
     return [*_head(layout), *_pixels(stream), *_END]
 
 
-def _head(layout: Layout) -> list[Part]:
+@functools.lru_cache(64)  # pictures of one data set are mostly alike
+def _head(layout: Layout) -> tuple[Part, ...]:
     height, width, channels, depth = layout
     header = struct.pack(">IIBBBBB", width, height, depth, _COLOUR_TYPES[channels], 0, 0, 0)
-    return [_SIGNATURE, *_chunk(b"IHDR", header)]
+    return _SIGNATURE, *_chunk(b"IHDR", header)
 
 
 def _pixels(stream: Part) -> Iterator[Part]:
