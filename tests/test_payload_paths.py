@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from itertools import accumulate
 from pathlib import Path
@@ -48,6 +49,42 @@ def test_both_ways_give_the_same_mask(
     canvas = side, side
     fast, slow = (outcome(t, threshold=threshold, canvas=canvas) for t in (text, folded(text)))
     assert fast == slow
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_large_payloads_are_inflated_a_few_rows_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    @settings(max_examples=100, deadline=None)
+    @given(pictures(), st.integers(0, 2**32))
+    def check(picture: Picture, seed: int) -> None:
+        _, width, channels = picture.samples.shape
+        content = png(picture)
+        damaged = bytearray(content)
+        damaged[np.random.default_rng(seed).integers(33, len(content))] ^= 4
+        for text in (payload(content), payload(bytes(damaged))):
+            monkeypatch.undo()
+            whole = outcome(folded(text))
+            stride = 1 + (width * channels * picture.depth + 7) // 8
+            monkeypatch.setattr(module, "_PIECE", rows * stride)
+            monkeypatch.setattr(module, "_SLICE", 3)
+            assert outcome(folded(text)) == whole
+
+    check()
+
+
+def test_a_bitmap_of_the_whole_frame_is_never_a_byte_a_pixel() -> None:
+    samples = np.broadcast_to(np.arange(5000)[None, :, None] % 3, (4000, 5000, 1))
+    text = payload(png(Picture(samples, GRAY, 8)))
+    given_payloads = payloads(text)
+    tracemalloc.start()
+    try:
+        masks = decode_masks(given_payloads, (4000, 5000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert masks.bits.tobytes() == np.packbits(samples[..., 0] > 0, axis=1).tobytes()
+    assert peak < 12_000_000  # the mask has 2.5 MB, its pixels have 20
 
 
 @settings(max_examples=60, deadline=None)

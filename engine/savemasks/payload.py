@@ -9,7 +9,9 @@ from their headers: nothing is inflated beyond what a mask that fits the canvas 
 import binascii
 import struct
 from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from isal import isal_zlib
@@ -25,6 +27,8 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG colour type
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 # A compressed payload up to this size is inflated at once: deflate expands 1032 times at most.
 _SMALL = 4096
+# Of large ones so many bytes of scanlines are inflated at once, from so many compressed ones.
+_PIECE, _SLICE = 1 << 20, 1 << 16
 # What a PNG may need beyond its pixels: chunk headers, palettes, a comment.
 _CHUNK_ALLOWANCE = 1 << 16
 # Packed masks that one kernel call may return; much more than an everyday annotation has.
@@ -44,12 +48,13 @@ class _BadPayloadError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """A PNG up to its inflated scanlines, or already reduced to 8-bit samples by libvips.
+    """A PNG up to its scanlines, or already reduced to 8-bit samples by libvips.
 
-    `layout` and `visible` are what `kernels.scanlines.unpack` wants to know of it.
+    `pieces` are whole rows, inflated as they are asked for; `layout` and `visible` are what
+    `kernels.scanlines.unpack` wants to know of them.
     """
 
-    scanlines: bytes
+    pieces: Iterable[bytes]
     layout: Layout
     visible: NDArray[np.bool_] | None
 
@@ -147,25 +152,61 @@ def _pack(picture: _Picture, left: int) -> NDArray[np.uint8]:
         raise _BadPayloadError(
             f"the annotation's bitmaps have more than {MAX_MASK_PIXELS} pixels together"
         )
-    height, width = picture.layout[:2]
-    bits = np.empty(height * ((width + 7) // 8), np.uint8)
-    lines = np.frombuffer(bytearray(picture.scanlines), np.uint8)
-    visible = np.zeros(256, np.bool_) if picture.visible is None else picture.visible
-    if not unpack(lines, picture.layout, visible, bits, 0):
+    layout, visible = picture.layout, picture.visible
+    visible = np.zeros(256, np.bool_) if visible is None else visible
+    packed = (layout.width + 7) // 8
+    bits = np.empty(layout.height * packed, np.uint8)
+    stride = _stride(layout)
+    above, row, is_sound = b"", 0, True
+    for piece in picture.pieces:
+        # With the row above, which is packed once more; as it is not filtered any longer.
+        lines = np.frombuffer(bytearray(above + piece), np.uint8)
+        first = row - len(above) // stride
+        row = first + lines.size // stride
+        rows = layout._replace(height=row - first)
+        is_sound = is_sound and unpack(lines, rows, visible, bits, first * packed)
+        above = b"\0" + lines[lines.size - stride + 1 :].tobytes()
+    if not is_sound:  # told when there are as many rows as there should be
         raise _BadPayloadError("the PNG has a row filter that does not exist")
     return bits
 
 
-def _inflate(data: bytes | memoryview, size: int) -> bytes:
-    """Exactly so many bytes of scanlines."""
+def _stride(layout: Layout) -> int:
+    """Bytes of a scanline, its filter included."""
+    return 1 + (layout.width * layout.depth * layout.channels + 7) // 8
+
+
+def _inflate(data: bytes, layout: Layout) -> Iterator[bytes]:
+    """All scanlines and no more, about a megabyte at a time."""
+    stride = _stride(layout)
     inflater = isal_zlib.decompressobj()
+    # Cut, for what the inflater does not want yet is copied every time.
+    slices = (data[at : at + _SLICE] for at in range(0, len(data), _SLICE))
+    left = layout.height * stride
     try:
-        scanlines = inflater.decompress(data, size + 1)
+        while left:
+            wanted = min(left, max(1, _PIECE // stride) * stride)
+            piece = _inflate_some(inflater, slices, wanted)
+            if len(piece) < wanted:
+                break
+            left -= wanted
+            yield piece
+        if left or _inflate_some(inflater, slices, 1) or not inflater.eof:
+            raise _BadPayloadError("the PNG has more or fewer pixels than its header says")
     except _InflateError as error:
         raise _BadPayloadError(f"the PNG's pixels are damaged ({error})") from error
-    if len(scanlines) != size or not inflater.eof:
-        raise _BadPayloadError("the PNG has more or fewer pixels than its header says")
-    return scanlines
+
+
+def _inflate_some(inflater: Any, slices: Iterator[bytes], size: int) -> bytes:
+    """The next so many bytes, or fewer at the end."""
+    found = b""
+    while len(found) < size and not inflater.eof:
+        data = inflater.unconsumed_tail or next(slices, b"")
+        more = inflater.decompress(data, size - len(found))
+        if not (data or more):
+            break
+        found += more
+    return found
 
 
 def _unwrap(text: str, limit: int) -> bytes:
@@ -226,15 +267,14 @@ def _read_png(png: bytes, limit: int, threshold: int) -> _Picture:
     if interlace or depth == 16 or (colour == 2 and b"tRNS" in chunks):
         return _read_by_libvips(png, threshold)
     channels = _CHANNELS[colour]
-    size = height * (1 + (width * depth * channels + 7) // 8)
-    scanlines = _inflate(chunks.get(b"IDAT", b""), size)
     visible = None
     mode = ALPHA if colour in (4, 6) else ANY
     if colour == 3:
         visible, mode = _visible_entries(chunks, threshold), LOOKUP
     elif colour == 0:
         visible, mode = _visible_grays(chunks, depth, threshold), LOOKUP
-    return _Picture(scanlines, Layout(height, width, depth, channels, mode, threshold), visible)
+    layout = Layout(height, width, depth, channels, mode, threshold)
+    return _Picture(_inflate(chunks.get(b"IDAT", b""), layout), layout, visible)
 
 
 def _chunks(png: bytes) -> dict[bytes, bytes]:
@@ -292,4 +332,4 @@ def _read_by_libvips(png: bytes, threshold: int) -> _Picture:
     inside = (samples.reshape(image.height, image.width, -1) >= least).any(axis=2)
     lines = np.zeros((image.height, image.width + 1), np.uint8)
     lines[:, 1:] = inside
-    return _Picture(lines.tobytes(), Layout(image.height, image.width, 8, 1, ANY, 1), None)
+    return _Picture([lines.tobytes()], Layout(image.height, image.width, 8, 1, ANY, 1), None)
