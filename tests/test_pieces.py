@@ -126,8 +126,14 @@ def test_a_text_that_is_no_text_and_memory_with_gaps_are_refused_as_before() -> 
     good = annotation(*GOOD)
     for content in (good.decode().replace("kiwi", "\ud800", 1), memoryview(good * 2)[::2]):
         assert isinstance(check(content), tuple)
-    wide = memoryview(good.ljust(-(-len(good) // 4) * 4)).cast("i")
-    assert isinstance(check(wide), Shapes)
+    wide = good.ljust(-(-len(good) // 4) * 4)
+    assert isinstance(check(memoryview(wide).cast("i")), Shapes)
+
+
+def test_colons_without_end_do_not_take_time_without_end() -> None:
+    text = b'{"' + b"a" * 1_000_000 + b'"' + b":" * 1_000_000 + b"}"
+    with pytest.raises(AnnotationError, match="not valid JSON"):
+        parse(text, CLASSES)
 
 
 def test_the_size_is_told_once_and_before_a_bad_object_but_after_bad_json() -> None:

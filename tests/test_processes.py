@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,6 +110,29 @@ def test_an_item_whose_process_dies_once_is_tried_again(
     expected = {k: v for k, v in project.expected.items() if k != "meta.json"}
     same(tree(tmp_path / "out"), expected)
     assert len(list(tmp_path.glob("died of *"))) == 4
+
+
+def test_an_interruption_while_a_process_is_replaced_costs_no_outcome(
+    ten: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew = Processes(Job(LAYER, ({},), tmp_path / "out"), 2, threading.Event())
+    successors: list[Any] = []
+
+    def interrupt(_: Processes, member: Any) -> None:
+        successors.append(member)
+        assert member.pipe.poll(60)  # it is ready, which is nobody's outcome
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Processes, "_await_ready", interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(crew.process([deadly(ten[0], tmp_path), *ten[1:]]))
+        outcomes = crew.finish()
+    finally:
+        crew.close()
+    assert len(successors) == 1
+    assert 1 <= len(outcomes) < 10
+    assert not [outcome.error for outcome in outcomes if outcome.error]
 
 
 def test_what_a_dead_process_has_not_finished_is_removed(ten: list[Item], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -279,6 +280,47 @@ def test_retry_lists_a_folder_again(
     assert retry(tmp_path / "out").images == 1
     same(tree(tmp_path / "out/experiment001"), project.expected)
     assert retry(tmp_path / "out").images == 0
+
+
+def test_retry_that_is_interrupted_forgets_nothing(project: Project, tmp_path: Path) -> None:
+    for i in range(12):
+        project.add(f"{i:02}.png")
+    run(LAYER, [project.folder], tmp_path / "out")
+    out = tmp_path / "out/experiment001"
+    for mask in (out / "ds/masks_machine").iterdir():
+        mask.write_bytes(b"")
+    damage(out)
+    stop = threading.Event()
+    first = retry(out, workers=1, stop=stop, on_progress=lambda *_: stop.set())
+    assert 1 <= first.images < 12
+    assert not damage(out)[1]  # nothing is called done that is not there
+    assert retry(out).images == 12 - first.images
+    same(tree(out), project.expected)
+
+
+def test_retry_of_a_folder_that_is_interrupted_forgets_nothing(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.add("a.png")
+    for i in range(12):
+        project.add(f"{i:02}.png", "closed")
+    genuine = os.scandir
+
+    def scandir(path: Any = ".") -> Any:
+        if Path(path) == project.folder / "closed/img":
+            raise PermissionError(13, "Permission denied", str(path))
+        return genuine(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert run(LAYER, [project.folder], tmp_path / "out").failed == 1
+    monkeypatch.undo()
+    stop = threading.Event()
+    out = tmp_path / "out/experiment001"
+    first = retry(out, workers=1, stop=stop, on_progress=lambda *_: stop.set())
+    assert 1 <= first.images < 12
+    assert retry(out).images == 12 - first.images
+    same(tree(out), project.expected)
+    assert retry(out).images == 0
 
 
 def test_retry_links_if_the_run_did(project: Project, tmp_path: Path) -> None:

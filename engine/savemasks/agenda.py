@@ -103,10 +103,9 @@ class Agenda:
     def _left_of(self, dataset: Dataset, listing: Listing) -> Iterator[Item | Outcome]:
         known = self._journal.count(dataset.output)
         records = _Records(self._journal, dataset.output, known)
-        was_unlisted = known > 0 and records.at(_FOLDER) is not None
-        if was_unlisted:
-            self._journal.forget(dataset.output, _FOLDER)
-            known -= 1
+        unlisted = records.at(_FOLDER) if known else None
+        was_unlisted = unlisted is not None
+        known -= was_unlisted
         everything = not self._only_failed or was_unlisted
         claims = _Claims(listing)
         found = 0
@@ -127,8 +126,14 @@ class Agenda:
                     wanted = not self._is_finished(record, entry, images, annotations)
                     self.skipped += not wanted
                 if wanted:
+                    if unlisted is not None and unlisted.error is not None:
+                        # So that it is still known if it should not come to its turn.
+                        name = os.fsencode(entry.name)
+                        self._journal.add_failure(dataset.output, name, unlisted.error)
                     item = listing.item(entry)
                     yield self._make_way(record, item, entry, claims) or item
+        if was_unlisted:
+            self._journal.forget(dataset.output, _FOLDER)
         if found < known and not self._only_failed:
             self._look_for_lost_items(listing)
 
@@ -163,7 +168,9 @@ class Agenda:
             if not claims.of_others(name, item):
                 self._store.remove(f"{item.dataset}/{name}")
                 removed = True
-        if removed:
+        if removed and record.error is not None:  # it has failed until it is made again
+            self._journal.add_failure(item.dataset, record.name, record.error)
+        elif removed:
             self._journal.forget(item.dataset, record.name)
 
     def _check_strangers(self, item: Item, entry: Entry) -> None:

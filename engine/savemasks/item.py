@@ -4,7 +4,7 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from .budget import Budget
 from .encode import encode_human, encode_machine, encode_png
-from .errors import AnnotationError, ImageError, ItemError
+from .errors import AnnotationError, ImageError, ItemError, WriteError
 from .images import Original
 from .jobs import Outcome, Stamp, mask_names_of, needs_image
 from .kernels.jit import one_process_at_a_time
@@ -99,7 +99,8 @@ def export_item(
     finally:
         if not outcome.outputs:
             for name in written:
-                store.remove(name)
+                with suppress(WriteError):  # what went wrong first is told
+                    store.remove(name)
     return outcome
 
 
@@ -171,9 +172,10 @@ def _make(
         with _blaming(item):
             original = opened.original
             if isinstance(original, StreamedOriginal):
-                with _opened(item.image or "", ImageError, outcome) as (file, size):
-                    original = Original(_contents(file, size))
-            image = original.pixels(scratch)
+                image = np.empty((*original.size, 3), np.uint8)
+                original.read(image)
+            else:
+                image = original.pixels(scratch)
         watch.lap("decode")
         masks[human_name] = encode_human(image, human_labels, plan.human_palette, scratch)
         watch.lap("encode")
@@ -199,6 +201,7 @@ def _put_strips(
         source = opened.original if plan.human_palette else None
         if isinstance(source, Original):
             source = StreamedOriginal(item.image or "")
+            source.check_size(opened.shapes.height, opened.shapes.width)
         if source:
             source.check_memory(budget.memory)
         written, seconds = write_strips(files, opened.shapes, plan, source, settings, store, budget)
@@ -274,7 +277,9 @@ def _opened(path: str, failure: type[ItemError], outcome: Outcome) -> Iterator[t
 def _contents(file: int, size: int) -> bytes:
     """All bytes of a file; in one call if there are as many as were said."""
     data = os.read(file, size + 1)
-    if len(data) != size:
-        while more := os.read(file, _MOST_AT_ONCE):
-            data += more
-    return data
+    if len(data) == size:
+        return data
+    parts = [data]
+    while parts[-1]:
+        parts.append(os.read(file, _MOST_AT_ONCE))
+    return b"".join(parts)

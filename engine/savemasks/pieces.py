@@ -52,9 +52,10 @@ def split(annotation: Text) -> Pieces | None:
         # What is no character is found out when the pieces are read.
         annotation = annotation.encode("utf-8", "surrogatepass")
     text = memoryview(annotation).toreadonly()  # for the kernel, always of one kind
-    if not text.c_contiguous:
+    try:
+        text = text.cast("B")
+    except (TypeError, ValueError):  # with gaps, or of items that it does not know
         return None
-    text = text.cast("B")
     cuts = np.empty(len(text) // _PIECE + 3, np.int64)
     count = split_objects(np.frombuffer(text, np.uint8), _PIECE, cuts)
     if count == 0:

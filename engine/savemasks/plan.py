@@ -102,7 +102,8 @@ class Plan:
         annotation
             JSON as bytes or str, or a dict.
         on_size
-            Called with height and width before any object is looked into; may raise.
+            Called with height and width; what it raises comes before anything that is wrong with
+            an object.
 
         Returns
         -------

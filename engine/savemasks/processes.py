@@ -110,9 +110,7 @@ class Processes:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
-        member = _Process(process, ours)
-        self._pipes.register(ours, EVENT_READ, member)
-        return member
+        return _Process(process, ours)
 
     def _await_ready(self, member: _Process) -> None:
         """Wait until a process has loaded its kernels."""
@@ -125,6 +123,8 @@ class Processes:
             failure = OutputError(f"a worker process {_how_it_ended(member.process)} at its start")
         if failure is not None:
             raise failure
+        # What comes now are outcomes.
+        self._pipes.register(member.pipe, EVENT_READ, member)
 
     def _is_busy(self) -> bool:
         waiting = self._suspects or self._again or self._done
@@ -178,7 +178,7 @@ class Processes:
             member: _Process = key.data
             try:
                 outcome = _receive(member.pipe)
-            except (EOFError, ConnectionError):
+            except (EOFError, OSError):  # also in the middle of a message
                 self._replace(member)
                 continue
             number, _ = member.items.popleft()
@@ -225,7 +225,6 @@ class Processes:
             if len(self._crew) == 1:
                 raise
             del self._crew[place]
-            self._pipes.unregister(fresh.pipe)
             fresh.pipe.close()
 
 

@@ -5,7 +5,7 @@
     <project>/<dataset>/ann/IMG_1.jpeg.json      (older projects: IMG_1.json)
     <project>/<dataset>/datasets/<child>/...     to any depth
 
-Listing is lazy: one data set's names are in memory at a time.
+Listing is lazy: the names of a data set are in memory only as long as somebody needs them.
 """
 
 import os

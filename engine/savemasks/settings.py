@@ -136,7 +136,8 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if problems := [*self._contradictions()]:
-            raise PydanticCustomError("inconsistent", "contradictions", {"problems": problems})
+            context = {"text": "; ".join(problems), "problems": problems}
+            raise PydanticCustomError("inconsistent", "{text}", context)
         return self
 
     def _contradictions(self) -> Iterator[str]:

@@ -25,9 +25,8 @@ Coordinates are pixels, already floored; (0, 0) is the top left pixel. They may 
 `COORDINATE_LIMIT`: what leaves the canvas is cut while it is painted, never before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,12 +117,3 @@ class Shapes:
 
     def __len__(self) -> int:
         return len(self.kind)
-
-
-def offsets(sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each of n stretches of these sizes begins, and where the last one ends: (n + 1,)."""
-    if isinstance(sizes, np.ndarray):
-        starts = np.zeros(len(sizes) + 1, np.int64)
-        np.cumsum(sizes, out=starts[1:])
-        return starts
-    return np.array([*accumulate(sizes, initial=0)], np.int64)  # faster for a few

@@ -15,10 +15,10 @@ from .errors import ImageError
 from .images import Original, check_size, is_turned, to_rgb, undecodable, upright_size
 
 _COPIED = 1 << 19  # bytes
-_ROW_BY_ROW = ("tiffload", "jpegload", "pngload")
+_WHOLE = ("webpload", "gifload", "heifload", "jp2kload", "jxlload")
 # Bytes a pixel of what is decoded only as a whole: of JPEG the coefficients, else four samples.
 _COEFFICIENTS, _SAMPLES = 6, 4
-# A JPEG has at least a bit for every 8 x 8 pixels.
+# A JPEG of Huffman codes has at least a bit for every 8 x 8 pixels.
 _MOST_JPEG_PIXELS = 512  # for a byte
 
 
@@ -37,6 +37,10 @@ class StreamedOriginal:
         self._region: Any = None
         self._whole: NDArray[np.uint8] | None = None
         self._next = 0
+        try:
+            self._bytes = os.stat(path).st_size  # noqa: PTH116
+        except OSError as error:
+            raise ImageError(f"cannot be read: {error.strerror}") from error
         self._bmp = _open_bmp(path)
         if self._bmp:
             self.size = self._bmp.size
@@ -59,9 +63,9 @@ class StreamedOriginal:
         loader = self._image.get("vips-loader")
         is_jpeg = loader.startswith("jpegload")
         is_whole = bool(self._image.get_typeof("interlaced") and self._image.get("interlaced"))
-        if is_jpeg and pixels > _MOST_JPEG_PIXELS * os.stat(self._path).st_size:  # noqa: PTH116
+        if is_jpeg and pixels > _MOST_JPEG_PIXELS * self._bytes:
             raise ImageError("is cut off: so few bytes cannot be a JPEG of so many pixels")
-        if not is_whole and loader.startswith(_ROW_BY_ROW):
+        if not (is_whole or loader.startswith(_WHOLE)):
             return
         needed = pixels * (_COEFFICIENTS if is_jpeg else _SAMPLES)
         if needed > most:

@@ -101,5 +101,6 @@ def split_objects(text: Array, size: int, cuts: Array) -> int:
                 cuts[0] = at
                 count = 1
                 continue
+            key = key_end = at  # looked at once, or many colons would take the square of the time
         at += 1
     return 0 if is_inside else count
