@@ -37,6 +37,43 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 # ---------------------------------------------------------------- the store alone
 
 
+@pytest.mark.parametrize("problem", [None, errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_large_file_is_copied_whole_where_blocks_cannot_be_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: int | None, after: int
+) -> None:
+    content = os.urandom(10_000)
+    source = tmp_path / "source"
+    source.write_bytes(content)
+    genuine, calls = os.copy_file_range, []
+
+    def copy_file_range(*arguments: int) -> int:
+        calls.append(arguments)
+        if problem and len(calls) > after:
+            raise OSError(problem, os.strerror(problem))
+        return genuine(*arguments)
+
+    monkeypatch.setattr(os, "copy_file_range", copy_file_range)
+    monkeypatch.setattr(store_module, "_PIECE", 3000)
+    written = Store(tmp_path / "out").copy("ds/img/a", str(source))
+    assert (tmp_path / "out/ds/img/a").read_bytes() == content
+    assert written == Written(len(content), crc32(content))
+    assert calls
+
+
+def test_a_copy_that_finds_no_space_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy_file_range(*_: int) -> int:
+        raise FULL
+
+    monkeypatch.setattr(os, "copy_file_range", copy_file_range)
+    (tmp_path / "source").write_bytes(b"x")
+    with pytest.raises(WriteError, match="No space left"):
+        Store(tmp_path / "out").copy("ds/img/a", str(tmp_path / "source"))
+    assert not list((tmp_path / "out/ds/img").iterdir())
+
+
 def test_a_file_is_put_whole_with_its_folders(tmp_path: Path) -> None:
     store = Store(tmp_path / "root")
     store.write("a/b/c.bin", [b"one", b"", b"two"])

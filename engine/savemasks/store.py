@@ -38,6 +38,10 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP}
 
 
+# Two file systems, or one that cannot, or a system that does not allow it.
+_NO_RANGES = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
+
+
 class UnfinishedFile:
     """A file under its temporary name, while it grows.
 
@@ -243,10 +247,20 @@ def _link(source: str, path: str) -> bool:
 
 
 def _copy(source: str, path: str) -> None:
-    """Copy a file to one that does not exist yet, inside the system."""
+    """Copy a file to one that does not exist yet, inside the system.
+
+    Where the file system can, both share their blocks.
+    """
     with open(source, "rb", buffering=0) as read:  # noqa: PTH123
         file = os.open(path, _NEW, 0o666)
         try:
+            try:
+                while os.copy_file_range(read.fileno(), file, _PIECE):
+                    pass
+            except OSError as error:
+                if error.errno not in _NO_RANGES:
+                    raise
+            # From where the other way has ended, which is the end if it could do it.
             while os.sendfile(file, read.fileno(), None, _PIECE):
                 pass
         finally:
