@@ -170,7 +170,7 @@ def _kernels() -> list[tuple[ModuleType, str]]:
     from savemasks import builder  # noqa: PLC0415
     from savemasks.kernels import paint, runs  # noqa: PLC0415
 
-    return [(builder, "read_points"), (paint, "paint"), (runs, "tokenize"), (runs, "encode")]
+    return [(builder, "read_points"), (paint, "paint"), (runs, "deflate")]
 
 
 def by_threads(rounds: int) -> list[dict[str, Any]]:

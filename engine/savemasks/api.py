@@ -63,7 +63,7 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     if pixels.size == 0:
         raise ValueError(f"pixels of the shape {pixels.shape} are no picture: it is empty")
     pixels = np.ascontiguousarray(pixels).view(np.ndarray)
-    pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all callers
+    pixels.setflags(write=False)  # a view of ours: one compiled kernel serves all callers
     scratch = own_scratch()
     parts = None
     if pixels.ndim == 2 and pixels.dtype == _BYTES:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .errors import AnnotationError, shown
 from .kernels.points import read_points
-from .payload import Payloads, decode_masks
+from .payload import NO_MASKS, Payloads, decode_masks
 from .shapes import BITMAP, COORDINATE_LIMIT, Shapes
 
 Ring = list[Any]
@@ -22,6 +22,9 @@ _POINTS_AT_ONCE = 1 << 16  # so that millions of them do not take their memory t
 
 class Builder:
     """Collects the shapes of one annotation in flat arrays that grow.
+
+    Parsing a small annotation is mostly the time of these few lines; hence no array is made before
+    it is needed.
 
     Attributes
     ----------
@@ -46,7 +49,7 @@ class Builder:
         self._vertex = array("q", [0])
         self._xy = array("i")
         self._areas: dict[int, int] = {}  # by number of the shape, for few have one
-        self._payloads = Payloads()
+        self._payloads: Payloads | None = None  # until there is a bitmap
         self._points: Ring = []  # those that are not in `_xy` yet ...
         self._read = 0  # ... and how many are
 
@@ -71,6 +74,8 @@ class Builder:
 
     def add_bitmap(self, origin: Any, data: str, threshold: int) -> None:
         """Append a bitmap; its mask has the pixels that reach a threshold of 8 bits."""
+        if self._payloads is None:
+            self._payloads = Payloads()
         self._payloads.add(data, self.object_index, threshold)
         self.add(BITMAP, [origin])
 
@@ -106,12 +111,16 @@ class Builder:
         Raises `AnnotationError` for a bitmap that is damaged.
         """
         kind = np.frombuffer(self._kind, np.uint8)
-        area = np.frombuffer(array("d", [math.nan]) * len(kind), np.float64)
+        area = np.empty(len(kind))
+        area.fill(math.nan)
         for shape, pixels in self._areas.items():
             area[shape] = pixels
-        payload = np.frombuffer(array("i", [-1]) * len(kind), np.int32)
-        if len(self._payloads):
+        payload = np.empty(len(kind), np.int32)
+        payload.fill(-1)
+        masks = NO_MASKS
+        if self._payloads:
             payload[kind == BITMAP] = np.arange(len(self._payloads))
+            masks = decode_masks(self._payloads, (self.height, self.width))
         return Shapes(
             height=self.height,
             width=self.width,
@@ -123,7 +132,7 @@ class Builder:
             vertex=np.frombuffer(self._vertex, np.int64),
             xy=np.frombuffer(self._xy, np.int32).reshape(-1, 2),
             payload=payload,
-            masks=decode_masks(self._payloads, (self.height, self.width)),
+            masks=masks,
             geometries=self.geometries,
             unsupported=self.unsupported,
             classes=classes,

@@ -33,7 +33,6 @@ _LEAST_ROWS = 3
 _TRIAL_BYTES = 1 << 17
 _PAYS = 0.7
 _PIXELS_PER_TOKEN = 8  # with fewer a mask is noise, and filtering and searching do better
-_NO_PAIRS = np.zeros(0, np.uint32)
 
 
 class Strip(NamedTuple):
@@ -141,19 +140,16 @@ def _deflate_runs(
     labels = labels[strip.first :]
     height, width = labels.shape
     room = int(height * width / _PIXELS_PER_TOKEN) + 4 * width + 64
-    tokens = scratch.take("tokens", (room,), np.int64)
-    is_wide = width >= page.WINDOW
-    tokenize = runs.tokenize_wide if is_wide else runs.tokenize
-    count, adler = tokenize(labels, grays, tokens)
-    if count < 0:
-        return None
+    covered = height * (width + 1)
     # At most one word a token, and one more for every 258 bytes that are repeated.
-    words = count + height * (width + 1) // 258 + 1000
-    out = scratch.take("mask stream", (words,), np.uint64)
-    codes = scratch.take("run codes", (3, SYMBOLS), np.int64)
-    stride = 2 if is_wide else width + 1
-    size = runs.encode(tokens[:count], stride, adler, codes, _NO_PAIRS, strip.is_part, out)
-    return Deflated(out.view(np.uint8)[:size].data, adler, height * (width + 1))
+    words = room + covered // 258 + 1000
+    tokens = scratch.take("tokens", (runs.CODE_WORDS + room,), np.int64)
+    out = scratch.take("mask stream", (8 * words,))
+    is_wide = width >= page.WINDOW
+    size, adler = runs.deflate(labels, grays, is_wide, strip.is_part, tokens, out)
+    if size < 0:
+        return None
+    return Deflated(out[:size].data, adler, covered)
 
 
 def encode_human(

@@ -50,24 +50,20 @@ _TELLING_KEYS = (
 )
 
 
-def _rings(contours: dict[str, Any], name: str) -> list[Ring]:
-    """The exterior and the holes; holes without points are no holes."""
+def _exterior(contours: dict[str, Any], name: str = "points") -> Ring:
     exterior = contours["exterior"]
     if not isinstance(exterior, list) or not exterior:
         raise ValueError(f"{name}.exterior has no points")
-    interior = contours.get("interior")
-    return [exterior, *filter(None, interior)] if interior else [exterior]
-
-
-def _exterior(item: dict[str, Any]) -> Ring:
-    return _rings(item["points"], "points")[0]
+    return exterior
 
 
 def _add_polygon(builder: Builder, contours: dict[str, Any], name: str) -> None:
-    exterior, *holes = _rings(contours, name)
-    builder.add(POLYGON, exterior)
-    for hole in holes:
-        builder.add_hole(hole)
+    """An exterior and its holes; holes without points are no holes."""
+    builder.add(POLYGON, _exterior(contours, name))
+    interior = contours.get("interior")
+    if interior:
+        for hole in filter(None, interior):
+            builder.add_hole(hole)
 
 
 def _polygon(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
@@ -83,7 +79,7 @@ def _multipolygon(builder: Builder, item: dict[str, Any], _template: _Template) 
 
 
 def _rectangle(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
-    builder.add(RECTANGLE, _two(_exterior(item), "points.exterior"))
+    builder.add(RECTANGLE, _two(_exterior(item["points"]), "points.exterior"))
 
 
 def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
@@ -116,11 +112,11 @@ def _floored(point: Ring) -> tuple[int, int]:
 
 
 def _line(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
-    builder.add(LINE, _exterior(item))
+    builder.add(LINE, _exterior(item["points"]))
 
 
 def _point(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
-    builder.add(POINT, _exterior(item)[:1])
+    builder.add(POINT, _exterior(item["points"])[:1])
 
 
 def _bitmap(

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 from .kernels import paint as kernels
 from .shapes import Shapes
 
+_AS_LISTED = np.arange(1 << 10)  # of which slices are cheaper than new ones
+
 
 def paint_labels(
     shapes: Shapes,
-    label_of_class: NDArray[np.unsignedinteger[Any]],
-    out: NDArray[np.unsignedinteger[Any]],
+    label_of_class: NDArray[np.integer[Any]],
+    out: NDArray[np.integer[Any]],
     *,
     order: NDArray[np.int64] | None = None,
     line_width: int = 1,
@@ -20,30 +22,12 @@ def paint_labels(
 ) -> None:
     """Paint the shapes in the labels of their classes over a background of 0.
 
-    Parameters are those of `paint_values`, but for `label_of_class`: (classes,) label of every
-    class number, 0 to skip a class; of out's dtype.
-    """
-    values = label_of_class[shapes.class_id]
-    paint_values(shapes, values, out, order=order, line_width=line_width, corner=corner)
-
-
-def paint_values(
-    shapes: Shapes,
-    values: NDArray[np.integer[Any]],
-    out: NDArray[np.integer[Any]],
-    *,
-    order: NDArray[np.int64] | None = None,
-    line_width: int = 1,
-    corner: tuple[int, int] = (0, 0),
-) -> None:
-    """Paint every shape in its own value over a background of 0.
-
     Parameters
     ----------
     shapes
         What to paint.
-    values
-        (n,) value of every shape, 0 to skip it; of out's dtype.
+    label_of_class
+        (classes,) label of every class number, 0 to skip a class; of out's dtype.
     out
         (height, width) uint8, uint16 or int32, C-contiguous; overwritten.
     order
@@ -53,7 +37,38 @@ def paint_values(
     corner
         Canvas position (x, y) of out[0, 0]: any window of the canvas can be painted by itself.
     """
-    out.fill(0)
+    _paint(shapes, shapes.class_id, label_of_class, out, order, line_width, corner)
+
+
+def paint_objects(
+    shapes: Shapes,
+    number_of_object: NDArray[np.int32],
+    out: NDArray[np.int32],
+    *,
+    order: NDArray[np.int64] | None = None,
+    line_width: int = 1,
+    corner: tuple[int, int] = (0, 0),
+) -> None:
+    """Paint the shapes in the numbers of their objects.
+
+    Parameters are those of `paint_labels`, but for `number_of_object`: (objects,) by an object's
+    position in the annotation, 0 to skip it.
+    """
+    _paint(shapes, shapes.object_index, number_of_object, out, order, line_width, corner)
+
+
+def _paint(
+    shapes: Shapes,
+    key: NDArray[np.int32],
+    label_of_key: NDArray[np.integer[Any]],
+    out: NDArray[np.integer[Any]],
+    order: NDArray[np.int64] | None,
+    line_width: int,
+    corner: tuple[int, int],
+) -> None:
+    if order is None:
+        count = len(key)
+        order = _AS_LISTED[:count] if count <= _AS_LISTED.size else np.arange(count)
     masks = shapes.masks
     kernels.paint(
         shapes.kind,
@@ -64,8 +79,9 @@ def paint_values(
         masks.start,
         masks.shape,
         masks.bits,
-        np.arange(len(shapes)) if order is None else order,
-        values,
+        order,
+        key,
+        label_of_key,
         line_width,
         round(line_width / 2),  # halves to even
         corner[0],

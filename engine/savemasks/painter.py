@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from .arguments import Image, Window, array_for, check_layer, corner_and_shape, original_pixels
 from .color import color_human, color_machine, label_room
 from .kernels import color as kernels
+from .paint import paint_objects
 from .palette import paintable_grays
 from .parse import Annotation
 from .plan import Labels, Mask, Plan, requested
@@ -143,7 +144,7 @@ class Painter(Plan):
         table = self._labels_for(mask)
         shapes, corner, shape = self._open(annotation, window)
         made = array_for(out, shape, table.dtype)
-        self._paint(shapes, table[shapes.class_id], made, corner)
+        self._paint(shapes, table, made, corner)
         return made if out is None else out
 
     def machine(
@@ -189,7 +190,7 @@ class Painter(Plan):
         made = array_for(out, shape if self._is_gray else (*shape, 3), palette.colors.dtype)
         if self._grays:
             of_class, table = self._grays
-            self._paint(shapes, of_class[shapes.class_id], made, corner)
+            self._paint(shapes, of_class, made, corner)
             if table is not None:
                 kernels.gray(made, table, made)
         else:
@@ -198,7 +199,7 @@ class Painter(Plan):
                 labels = np.empty(shape, table.dtype)
             else:
                 labels = label_room(made, shape, palette.label_dtype)
-            self._paint(shapes, table[shapes.class_id], labels, corner)
+            self._paint(shapes, table, labels, corner)
             color_machine(labels, palette, made)
         return made if out is None else out
 
@@ -255,7 +256,7 @@ class Painter(Plan):
         whole = original_pixels(image, shapes.height, shapes.width, out)
         pixels = np.ascontiguousarray(whole[y : y + height, x : x + width])
         labels = label_room(made, shape, palette.label_dtype)
-        self._paint(shapes, self._labels_for("human")[shapes.class_id], labels, corner)
+        self._paint(shapes, self._labels_for("human"), labels, corner)
         color_human(pixels, labels, palette, made)
         return made if out is None else out
 
@@ -295,11 +296,16 @@ class Painter(Plan):
         shapes, corner, shape = self._open(annotation, window)
         made = array_for(out, shape, np.int32)
         is_painted = table[shapes.class_id] != 0
-        numbers = shapes.object_index + np.int32(1)
-        self._paint(shapes, np.where(is_painted, numbers, np.int32(0)), made, corner)
+        objects = shapes.object_index[is_painted]
+        numbers = np.zeros(int(np.max(shapes.object_index, initial=-1)) + 1, np.int32)
+        numbers[objects] = objects + np.int32(1)
+        width = self._line_width
+        paint_objects(
+            shapes, numbers, made, order=self.order(shapes), line_width=width, corner=corner
+        )
         titles = tuple(self._classes)
-        pairs = zip(numbers[is_painted].tolist(), shapes.class_id[is_painted].tolist(), strict=True)
-        classes = {number: titles[class_id] for number, class_id in pairs}
+        pairs = zip(objects.tolist(), shapes.class_id[is_painted].tolist(), strict=True)
+        classes = {number + 1: titles[class_id] for number, class_id in pairs}
         return Instances(made if out is None else out, classes)
 
     def _open(

@@ -18,7 +18,7 @@ from .color import human_page, machine_mask
 from .encode import encode_human, encode_machine, encode_png
 from .kernels.jit import one_process_at_a_time
 from .order import paint_order
-from .paint import paint_values
+from .paint import paint_labels
 from .palette import Palette, human_palette, machine_palette
 from .parse import Annotation, parse
 from .pieces import LARGE
@@ -157,7 +157,7 @@ class Plan:
                 maps[1] = maps[0]
             elif table is not None:
                 out = scratch.take(f"labels {i}", (len(rows), shapes.width), table.dtype)
-                self._paint(shapes, table[shapes.class_id], out, (0, rows.start), order)
+                self._paint(shapes, table, out, (0, rows.start), order)
                 maps[i] = out
         return maps[0], maps[1]
 
@@ -192,15 +192,15 @@ class Plan:
     def _paint(
         self,
         shapes: Shapes,
-        values: NDArray[np.integer[Any]],
-        out: NDArray[np.integer[Any]],
-        corner: tuple[int, int] = (0, 0),
+        table: Labels,
+        out: Labels,
+        corner: tuple[int, int],
         order: NDArray[np.int64] | None = None,
     ) -> None:
-        """Paint shapes, by default all, each in its value."""
+        """Paint shapes, by default all, each in the label that its class has in a table."""
         order = self.order(shapes) if order is None else order
         width = self._line_width
-        paint_values(shapes, values, out, order=order, line_width=width, corner=corner)
+        paint_labels(shapes, table, out, order=order, line_width=width, corner=corner)
 
 
 def _class_ranks(classes: Mapping[str, int], priority: Sequence[str]) -> NDArray[np.int64] | None:

@@ -62,7 +62,7 @@ class PngStream:
 
     def begin(self) -> list[Part]:
         """What goes before the strips."""
-        return [*_head(self._layout), *_chunk(b"IDAT", _ZLIB_HEADER)]
+        return [_head(self._layout), *_chunk(b"IDAT", _ZLIB_HEADER)]
 
     def strip(self, strip: Deflated) -> Iterator[Part]:
         """The parts of the next strip; it must be a part of a stream, not a zlib stream."""
@@ -71,23 +71,26 @@ class PngStream:
 
     def end(self) -> list[Part]:
         """What goes behind them."""
-        return [*_chunk(b"IDAT", _LAST_BLOCK + self._adler.to_bytes(4)), *_END]
+        return [*_chunk(b"IDAT", _LAST_BLOCK + self._adler.to_bytes(4)), _END]
 
 
 def frame(stream: Part, layout: Layout) -> list[Part]:
     """A PNG around a zlib stream."""
-    return [*_head(layout), *_pixels(stream), *_END]
+    return [_head(layout), *_pixels(stream), _END]
 
 
 @functools.lru_cache(64)  # pictures of one data set are mostly alike
-def _head(layout: Layout) -> tuple[Part, ...]:
+def _head(layout: Layout) -> bytes:
     height, width, channels, depth = layout
     header = struct.pack(">IIBBBBB", width, height, depth, _COLOUR_TYPES[channels], 0, 0, 0)
-    return _SIGNATURE, *_chunk(b"IHDR", header)
+    return b"".join([_SIGNATURE, *_chunk(b"IHDR", header)])
 
 
 def _pixels(stream: Part) -> Iterator[Part]:
     """As many IDAT chunks as it takes."""
+    if len(stream) <= _MAX_CHUNK:
+        yield from _chunk(b"IDAT", stream)
+        return
     stream = memoryview(stream)  # whose slices are no copies
     for at in range(0, len(stream), _MAX_CHUNK):
         yield from _chunk(b"IDAT", stream[at : at + _MAX_CHUNK])
@@ -101,7 +104,7 @@ def _chunk(name: bytes, data: Part) -> list[Part]:
 
 _HEAD = struct.Struct(">I4s")
 _NAMES: dict[bytes, int] = {name: isal_zlib.crc32(name) for name in (b"IHDR", b"IDAT", b"IEND")}
-_END = _chunk(b"IEND", b"")
+_END = b"".join(_chunk(b"IEND", b""))
 
 
 def _join(first: int, second: int, size: int) -> int:

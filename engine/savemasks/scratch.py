@@ -16,21 +16,30 @@ class Scratch:
 
     def __init__(self) -> None:
         self._buffers: dict[str, NDArray[np.uint8]] = {}
+        # What was taken last by each name: mostly it is wanted again.
+        self._taken: dict[str, NDArray[Any]] = {}
+        self._large: set[str] = set()
 
     def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
         """Return an array with undefined contents; the previous one of that name is void."""
+        taken = self._taken.get(name)
+        if taken is not None and taken.shape == shape and taken.dtype == dtype:
+            return taken
         dtype = np.dtype(dtype)
         size = prod(shape) * dtype.itemsize
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size:
             buffer = self._buffers[name] = np.empty(size, np.uint8)
-        return np.ndarray(shape, dtype, buffer)
+            if size > _LARGEST_KEPT:
+                self._large.add(name)
+        taken = self._taken[name] = np.ndarray(shape, dtype, buffer)
+        return taken
 
     def forget_large(self) -> None:
         """Give back the memory of buffers that are too large to be kept for good."""
-        large = [name for name, buffer in self._buffers.items() if buffer.size > _LARGEST_KEPT]
-        for name in large:
-            del self._buffers[name]
+        while self._large:
+            name = self._large.pop()
+            del self._buffers[name], self._taken[name]
 
 
 def own_scratch() -> Scratch:

@@ -61,9 +61,9 @@ class Masks:
     bits: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would take two microseconds of every annotation
 class Shapes:
-    """All paintable objects of one annotation, in the order of its list.
+    """All paintable objects of one annotation, in the order of its list. Nothing ever changes them.
 
     Attributes
     ----------

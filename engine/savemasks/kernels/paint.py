@@ -75,22 +75,26 @@ def paint(
     bits_shape: Array,
     bits: Array,
     order: Array,
-    labels: Array,
+    key: Array,
+    label_of_key: Array,
     line_width: int,
     point_radius: int,
     left: int,
     top: int,
     out: Array,
 ) -> None:
-    """Paint shapes one over the other; the arrays are those of `shapes.Shapes`.
+    """Paint shapes one over the other on zeros; the arrays are those of `shapes.Shapes`.
 
-    `order` (n,) int64 has the numbers of the shapes from the lowest to the topmost; `labels` (n,)
-    has the label of every shape in out's dtype, 0 skips it. (left, top) is the canvas position of
-    out[0, 0].
+    `order` int64 has the numbers of the shapes from the lowest to the topmost; `key` (n,) int32
+    says by which entry of `label_of_key`, of out's dtype, each is painted, and 0 skips it.
+    (left, top) is the canvas position of out[0, 0].
     """
+    pixels = out.reshape(out.size)
+    for i in range(pixels.size):
+        pixels[i] = 0
     work = _allocate(kind, ring, vertex, order, out.shape)
     for i in order:
-        value = labels[i]
+        value = label_of_key[key[i]]
         if value == 0:
             continue
         if kind[i] == POLYGON or kind[i] == FACE:

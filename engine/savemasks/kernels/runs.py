@@ -6,7 +6,7 @@ and the pixels) follow each other in it as one stream. A pixel is looked at only
 differs from the one above, many at a time.
 
 A mask may be coded in strips, each of which repeats nothing that lies in the one before. Rows too
-wide to reach the one above (`tokenize_wide`) are filtered by "Up" instead, which makes repeated
+wide to reach the one above (`_tokenize_wide`) are filtered by "Up" instead, which makes repeated
 rows zeros; the first row and rows of zeros are not filtered.
 """
 
@@ -31,6 +31,7 @@ _LITERAL = 0
 _NEAR = 1
 _FAR = 2
 
+CODE_WORDS = 3 * SYMBOLS
 _UP = 2  # of PNG's filters
 _MODULUS = 65521
 # Equal pixels in a row, from which a match of the row above is worth while.
@@ -96,7 +97,7 @@ def _add_span(
 
 
 @kernel
-def tokenize(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
+def _tokenize(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
     """List the tokens of a mask or a strip; return their number and the stream's Adler-32.
 
     Parameters
@@ -188,8 +189,8 @@ def _add_run(
 
 
 @kernel
-def tokenize_wide(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
-    """As `tokenize`, without repetitions of the row above."""
+def _tokenize_wide(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
+    """As `_tokenize`, without repetitions of the row above."""
     height, width = labels.shape
     count = 0
     low = 1
@@ -247,19 +248,12 @@ def _count_symbols(tokens: Array, counts: Array) -> None:
 
 
 @kernel
-def encode(
-    tokens: Array,
-    stride: int,
-    adler: int,
-    code_memory: Array,
-    pairs: Array,
-    is_part: bool,
-    out: Array,
+def _write(
+    tokens: Array, stride: int, adler: int, code_memory: Array, is_part: bool, out: Array
 ) -> int:
     """Write tokens as a zlib stream; return its size in bytes.
 
-    `stride` is the distance of the row above, or 2 if no token repeats it; `code_memory` is
-    (3, 286) int64 of scratch, `pairs` an empty uint32 array, `out` uint64 words.
+    `stride` is the distance of the row above, or 2 if no token repeats it.
     """
     counts = code_memory[2]
     counts[:] = 0
@@ -268,7 +262,8 @@ def encode(
         # All symbols need a code; those that do not occur should not cost the others much.
         counts[i] = 16 * counts[i] + 1
     fit_codes(counts, code_memory[0], code_memory[1])
-    codes = Codes(code_memory[0], code_memory[1], pairs, 1, stride)
+    no_pairs = np.zeros(0, np.uint32)
+    codes = Codes(code_memory[0], code_memory[1], no_pairs, 1, stride)
     at = begin_two(out, codes, is_part)
     for token in tokens:
         value = token >> 2
@@ -277,3 +272,43 @@ def encode(
         else:
             at = put_match(out, at, codes, value, token & 3 == _FAR)
     return finish(out, at, codes.code[END], codes.length[END], adler, is_part)
+
+
+@kernel
+def deflate(
+    labels: Array,
+    table: Array,
+    is_wide: bool,
+    is_part: bool,
+    memory: Array,
+    out: Array,
+) -> tuple[int, int]:
+    """Write a mask or a strip as a zlib stream; return its size in bytes and its Adler-32.
+
+    Parameters
+    ----------
+    labels
+        (height, width) label map.
+    table
+        (labels,) uint8 gray by label.
+    is_wide
+        Whether rows are too wide to repeat the one above.
+    is_part
+        Whether it is a part of a longer stream, or a stream by itself.
+    memory
+        int64 of scratch: `CODE_WORDS`, and one for every token. If it gets full the mask is none
+        for this encoder: the size is -1.
+    out
+        uint8, the stream, in words of 8 bytes: at least 1000, one for each token that there is room
+        for, and one for every 258 bytes of the mask.
+    """
+    tokens = memory[CODE_WORDS:]
+    if is_wide:
+        count, adler = _tokenize_wide(labels, table, tokens)
+    else:
+        count, adler = _tokenize(labels, table, tokens)
+    if count < 0:
+        return -1, 0
+    stride = 2 if is_wide else labels.shape[1] + 1
+    code_memory = memory[:CODE_WORDS].reshape(3, SYMBOLS)
+    return _write(tokens[:count], stride, adler, code_memory, is_part, out.view(np.uint64)), adler
