@@ -12,10 +12,10 @@ from .inflate import inflate
 from .jit import Array, kernel
 from .scanlines import ALPHA, ANY, LOOKUP, Layout, row_bytes, unpack
 
-# Larger payloads are inflated faster by ISA-L.
+# What is larger is left to ISA-L, which needs no memory for all of it.
 _LARGEST_TEXT = 1 << 14
 _LARGEST_PNG = 1 << 16  # no more than what any PNG may have beside its pixels
-_LARGEST_LINES = 1 << 17
+_LARGEST_LINES = 1 << 21
 
 # What became of a payload.
 DONE = 0
