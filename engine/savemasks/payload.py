@@ -1,9 +1,9 @@
 """`bitmap.data` → packed masks: base64 of zlib of a PNG, or base64 of a bare PNG.
 
 Everyday payloads of an annotation go through one kernel call. Whatever it does not take is looked
-at one by one: large ones, which are inflated a megabyte at a time, the odd kinds (interlaced, 16-bit, a
-transparent colour) by way of libvips, and the damaged ones to say what is wrong. Bombs are refused
-from their headers: nothing is inflated beyond what a mask that fits the canvas can need.
+at one by one: large ones, which are inflated a megabyte at a time, the odd kinds (interlaced,
+16-bit, a transparent colour) by way of libvips, and the damaged ones to say what is wrong. Bombs
+are refused from their headers: nothing is inflated beyond what a mask that fits the canvas needs.
 """
 
 import binascii
