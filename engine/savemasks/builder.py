@@ -50,6 +50,7 @@ class Builder:
         self._xy = array("i")
         self._areas: dict[int, int] = {}  # by number of the shape, for few have one
         self._payloads: Payloads | None = None  # until there is a bitmap
+        self._bitmaps: list[int] = []  # their numbers as shapes
         self._points: Ring = []  # those that are not in `_xy` yet ...
         self._read = 0  # ... and how many are
 
@@ -76,6 +77,7 @@ class Builder:
         """Append a bitmap; its mask has the pixels that reach a threshold of 8 bits."""
         if self._payloads is None:
             self._payloads = Payloads()
+        self._bitmaps.append(len(self._kind))
         self._payloads.add(data, self.object_index, threshold)
         self.add(BITMAP, [origin])
 
@@ -115,11 +117,11 @@ class Builder:
         area.fill(math.nan)
         for shape, pixels in self._areas.items():
             area[shape] = pixels
-        payload = np.empty(len(kind), np.int32)
-        payload.fill(-1)
+        payload = array("i", [-1]) * len(kind)
+        for number, shape in enumerate(self._bitmaps):
+            payload[shape] = number
         masks = NO_MASKS
         if self._payloads:
-            payload[kind == BITMAP] = np.arange(len(self._payloads))
             masks = decode_masks(self._payloads, (self.height, self.width))
         return Shapes(
             height=self.height,
@@ -131,7 +133,7 @@ class Builder:
             ring=np.frombuffer(self._ring, np.int64),
             vertex=np.frombuffer(self._vertex, np.int64),
             xy=np.frombuffer(self._xy, np.int32).reshape(-1, 2),
-            payload=payload,
+            payload=np.frombuffer(payload, np.int32),
             masks=masks,
             geometries=self.geometries,
             unsupported=self.unsupported,

@@ -124,7 +124,8 @@ def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
     while done < count:
         # Up to the next one that is not for the kernel, or until there is no room.
         stop, status, used = decode(text, text_start, done, levels, limit, left, start, shape, room)
-        packed.append(room[:used].copy())
+        # Copied so that Python's lock is kept: to get it back takes longer than the copy.
+        packed.append(np.frombuffer(bytearray(room[:used]), np.uint8))
         if stop == count:
             break
         left -= int(np.sum(shape[done:stop, 0] * shape[done:stop, 1]))
