@@ -6,7 +6,7 @@ reached the next whole number would be another float's.
 """
 
 from ..shapes import COORDINATE_LIMIT
-from .jit import Array, kernel
+from .jit import Array, brief_kernel, kernel
 
 _MINUS, _POINT, _ZERO, _NINE = 45, 46, 48, 57
 _OPEN, _CLOSE, _COMMA = 91, 93, 44
@@ -45,7 +45,7 @@ def _read_floor(text: Array, at: int) -> tuple[int, int]:
     return value, at
 
 
-@kernel
+@brief_kernel
 def read_points(text: Array, out: Array) -> bool:
     """Read a list of pairs, written without spaces; return whether it is one.
 
