@@ -5,6 +5,7 @@ import doctest
 import importlib
 import inspect
 import json
+import pkgutil
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import savemasks
+import savemasks.kernels
 import typed_example
 from savemasks.demo import CONFIG
 
@@ -173,6 +175,16 @@ print(json.dumps(before == state()))
 
 
 # ------------------------------------------------------------------ warming up
+
+
+def test_only_reading_points_keeps_pythons_lock() -> None:
+    keeping = set()
+    for module in pkgutil.iter_modules(savemasks.kernels.__path__):
+        kernels = importlib.import_module(f"savemasks.kernels.{module.name}")
+        for name, kernel in vars(kernels).items():
+            if hasattr(kernel, "targetoptions") and not kernel.targetoptions["nogil"]:
+                keeping.add(name)
+    assert keeping == {"read_points"}
 
 
 def test_after_warming_up_no_call_compiles() -> None:
