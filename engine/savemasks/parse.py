@@ -170,14 +170,12 @@ def _open(data: Any) -> tuple[int, int, list[Any]]:
     size = data.get("size") if isinstance(data, dict) else None
     if not isinstance(size, dict):
         raise AnnotationError('"size" with "height" and "width" is missing')
-    sides = []
-    for name in ("height", "width"):
-        side = size.get(name)
+    height: Any = size.get("height")
+    width: Any = size.get("width")
+    for name, side in (("height", height), ("width", width)):
         if type(side) is not int or side <= 0:
             found = "missing" if side is None else shown(side)
             raise AnnotationError(f"size.{name} must be a positive whole number, but is {found}")
-        sides.append(side)
-    height, width = sides
     if height * width > MAX_PIXELS:
         raise AnnotationError(
             f"size {width} x {height} is more than the {MAX_PIXELS} pixels that are supported"

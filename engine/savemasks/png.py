@@ -2,7 +2,6 @@
 
 import functools
 import struct
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from isal import isal_zlib
@@ -64,7 +63,7 @@ class PngStream:
         """What goes before the strips."""
         return [_head(self._layout), *_chunk(b"IDAT", _ZLIB_HEADER)]
 
-    def strip(self, strip: Deflated) -> Iterator[Part]:
+    def strip(self, strip: Deflated) -> list[Part]:
         """The parts of the next strip; it must be a part of a stream, not a zlib stream."""
         self._adler = _join(self._adler, strip.adler, strip.size)
         return _pixels(strip.data)
@@ -86,14 +85,13 @@ def _head(layout: Layout) -> bytes:
     return b"".join([_SIGNATURE, *_chunk(b"IHDR", header)])
 
 
-def _pixels(stream: Part) -> Iterator[Part]:
+def _pixels(stream: Part) -> list[Part]:
     """As many IDAT chunks as it takes."""
     if len(stream) <= _MAX_CHUNK:
-        yield from _chunk(b"IDAT", stream)
-        return
+        return _chunk(b"IDAT", stream)
     stream = memoryview(stream)  # whose slices are no copies
-    for at in range(0, len(stream), _MAX_CHUNK):
-        yield from _chunk(b"IDAT", stream[at : at + _MAX_CHUNK])
+    starts = range(0, len(stream), _MAX_CHUNK)
+    return [part for at in starts for part in _chunk(b"IDAT", stream[at : at + _MAX_CHUNK])]
 
 
 def _chunk(name: bytes, data: Part) -> list[Part]:
