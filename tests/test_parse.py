@@ -286,6 +286,14 @@ def test_an_annotation_that_cannot_be_read_is_refused_with_the_reason(
     text, index = told(content)
     assert message in text
     assert index is None
+    assert "name of its file" not in text
+
+
+def test_the_name_of_a_file_is_no_annotation_and_is_told_so() -> None:
+    with pytest.raises(AnnotationError, match=r"not valid JSON.*not the name of its file"):
+        parse("ann/a.json", CLASSES)
+    with pytest.raises(AnnotationError, match=r"not valid JSON at line 1, column 2: [^(]*$"):
+        parse("{]", CLASSES)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,10 @@ def _load(annotation: Annotation) -> Any:
         if not text.strip():
             raise AnnotationError("the file is empty") from None
         place = f"line {error.lineno}, column {error.colno}"
-        raise AnnotationError(f"not valid JSON at {place}: {error.msg}") from error
+        message = f"not valid JSON at {place}: {error.msg}"
+        if isinstance(annotation, str) and not annotation.lstrip().startswith(("{", "[")):
+            message += " (a str is an annotation's text, not the name of its file)"
+        raise AnnotationError(message) from error
 
 
 def _open(data: Any) -> tuple[int, int, list[Any]]:
