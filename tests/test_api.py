@@ -77,6 +77,14 @@ def test_a_thread_keeps_no_more_than_a_little_memory() -> None:
     assert max(buffer.size for buffer in kept.values()) <= 16 << 20
 
 
+def test_memory_that_was_interrupted_while_it_was_taken_is_given_back() -> None:
+    scratch = own_scratch()
+    scratch.take("half", (1 << 25,))
+    del scratch._taken["half"]
+    savemasks.encode_png(np.zeros((3, 3), np.uint8))
+    assert "half" not in scratch._buffers
+
+
 def test_the_pixels_of_the_caller_stay_writeable() -> None:
     pixels = np.zeros((3, 3), np.uint8)
     savemasks.encode_png(pixels)

@@ -86,6 +86,16 @@ def test_shapes_of_other_classes_are_refused() -> None:
         painter().labels(shapes)
 
 
+@pytest.mark.parametrize("number", [-1, len(GRAYS), 1 << 20])
+def test_shapes_with_numbers_that_are_no_classes_are_refused(number: int) -> None:
+    p = painter()
+    shapes = p.parse(annotation())
+    shapes.class_id[-1] = number
+    for paint in (p.labels, p.machine, p.instances):
+        with pytest.raises(ValueError, match="numbers of classes that this painter has not"):
+            paint(shapes)
+
+
 def test_meta_may_be_text_a_dict_a_path_or_templates(tmp_path: Path) -> None:
     edges = {"e": {"src": "a", "dst": "b"}}
     config = {"edges": list(edges.values())}

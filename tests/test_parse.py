@@ -272,6 +272,16 @@ BROKEN = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("geometry", ["rectangle", "line", "point"])
+def test_only_polygons_have_holes(geometry: str) -> None:
+    exterior = [[1, 2], [3, 4]]
+    expected = parse(annotation(vector(geometry, exterior)), CLASSES)
+    for interior in (5, None, [[[1, 1], [2, 1], [1, 2]]]):
+        shapes = parse(annotation(vector(geometry, exterior, interior)), CLASSES)
+        assert shapes.xy.tolist() == expected.xy.tolist()
+        assert shapes.ring.tolist() == expected.ring.tolist()
+
+
 def told(content: bytes) -> tuple[str, int | None]:
     with pytest.raises(AnnotationError) as caught:
         parse(content, CLASSES)

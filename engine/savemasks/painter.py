@@ -316,6 +316,9 @@ class Painter(Plan):
             shapes = self.parse(annotation)
         elif annotation.classes is self._classes or annotation.classes == self._classes:
             shapes = annotation
+            ids = shapes.class_id
+            if ids.size and not 0 <= np.min(ids) <= np.max(ids) < len(self._classes):
+                raise ValueError("the shapes have numbers of classes that this painter has not")
         else:
             raise ValueError("the shapes were parsed by a painter of other classes than this one's")
         corner, shape = corner_and_shape(window, shapes.height, shapes.width)

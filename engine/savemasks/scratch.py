@@ -29,9 +29,9 @@ class Scratch:
         size = prod(shape) * dtype.itemsize
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size:
-            buffer = self._buffers[name] = np.empty(size, np.uint8)
             if size > _LARGEST_KEPT:
                 self._large.add(name)
+            buffer = self._buffers[name] = np.empty(size, np.uint8)
         taken = self._taken[name] = np.ndarray(shape, dtype, buffer)
         return taken
 
@@ -39,7 +39,9 @@ class Scratch:
         """Give back the memory of buffers that are too large to be kept for good."""
         while self._large:
             name = self._large.pop()
-            del self._buffers[name], self._taken[name]
+            # Either is missing if `take` was interrupted.
+            self._buffers.pop(name, None)
+            self._taken.pop(name, None)
 
 
 def own_scratch() -> Scratch:

@@ -63,7 +63,10 @@ class Masks:
 
 @dataclass(slots=True)  # not frozen: that would take two microseconds of every annotation
 class Shapes:
-    """All paintable objects of one annotation, in the order of its list. Nothing ever changes them.
+    """All paintable objects of one annotation, in the order of its list.
+
+    They come from `Painter.parse` and are never changed afterwards. The painter relies on what is
+    said here of the arrays: it does not look for offsets that lead nowhere.
 
     Attributes
     ----------

@@ -1,6 +1,8 @@
-"""Inflate (RFC 1951) and its zlib wrapping (RFC 1950), for streams of a few hundred bytes.
+"""Inflate (RFC 1951) and its zlib wrapping (RFC 1950), for the masks of one annotation.
 
-A library call costs more than such a stream itself. `huffman` has the codes.
+A library call costs more than a stream of a few hundred bytes itself, and lets go of Python's lock
+for each; what a mask of some kilobytes holds is mostly long matches, which any loop copies as fast.
+`huffman` has the codes.
 
 What zlib refuses is refused: too many codes or too few, distances that reach before the output,
 wrong checksums, a cut stream. Whatever the input is, no array is left and all loops end: every

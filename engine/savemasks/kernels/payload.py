@@ -12,10 +12,12 @@ from .inflate import inflate
 from .jit import Array, kernel
 from .scanlines import ALPHA, ANY, LOOKUP, Layout, row_bytes, unpack
 
-# What is larger is left to ISA-L, which needs no memory for all of it.
+# Payloads with more characters, bytes of PNG or bytes of scanlines are left to ISA-L, which
+# inflates them piece by piece.
 _LARGEST_TEXT = 1 << 14
 _LARGEST_PNG = 1 << 16  # no more than what any PNG may have beside its pixels
 _LARGEST_LINES = 1 << 21
+_USUAL_LINES = 1 << 17
 
 # What became of a payload.
 DONE = 0
@@ -237,7 +239,7 @@ def _decode_one(
     layout = _read_header(png, limit, threshold)
     height, width = layout.height, layout.width
     inflated = height * (1 + row_bytes(layout))
-    if height == 0 or inflated > scratch.lines.size:
+    if height == 0 or inflated > _LARGEST_LINES:
         return not_taken
     if height * ((width + 7) >> 3) > bits.size - used:
         return (NO_ROOM if used else NOT_TAKEN), 0, 0
@@ -246,7 +248,8 @@ def _decode_one(
     colour = _read(png, 25, 1)
     if (colour == 3 and not found[0, 1]) or (colour in (0, 2) and found[1, 1]):
         return not_taken
-    lines = scratch.lines[:inflated]
+    is_usual = inflated <= scratch.lines.size
+    lines = scratch.lines[:inflated] if is_usual else np.empty(inflated, np.uint8)
     if inflate(png, found[2, 0], found[2, 1], lines, scratch.codes) != inflated:
         return not_taken
     if layout.mode == LOOKUP:
@@ -294,7 +297,7 @@ def decode(
     scratch = _Scratch(
         np.empty(_LARGEST_TEXT // 4 * 3, np.uint8),
         np.empty(_LARGEST_PNG, np.uint8),
-        np.empty(_LARGEST_LINES, np.uint8),
+        np.empty(_USUAL_LINES, np.uint8),
         np.zeros(256, np.bool_),
         np.zeros((3, 2), np.int64),
         new_codes(),

@@ -299,8 +299,8 @@ def deflate(
         int64 of scratch: `CODE_WORDS`, and one for every token. If it gets full the mask is none
         for this encoder: the size is -1.
     out
-        uint8, the stream, in words of 8 bytes: at least 1000, one for each token that there is room
-        for, and one for every 258 bytes of the mask.
+        uint8, the stream, in words of 8 bytes: 1000, and one for each token that there is room for,
+        and one for every 258 bytes of the mask with its rows' filters.
     """
     tokens = memory[CODE_WORDS:]
     if is_wide:
