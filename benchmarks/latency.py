@@ -192,7 +192,7 @@ def by_threads(rounds: int) -> list[dict[str, Any]]:
 def _together(paint: Paint, notes: list[bytes], count: int, taken: list[float]) -> float:
     """Seconds for four times PER_ROUND calls by so many threads, which have their memory."""
     started: list[float] = []
-    ready = threading.Barrier(count, action=lambda: started.append(perf_counter()))
+    ready = threading.Barrier(count, action=lambda: started.append(perf_counter()), timeout=60)
 
     def work() -> None:
         for note in notes:

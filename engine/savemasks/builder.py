@@ -25,9 +25,6 @@ _POINTS_AT_ONCE = 1 << 16  # so that millions of them do not take their memory t
 class Builder:
     """Collects the shapes of one annotation in flat arrays that grow.
 
-    Parsing a small annotation is mostly the time of these few lines; hence no array is made before
-    it is needed.
-
     Attributes
     ----------
     height, width
@@ -52,7 +49,6 @@ class Builder:
         self._xy = array("i")
         self._areas: dict[int, int] = {}  # by number of the shape, for few have one
         self._payloads: Payloads | None = None  # until there is a bitmap
-        self._bitmaps: list[int] = []  # their numbers as shapes
         self._points: Ring = []  # those that are not in `_xy` yet ...
         self._read = 0  # ... and how many are
 
@@ -80,7 +76,6 @@ class Builder:
         """Append a bitmap; its mask has the pixels that reach a threshold of 8 bits."""
         if self._payloads is None:
             self._payloads = Payloads()
-        self._bitmaps.append(len(self._kind))
         self._payloads.add(data, self.object_index, threshold)
         self.add(BITMAP, [origin])
 
@@ -121,10 +116,11 @@ class Builder:
         for shape, pixels in self._areas.items():
             area[shape] = pixels
         payload = array("i", [-1]) * len(kind)
-        for number, shape in enumerate(self._bitmaps):
-            payload[shape] = number
         masks = NO_MASKS
         if self._payloads:
+            bitmaps = (shape for shape, kind_ in enumerate(self._kind) if kind_ == BITMAP)
+            for number, shape in enumerate(bitmaps):
+                payload[shape] = number
             masks = decode_masks(self._payloads, (self.height, self.width))
         return Shapes(
             height=self.height,

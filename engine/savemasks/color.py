@@ -34,7 +34,7 @@ def color_human(
     """
     height, width = labels.shape
     pixels = image.reshape(height, 3 * width)
-    pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all originals
+    pixels.setflags(write=False)  # a view of ours: one compiled kernel serves all originals
     page = out.reshape(height, 6 * width + 3)
     # The last row by itself: with a map of `label_room` its pixels are written over its labels.
     last = labels[-1:].copy()

@@ -207,7 +207,7 @@ def _deflate_page(
 ) -> Deflated | None:
     """The page in one pass, or None if ISA-L makes a much shorter stream of it."""
     height, width = labels.shape
-    pixels.flags.writeable = False  # a view of ours: one compiled kernel serves all originals
+    pixels.setflags(write=False)  # a view of ours: one compiled kernel serves all originals
     stride = 6 * width + 4
     rows = scratch.take("page rows", (3, -(-(stride + 16) // 8) * 8))
     sampled = min(_SAMPLED_ROWS, max(_LEAST_ROWS, _SAMPLED_BYTES // (3 * width)))

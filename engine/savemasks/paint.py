@@ -16,6 +16,7 @@ def paint_labels(
     label_of_class: NDArray[np.integer[Any]],
     out: NDArray[np.integer[Any]],
     *,
+    key: NDArray[np.int32] | None = None,
     order: NDArray[np.int64] | None = None,
     line_width: int = 1,
     corner: tuple[int, int] = (0, 0),
@@ -30,6 +31,8 @@ def paint_labels(
         (classes,) label of every class number, 0 to skip a class; of out's dtype.
     out
         (height, width) uint8, uint16 or int32, C-contiguous; overwritten.
+    key
+        (n,) what the labels are of, if not of the shapes' classes.
     order
         Numbers of the shapes to paint, from the lowest to the topmost; by default all as listed.
     line_width
@@ -37,35 +40,7 @@ def paint_labels(
     corner
         Canvas position (x, y) of out[0, 0]: any window of the canvas can be painted by itself.
     """
-    _paint(shapes, shapes.class_id, label_of_class, out, order, line_width, corner)
-
-
-def paint_objects(
-    shapes: Shapes,
-    number_of_object: NDArray[np.int32],
-    out: NDArray[np.int32],
-    *,
-    order: NDArray[np.int64] | None = None,
-    line_width: int = 1,
-    corner: tuple[int, int] = (0, 0),
-) -> None:
-    """Paint the shapes in the numbers of their objects.
-
-    Parameters are those of `paint_labels`, but for `number_of_object`: (objects,) by an object's
-    position in the annotation, 0 to skip it.
-    """
-    _paint(shapes, shapes.object_index, number_of_object, out, order, line_width, corner)
-
-
-def _paint(
-    shapes: Shapes,
-    key: NDArray[np.int32],
-    label_of_key: NDArray[np.integer[Any]],
-    out: NDArray[np.integer[Any]],
-    order: NDArray[np.int64] | None,
-    line_width: int,
-    corner: tuple[int, int],
-) -> None:
+    key = shapes.class_id if key is None else key
     if order is None:
         count = len(key)
         order = _AS_LISTED[:count] if count <= _AS_LISTED.size else np.arange(count)
@@ -81,7 +56,7 @@ def _paint(
         masks.bits,
         order,
         key,
-        label_of_key,
+        label_of_class,
         line_width,
         round(line_width / 2),  # halves to even
         corner[0],

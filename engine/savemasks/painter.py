@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from .arguments import Image, Window, array_for, check_layer, corner_and_shape, original_pixels
 from .color import color_human, color_machine, label_room
 from .kernels import color as kernels
-from .paint import paint_objects
 from .palette import paintable_grays
 from .parse import Annotation
 from .plan import Labels, Mask, Plan, requested
@@ -299,10 +298,7 @@ class Painter(Plan):
         objects = shapes.object_index[is_painted]
         numbers = np.zeros(int(np.max(shapes.object_index, initial=-1)) + 1, np.int32)
         numbers[objects] = objects + np.int32(1)
-        width = self._line_width
-        paint_objects(
-            shapes, numbers, made, order=self.order(shapes), line_width=width, corner=corner
-        )
+        self._paint(shapes, numbers, made, corner, key=shapes.object_index)
         titles = tuple(self._classes)
         pairs = zip(objects.tolist(), shapes.class_id[is_painted].tolist(), strict=True)
         classes = {number + 1: titles[class_id] for number, class_id in pairs}
@@ -316,8 +312,8 @@ class Painter(Plan):
             shapes = self.parse(annotation)
         elif annotation.classes is self._classes or annotation.classes == self._classes:
             shapes = annotation
-            ids = shapes.class_id
-            if ids.size and not 0 <= np.min(ids) <= np.max(ids) < len(self._classes):
+            # Without a sign, what is below zero is above everything.
+            if shapes.class_id.view(np.uint32).max(initial=0) >= max(1, len(self._classes)):
                 raise ValueError("the shapes have numbers of classes that this painter has not")
         else:
             raise ValueError("the shapes were parsed by a painter of other classes than this one's")

@@ -121,9 +121,7 @@ def _add_objects(
         if not isinstance(title, str):
             raise AnnotationError("classTitle is missing or not a text", object_index=index)
         template = templates.get(title)
-        geometry = item.get("geometryType")
-        if not geometry or type(geometry) is not str:
-            geometry = geometry_of(item, template)
+        geometry = geometry_of(item, template)
         geometries[geometry] = geometries.get(geometry, 0) + 1
         add = GEOMETRIES.get(geometry)
         if add is None:

@@ -192,15 +192,16 @@ class Plan:
     def _paint(
         self,
         shapes: Shapes,
-        table: Labels,
-        out: Labels,
+        table: NDArray[np.integer[Any]],
+        out: NDArray[np.integer[Any]],
         corner: tuple[int, int],
         order: NDArray[np.int64] | None = None,
+        key: NDArray[np.int32] | None = None,
     ) -> None:
-        """Paint shapes, by default all, each in the label that its class has in a table."""
+        """Paint shapes, by default all, each in what a table has for its class, or for its key."""
         order = self.order(shapes) if order is None else order
         width = self._line_width
-        paint_labels(shapes, table, out, order=order, line_width=width, corner=corner)
+        paint_labels(shapes, table, out, key=key, order=order, line_width=width, corner=corner)
 
 
 def _class_ranks(classes: Mapping[str, int], priority: Sequence[str]) -> NDArray[np.int64] | None:

@@ -87,8 +87,6 @@ def _head(layout: Layout) -> bytes:
 
 def _pixels(stream: Part) -> list[Part]:
     """As many IDAT chunks as it takes."""
-    if len(stream) <= _MAX_CHUNK:
-        return _chunk(b"IDAT", stream)
     stream = memoryview(stream)  # whose slices are no copies
     starts = range(0, len(stream), _MAX_CHUNK)
     return [part for at in starts for part in _chunk(b"IDAT", stream[at : at + _MAX_CHUNK])]

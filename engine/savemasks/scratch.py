@@ -18,7 +18,6 @@ class Scratch:
         self._buffers: dict[str, NDArray[np.uint8]] = {}
         # What was taken last by each name: mostly it is wanted again.
         self._taken: dict[str, NDArray[Any]] = {}
-        self._large: set[str] = set()
 
     def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
         """Return an array with undefined contents; the previous one of that name is void."""
@@ -29,19 +28,16 @@ class Scratch:
         size = prod(shape) * dtype.itemsize
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size:
-            if size > _LARGEST_KEPT:
-                self._large.add(name)
             buffer = self._buffers[name] = np.empty(size, np.uint8)
         taken = self._taken[name] = np.ndarray(shape, dtype, buffer)
         return taken
 
     def forget_large(self) -> None:
         """Give back the memory of buffers that are too large to be kept for good."""
-        while self._large:
-            name = self._large.pop()
-            # Either is missing if `take` was interrupted.
-            self._buffers.pop(name, None)
-            self._taken.pop(name, None)
+        large = [name for name, buffer in self._buffers.items() if buffer.size > _LARGEST_KEPT]
+        for name in large:
+            del self._buffers[name]
+            self._taken.pop(name, None)  # missing if `take` was interrupted
 
 
 def own_scratch() -> Scratch:

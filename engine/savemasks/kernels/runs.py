@@ -98,16 +98,9 @@ def _add_span(
 
 @kernel
 def _tokenize(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
-    """List the tokens of a mask or a strip; return their number and the stream's Adler-32.
+    """List the tokens of what `deflate` is given; return their number and the stream's Adler-32.
 
-    Parameters
-    ----------
-    labels
-        (height, width) label map.
-    table
-        (labels,) uint8 gray by label.
-    tokens
-        int64. If it gets full the mask is none for this encoder: the number is -1.
+    If there is no room for them in `tokens`, int64, the number is -1.
     """
     height, width = labels.shape
     stride = width + 1
