@@ -15,7 +15,7 @@ Masks = Literal["both", "machine"]
 
 RIVALS = Path(__file__).parent / "rivals"
 RESULT = "result"
-PROGRAM = "from savemasks.cli import main; main()"
+PROGRAM = "from savemasks.cli.commands import main; main()"
 
 
 class ContestError(Exception):

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from savemasks.encode import encode_human, encode_machine
-from savemasks.painter import Painter
+from savemasks.api.painter import Painter
+from savemasks.encode.choice import encode_human, encode_machine
+from savemasks.layers.save_masks import SaveMasks
 from savemasks.scratch import Scratch
-from savemasks.settings import SaveMasks
 
 if TYPE_CHECKING:
     from benchmarks import data

@@ -14,9 +14,9 @@ from time import perf_counter
 
 import orjson
 
-from savemasks.demo import CONFIG, write_project
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.cli.demo import CONFIG, write_project
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.run.export import run
 
 _PARTS = 10
 _SIDE = 8

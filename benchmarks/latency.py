@@ -167,8 +167,9 @@ def above_the_kernels(rounds: int) -> dict[str, Any]:
 
 def _kernels() -> list[tuple[ModuleType, str]]:
     """Where the everyday way calls kernels."""
-    from savemasks import builder  # noqa: PLC0415
-    from savemasks.kernels import paint, runs  # noqa: PLC0415
+    from savemasks.kernels.encode import runs  # noqa: PLC0415
+    from savemasks.kernels.paint import painting as paint  # noqa: PLC0415
+    from savemasks.parse import builder  # noqa: PLC0415
 
     return [(builder, "read_points"), (paint, "paint"), (runs, "deflate")]
 

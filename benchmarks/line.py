@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pyvips
 
-from savemasks.color import human_page, machine_mask
-from savemasks.item import export_item
-from savemasks.painter import Painter
-from savemasks.project import Item, Project, plan_datasets
+from savemasks.api.painter import Painter
+from savemasks.encode.color import human_page, machine_mask
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.item import export_item
+from savemasks.projects.supervisely import Item, Project, plan_datasets
 from savemasks.scratch import Scratch
-from savemasks.settings import SaveMasks
-from savemasks.store import Store
+from savemasks.store.files import Store
 
 if TYPE_CHECKING:
     from benchmarks import bounds

@@ -16,14 +16,14 @@ import threading
 from pathlib import Path
 from time import perf_counter, process_time
 
-from savemasks.agenda import Agenda
-from savemasks.demo import CONFIG
-from savemasks.jobs import Outcome, Stamp, output_names
-from savemasks.journal import Journal
-from savemasks.lock import HIDDEN
-from savemasks.project import Entry, Item, Project, plan_datasets
-from savemasks.settings import SaveMasks
-from savemasks.store import Store, Written
+from savemasks.cli.demo import CONFIG
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.job import Outcome, Stamp, output_names
+from savemasks.projects.supervisely import Entry, Item, Project, plan_datasets
+from savemasks.results.journal import Journal
+from savemasks.results.lock import HIDDEN
+from savemasks.run.worklist import Agenda
+from savemasks.store.files import Store, Written
 
 _LEFT = 10
 LAYER = SaveMasks.from_json(CONFIG)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
 
 if TYPE_CHECKING:
     from benchmarks import curves, data, line, pair, start, tables

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from savemasks.errors import ConfigError
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
 
 SPECIFICATION = b"""
  {

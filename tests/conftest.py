@@ -21,12 +21,12 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
-from savemasks import cli
-from savemasks.cli import main
-from savemasks.demo import CONFIG, write_project
-from savemasks.item import warm_up
-from savemasks.painter import Painter
-from savemasks.settings import SaveMasks
+from savemasks.api.painter import Painter
+from savemasks.cli import commands as cli
+from savemasks.cli.commands import main
+from savemasks.cli.demo import CONFIG, write_project
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.item import warm_up
 
 Json: TypeAlias = dict[str, Any]
 Tree: TypeAlias = dict[str, object]

@@ -15,10 +15,10 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-from savemasks import decode_jpeg, decode_png
 from savemasks.errors import ImageError
-from savemasks.headers import Header, UnusualError
-from savemasks.images import Original
+from savemasks.pictures import decode_jpeg, decode_png
+from savemasks.pictures.headers import Header, UnusualError
+from savemasks.pictures.original import Original
 from savemasks.scratch import Scratch
 
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

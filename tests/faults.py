@@ -25,13 +25,13 @@ from typing import Self, TypeAlias
 
 import orjson
 
-from savemasks.demo import CONFIG, write_project
-from savemasks.item import warm_up
-from savemasks.journal import Journal
-from savemasks.lock import HIDDEN, Lock
-from savemasks.painter import Painter
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.api.painter import Painter
+from savemasks.cli.demo import CONFIG, write_project
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.item import warm_up
+from savemasks.results.journal import Journal
+from savemasks.results.lock import HIDDEN, Lock
+from savemasks.run.export import run
 
 _ITEMS = 200
 _BAD = (7, 77)

@@ -15,7 +15,7 @@ from time import perf_counter
 import numpy as np
 
 from oracle import Shape, as_shapes, paint_by_opencv
-from savemasks.paint import paint_labels
+from savemasks.paint.labels import paint_labels
 from savemasks.shapes import LINE, POINT, POLYGON, RECTANGLE
 
 MARGIN = 90

@@ -27,8 +27,11 @@ import atheris
 import orjson
 
 # Numba could not compile kernels that count their branches.
-_KERNELS = (Path(__file__).parents[1] / "engine/savemasks/kernels").glob("*.py")
-_NOT_COUNTED = [f"savemasks.kernels.{path.stem}" for path in _KERNELS]
+_ENGINE = Path(__file__).parents[1] / "engine"
+_NOT_COUNTED = [
+    ".".join(path.relative_to(_ENGINE).with_suffix("").parts)
+    for path in (_ENGINE / "savemasks/kernels").rglob("*.py")
+]
 
 with atheris.instrument_imports(include=["savemasks"], exclude=_NOT_COUNTED):
     from fuzz_input import case, feed, spoil

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from savemasks.encode import encode_png
+from savemasks.encode.choice import encode_png
 from savemasks.errors import AnnotationError
-from savemasks.paint import paint_labels
-from savemasks.parse import parse
+from savemasks.paint.labels import paint_labels
+from savemasks.parse.annotation import parse
 
 _MOST_SIDE = 300
 _EVIL: list[Any] = [

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from conftest import Json
-from savemasks.budget import Budget
-from savemasks.demo import CONFIG
-from savemasks.encode import encode_png
-from savemasks.item import export_item
-from savemasks.jobs import Outcome
-from savemasks.plan import Plan
-from savemasks.project import Item
+from savemasks.cli.demo import CONFIG
+from savemasks.encode.choice import encode_png
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.budget import Budget
+from savemasks.line.item import export_item
+from savemasks.line.job import Outcome
+from savemasks.line.plan import Plan
+from savemasks.projects.supervisely import Item
 from savemasks.scratch import Scratch
-from savemasks.settings import SaveMasks
-from savemasks.store import Store
+from savemasks.store.files import Store
 from test_encode import chunks_of
 from test_page import original
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 import savemasks
 from conftest import Project, files, same
-from savemasks import encode
-from savemasks.demo import CONFIG
+from savemasks.cli.demo import CONFIG
+from savemasks.encode import choice as encode
 from savemasks.scratch import own_scratch
 
 LAYER = savemasks.SaveMasks.from_json(CONFIG)

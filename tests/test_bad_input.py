@@ -21,7 +21,7 @@ from conftest import (
     picture,
     same,
 )
-from savemasks.item import _contents
+from savemasks.line.item import _contents
 
 NO_IMAGE = "the image of this annotation is missing"
 NO_NOTE = "the annotation is missing: expected ds/ann/bad.png.json"
@@ -346,7 +346,7 @@ def test_an_item_without_one_of_its_files_is_a_failure(
 def test_a_file_that_changes_its_size_while_it_is_read_is_read_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: int
 ) -> None:
-    monkeypatch.setattr("savemasks.item._MOST_AT_ONCE", 1000)
+    monkeypatch.setattr("savemasks.line.item._MOST_AT_ONCE", 1000)
     content = os.urandom(5000)
     path = tmp_path / "file"
     path.write_bytes(content)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Project, Runner, layer
-from savemasks import budget as module
-from savemasks.budget import Budget, available_memory, parse_memory
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.line import budget as module
+from savemasks.line.budget import Budget, available_memory, parse_memory
 
 SETTINGS = SaveMasks.from_json(layer()).settings
 MACHINE_ONLY = SaveMasks.from_json(layer(masks_human=False)).settings

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from conftest import KIWI, Project, annotation, files, layer, picture
-from savemasks import check as check_module
-from savemasks import cli
-from savemasks.check import check
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.cli import commands as cli
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.run import check as check_module
+from savemasks.run.check import check
+from savemasks.run.export import run
 
 LAYER = SaveMasks.from_json(layer())
 pytestmark = pytest.mark.usefixtures("warm")

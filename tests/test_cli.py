@@ -25,7 +25,7 @@ from conftest import (
     savemasks,
 )
 from savemasks import __version__
-from savemasks import progress as progress_module
+from savemasks.cli import progress as progress_module
 
 LAST_LINE = r"%d images exported, %d failed, in [\d.]+ s \([\d.]+/s, [\d.]+ megapixels/s\) to %s"
 
@@ -53,7 +53,7 @@ def test_version_is_the_packages() -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     heavy = ("numba", "numpy", "pyvips", "pydantic", "isal", "PIL")
-    code = f"import sys, savemasks.cli; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, savemasks.cli.commands; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code]) == b"[]\n"  # noqa: S603
 
 
@@ -138,7 +138,7 @@ def test_several_errors_of_a_configuration_are_printed_at_once_each_on_a_line(wo
 
 @pytest.mark.usefixtures("work")
 def test_a_run_prints_one_plain_line_when_piped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("savemasks.console._COMPILE_HINT_AFTER", 600)  # the machine may be busy
+    monkeypatch.setattr("savemasks.cli.console._COMPILE_HINT_AFTER", 600)  # the machine may be busy
     code, text = call("run", "config.json", "project", "--out=out")
     assert code == 0
     assert re.fullmatch(LAST_LINE % (1, 0, "out/experiment001") + "\n", text)
@@ -233,7 +233,7 @@ def test_compiling_that_takes_long_is_announced(
         def cancel(self) -> None:
             pass
 
-    monkeypatch.setattr("savemasks.console.threading.Timer", AtOnce)
+    monkeypatch.setattr("savemasks.cli.console.threading.Timer", AtOnce)
     code, text = call("run", "config.json", "project", "--out=out", *flags)
     hint = "preparing: kernels may have to be compiled, which takes about half a minute ..."
     assert (code, hint in text.splitlines()) == (0, not flags)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from savemasks.color import color_human, color_machine
-from savemasks.palette import human_palette, machine_palette
+from savemasks.encode.color import color_human, color_machine
+from savemasks.layers.palette import human_palette, machine_palette
 
 channels = st.integers(0, 255)
 colors = st.tuples(channels, channels, channels)

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from configs import COLOR, DST, SPECIFICATION, layer, problems, with_settings
-from savemasks.settings import MAX_CLASSES, SaveMasks
+from savemasks.layers.save_masks import MAX_CLASSES, SaveMasks
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from decoding import (
     scanlines,
     short_way,
 )
-from savemasks import decode_png
-from savemasks.headers import UnusualError
-from savemasks.kernels.unfilter import _paeth
+from savemasks.kernels.pictures.unfilter import _paeth
+from savemasks.pictures import decode_png
+from savemasks.pictures.headers import UnusualError
 
 pytestmark = pytest.mark.usefixtures("no_libvips_cache")
 

@@ -53,7 +53,7 @@ def test_the_demo_writes_project_and_config_exports_them_and_says_where_to_look(
 @pytest.fixture
 def quick_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     """Instead of the fruit, which take a second to draw, a project with one item."""
-    monkeypatch.setattr("savemasks.demo.write_project", lambda folder: Project(folder).add())
+    monkeypatch.setattr("savemasks.cli.demo.write_project", lambda folder: Project(folder).add())
 
 
 @pytest.mark.usefixtures("quick_demo")

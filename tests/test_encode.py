@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from savemasks.encode import encode_png
+from savemasks.encode.choice import encode_png
 from savemasks.scratch import Scratch
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 40)).flatmap(
@@ -91,7 +91,7 @@ def test_chunks_and_checksums_are_right() -> None:
 
 
 def test_a_stream_that_is_too_long_for_one_chunk_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("savemasks.png._MAX_CHUNK", 1000)
+    monkeypatch.setattr("savemasks.encode.png._MAX_CHUNK", 1000)
     pixels = np.random.default_rng(0).integers(0, 256, (50, 70)).astype(np.uint8)
     png = b"".join(encode_png(pixels))
     sizes = [len(data) for name, data in chunks_of(png) if name == b"IDAT"]

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.run.export import run
 
 GOLDEN = Path(__file__).parent / "golden"
 

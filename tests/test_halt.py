@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from conftest import layer, names
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.run.export import run
 
 # It would take minutes, and a few kilobytes.
 HUGE = {"size": {"height": 1 << 20, "width": 1 << 20}, "objects": []}

@@ -20,8 +20,8 @@ from decoding import (
     scanlines,
     segment,
 )
-from savemasks.headers import UnusualError, exif_orientation
-from savemasks.images import Original
+from savemasks.pictures.headers import UnusualError, exif_orientation
+from savemasks.pictures.original import Original
 from savemasks.scratch import Scratch
 
 pytestmark = pytest.mark.usefixtures("no_libvips_cache")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from savemasks.errors import ImageError
-from savemasks.images import Original
+from savemasks.pictures.original import Original
 
 HEIGHT, WIDTH = 21, 34
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from savemasks.kernels.huffman import REFUSED, new_codes
-from savemasks.kernels.inflate import inflate
+from savemasks.kernels.deflate.huffman import REFUSED, new_codes
+from savemasks.kernels.deflate.inflate import inflate
 
 CODES = new_codes()
 ROOM = 3000

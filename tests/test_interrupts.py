@@ -19,7 +19,7 @@ from conftest import (
     layer,
     names,
 )
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ import pytest
 import pyvips
 
 from conftest import layer
-from savemasks.color import human_page, machine_mask
-from savemasks.demo import CONFIG
-from savemasks.plan import Plan
+from savemasks.cli.demo import CONFIG
+from savemasks.encode.color import human_page, machine_mask
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.plan import Plan
 from savemasks.scratch import Scratch
-from savemasks.settings import SaveMasks
 
 SIDE = 17_400
 _RUN = """

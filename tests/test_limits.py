@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from conftest import KIWI, Project, annotation, layer, names, picture, same, savemasks, tree
-from savemasks import parse as parse_module
-from savemasks.demo import CONFIG
+from savemasks.cli.demo import CONFIG
 from savemasks.errors import AnnotationError
-from savemasks.lock import HIDDEN
-from savemasks.parse import parse
-from savemasks.project import Project as OpenedProject
-from savemasks.run import config_warnings, run
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.parse import annotation as parse_module
+from savemasks.parse.annotation import parse
+from savemasks.projects.supervisely import Project as OpenedProject
+from savemasks.results.lock import HIDDEN
+from savemasks.run.export import config_warnings, run
 
 LAYER = SaveMasks.from_json(CONFIG)
 pytestmark = pytest.mark.usefixtures("warm")

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import Project, Runner, names, picture, same, tree
 from savemasks.errors import WriteError
-from savemasks.store import Store
+from savemasks.store.files import Store
 
 OUT = "run1/out/experiment001"
 

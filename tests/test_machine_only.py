@@ -11,11 +11,11 @@ import pytest
 
 from conftest import Project, annotation, picture
 from savemasks import kernels
-from savemasks.encode import encode_png
+from savemasks.api.painter import Painter
+from savemasks.encode.choice import encode_png
 from savemasks.errors import ConfigError
-from savemasks.painter import Painter
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.run.export import run
 
 CONFIG = {
     "action": "save_masks",

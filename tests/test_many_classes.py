@@ -12,10 +12,10 @@ import pytest
 import pyvips
 from PIL import Image
 
-from savemasks.encode import encode_png
+from savemasks.api.painter import Painter
+from savemasks.encode.choice import encode_png
 from savemasks.errors import ConfigError
-from savemasks.painter import Painter
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
 
 
 def layer(colors: dict[str, Any], **settings: Any) -> SaveMasks:

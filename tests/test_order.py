@@ -6,8 +6,8 @@ import numpy as np
 import orjson
 import pytest
 
-from savemasks.painter import Painter
-from savemasks.settings import SaveMasks
+from savemasks.api.painter import Painter
+from savemasks.layers.save_masks import SaveMasks
 
 CLASSES = {"low": (1, 1, 1), "middle": (2, 2, 2), "high": (3, 3, 3)}
 
@@ -117,7 +117,7 @@ def test_points_become_discs_of_half_the_width_rounded_to_even(width: int, radiu
 
 
 def test_a_disabled_node_takes_its_edges_with_it_and_edges_come_from_the_class() -> None:
-    from savemasks.project import ClassTemplate  # noqa: PLC0415
+    from savemasks.projects.supervisely import ClassTemplate  # noqa: PLC0415
 
     layer = {
         "action": "save_masks",

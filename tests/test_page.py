@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from savemasks import encode
-from savemasks.color import color_human
-from savemasks.encode import encode_human
-from savemasks.kernels import gray
-from savemasks.kernels import page as kernels
-from savemasks.palette import Palette, human_palette
+from savemasks.encode import choice as encode
+from savemasks.encode.choice import encode_human
+from savemasks.encode.color import color_human
+from savemasks.kernels.encode import gray
+from savemasks.kernels.encode import page as kernels
+from savemasks.layers.palette import Palette, human_palette
 from savemasks.scratch import Scratch
 from test_encode import assert_decodes_to, chunks_of
 

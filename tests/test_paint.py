@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from oracle import Shape, as_shapes, paint_by_opencv
-from savemasks.paint import paint_labels
+from savemasks.paint.labels import paint_labels
 from savemasks.shapes import (
     BITMAP,
     COORDINATE_LIMIT,

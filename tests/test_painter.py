@@ -24,9 +24,9 @@ from painters import (
     annotation,
     painter,
 )
-from savemasks.color import color_human, color_machine
-from savemasks.encode import encode_png
-from savemasks.project import ClassTemplate
+from savemasks.encode.choice import encode_png
+from savemasks.encode.color import color_human, color_machine
+from savemasks.projects.supervisely import ClassTemplate
 
 # ------------------------------------------------------------------ what it takes
 

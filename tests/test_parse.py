@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from savemasks.errors import AnnotationError
-from savemasks.parse import MAX_PIXELS, parse
+from savemasks.parse.annotation import MAX_PIXELS, parse
 from savemasks.shapes import BITMAP, COORDINATE_LIMIT, LINE, POINT, POLYGON, RECTANGLE, Shapes
 
 Json: TypeAlias = dict[str, Any]

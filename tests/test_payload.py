@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from savemasks.errors import AnnotationError
-from savemasks.payload import Payloads, decode_masks
+from savemasks.parse.payload import Payloads, decode_masks
 
 Bits = NDArray[np.bool_]
 

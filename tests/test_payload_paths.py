@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from savemasks import payload as module
+from savemasks.api.painter import Painter
 from savemasks.errors import AnnotationError
-from savemasks.kernels.payload import DONE, decode
-from savemasks.painter import Painter
-from savemasks.payload import decode_masks
-from savemasks.settings import SaveMasks
+from savemasks.kernels.parse.bitmaps import DONE, decode
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.parse import payload as module
+from savemasks.parse.payload import decode_masks
 from test_payload import GRAY, PALETTE, RGBA, Picture, base64_of, payload, payloads, pictures, png
 
 Outcome = str | tuple[list[list[int]], bytes]

@@ -12,11 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import fuzz_input
-from savemasks import parse as parse_module
-from savemasks import pieces as pieces_module
 from savemasks.errors import AnnotationError
-from savemasks.parse import Annotation, parse
-from savemasks.pieces import LARGE, split
+from savemasks.parse import annotation as parse_module
+from savemasks.parse import pieces as pieces_module
+from savemasks.parse.annotation import Annotation, parse
+from savemasks.parse.pieces import LARGE, split
 from savemasks.shapes import Shapes
 from test_parse import BAD_OBJECTS, BROKEN, CLASSES, GOOD, SIZE, Json, annotation, vector, vectors
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from savemasks.kernels.points import read_points
+from savemasks.kernels.parse.points import read_points
 from savemasks.shapes import COORDINATE_LIMIT
 
 EDGE = float(COORDINATE_LIMIT)

@@ -11,14 +11,14 @@ import pytest
 
 from conftest import Project, annotation, names, same, tree
 from deadly import DeadlyItem
-from savemasks.demo import CONFIG
+from savemasks.cli.demo import CONFIG
 from savemasks.errors import CrashError, FolderError, SavemasksError
-from savemasks.jobs import Job, Outcome
-from savemasks.processes import Processes
-from savemasks.project import Item, plan_datasets
-from savemasks.project import Project as OpenedProject
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.job import Job, Outcome
+from savemasks.projects.supervisely import Item, plan_datasets
+from savemasks.projects.supervisely import Project as OpenedProject
+from savemasks.run.export import run
+from savemasks.run.processes import Processes
 
 LAYER = SaveMasks.from_json(CONFIG)
 pytestmark = pytest.mark.usefixtures("warm")
@@ -160,7 +160,7 @@ def test_outcomes_that_are_known_keep_their_place(ten: list[Item], tmp_path: Pat
 def test_memory_is_bounded_when_one_item_takes_long(
     ten: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("savemasks.processes._WINDOW", 2)
+    monkeypatch.setattr("savemasks.run.processes._WINDOW", 2)
     taken = 0
 
     def source() -> Iterator[Item]:

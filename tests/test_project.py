@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from savemasks.errors import ProjectError, SavemasksError
-from savemasks.project import Dataset, Item, Project, mask_names, merge_meta, plan_datasets
+from savemasks.projects.supervisely import (
+    Dataset,
+    Item,
+    Project,
+    mask_names,
+    merge_meta,
+    plan_datasets,
+)
 
 
 def write(folder: Path, *files: str | bytes, meta: Any = None) -> Path:

@@ -19,8 +19,8 @@ import savemasks
 from conftest import KIWI, pixels_of
 from conftest import annotation as note_of
 from painters import annotation
-from savemasks import cli
-from savemasks.settings import Settings
+from savemasks.cli import commands as cli
+from savemasks.layers.save_masks import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from conftest import Project, Runner, annotation, files, layer, names, picture, same, tree
-from savemasks import threads
-from savemasks.demo import CONFIG
+from savemasks.cli.demo import CONFIG
 from savemasks.errors import AnnotationError, OutputError, WriteError, printable
-from savemasks.jobs import Outcome
-from savemasks.plan import Plan
-from savemasks.project import Item
-from savemasks.report import ReportWriter, Summary, explain
-from savemasks.run import run
-from savemasks.settings import SaveMasks
-from savemasks.store import Written
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.job import Outcome
+from savemasks.line.plan import Plan
+from savemasks.projects.supervisely import Item
+from savemasks.results.report import ReportWriter, Summary, explain
+from savemasks.run import threads
+from savemasks.run.export import run
+from savemasks.store.files import Written
 
 LAYER = SaveMasks.from_json(CONFIG)
 ITEM = Item("ds", "a.png", "ds/img/a.png", "ds/ann/a.png.json", "a.png")

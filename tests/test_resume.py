@@ -16,13 +16,13 @@ import pytest
 
 from conftest import KIWI, Project, annotation, files, layer, names, picture, same, tree
 from savemasks.errors import OutputError
-from savemasks.jobs import Stamp, output_names
-from savemasks.journal import Journal, pack_stamps
-from savemasks.lock import HIDDEN, Lock
-from savemasks.project import Project as OpenedProject
-from savemasks.report import Summary
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.job import Stamp, output_names
+from savemasks.projects.supervisely import Project as OpenedProject
+from savemasks.results.journal import Journal, pack_stamps
+from savemasks.results.lock import HIDDEN, Lock
+from savemasks.results.report import Summary
+from savemasks.run.export import run
 
 LAYER = SaveMasks.from_json(layer())
 pytestmark = pytest.mark.usefixtures("warm")
@@ -96,7 +96,7 @@ def test_folders_are_listed_once_unless_there_are_too_many_names_to_keep(
         return genuine(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    monkeypatch.setattr("savemasks.agenda._MOST_KEPT", kept)
+    monkeypatch.setattr("savemasks.run.worklist._MOST_KEPT", kept)
     assert done(again()) == (0, 0, 3, 0)
     for part in ("img", "ann"):
         listed = [seen.count(f"{project.folder}/{name}/{part}") for name in ("one", "two")]
@@ -435,7 +435,7 @@ def test_a_run_waits_for_the_workers_of_one_that_was_killed(
 ) -> None:
     project.add()
     with holder(out, "worker") as other:
-        monkeypatch.setattr("savemasks.lock._PATIENCE", 0.3)
+        monkeypatch.setattr("savemasks.results.lock._PATIENCE", 0.3)
         with pytest.raises(OutputError, match="workers of a run that was killed are still at work"):
             again()
         monkeypatch.undo()

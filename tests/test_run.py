@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from conftest import Project, Runner, Tree, annotation, files, layer, picture, same, tree
-from savemasks.demo import CONFIG
+from savemasks.cli.demo import CONFIG
 from savemasks.errors import OutputError, ProjectError
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.run.export import run
 
 LAYER = SaveMasks.from_json(CONFIG)
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from savemasks import encode
-from savemasks.color import color_machine
-from savemasks.encode import encode_machine
-from savemasks.palette import Palette, machine_palette
+from savemasks.encode import choice as encode
+from savemasks.encode.choice import encode_machine
+from savemasks.encode.color import color_machine
+from savemasks.layers.palette import Palette, machine_palette
 from savemasks.scratch import Scratch
 from test_encode import assert_decodes_to, chunks_of
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from configs import SPECIFICATION, layer, with_settings
 from savemasks.errors import ConfigError, SavemasksError
-from savemasks.settings import MAX_CLASSES, SaveMasks
+from savemasks.layers.save_masks import MAX_CLASSES, SaveMasks
 
 # ---------------------------------------------------------------- accepted
 

@@ -22,13 +22,13 @@ from conftest import (
     savemasks,
     tree,
 )
-from savemasks import store as store_module
-from savemasks.demo import CONFIG
+from savemasks.cli.demo import CONFIG
 from savemasks.errors import OutputError, WriteError
-from savemasks.project import Dataset
-from savemasks.run import run
-from savemasks.settings import SaveMasks
-from savemasks.store import Store, Written
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.projects.supervisely import Dataset
+from savemasks.run.export import run
+from savemasks.store import files as store_module
+from savemasks.store.files import Store, Written
 
 LAYER = SaveMasks.from_json(CONFIG)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -95,8 +95,8 @@ def test_a_file_that_grows_is_let_go_by_the_system_and_known_without_reading_it(
 ) -> None:
     told: list[int] = []
     monkeypatch.setattr(os, "posix_fadvise", lambda _, start, size, __: told.append(start + size))
-    monkeypatch.setattr("savemasks.store._PIECE", 1000)
-    monkeypatch.setattr("savemasks.store._finish", None)
+    monkeypatch.setattr("savemasks.store.files._PIECE", 1000)
+    monkeypatch.setattr("savemasks.store.files._finish", None)
     for durable in (False, True):
         store = Store(tmp_path, durable=durable)
         with store.growing("a/b") as file:

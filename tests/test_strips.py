@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from conftest import Json
-from savemasks.bins import shapes_by_strip
-from savemasks.encode import Strip, deflate_machine, machine_layout
-from savemasks.plan import Plan
-from savemasks.png import PngStream
+from savemasks.encode.choice import Strip, deflate_machine, machine_layout
+from savemasks.encode.png import PngStream
+from savemasks.line.plan import Plan
+from savemasks.paint.bins import shapes_by_strip
 from savemasks.scratch import Scratch
 from strips import Bench, all_files, decoded, encoded, layer, objects, photo, same
 from test_encode import chunks_of

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from conftest import names
-from savemasks import strips as strips_module
-from savemasks.budget import Budget
 from savemasks.errors import AnnotationError, ImageError, WriteError
-from savemasks.jobs import Outcome
-from savemasks.streamed import StreamedOriginal
+from savemasks.line import strips as strips_module
+from savemasks.line.budget import Budget
+from savemasks.line.job import Outcome
+from savemasks.pictures.streamed import StreamedOriginal
 from strips import GIB, Bench, all_files, encoded, layer, photo
 from test_limits import mount
 from test_page import original
@@ -92,7 +92,7 @@ def test_a_disk_that_becomes_full_leaves_nothing(tmp_path: Path, form: str, thre
 def test_a_tiff_that_cannot_be_written_leaves_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("savemasks.tiff._tile_side", lambda _: 7)  # which libvips refuses
+    monkeypatch.setattr("savemasks.encode.tiff._tile_side", lambda _: 7)  # which libvips refuses
     done, out = failing(bench, "tiff")
     assert isinstance(done.error, WriteError)
     assert str(done.error).startswith(f"{out}/masks_")
@@ -127,7 +127,7 @@ def test_what_a_format_cannot_hold_is_told_before_anything_is_done(
     tmp_path: Path, size: tuple[int, int], form: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(StreamedOriginal, "__init__", lambda self, _: setattr(self, "size", size))
-    monkeypatch.setattr("savemasks.item._MOST_AT_ONCE", 0)
+    monkeypatch.setattr("savemasks.line.item._MOST_AT_ONCE", 0)
     made = Bench(tmp_path, b"x", *size, [], "a.png")
     done, out = made.export(layer(format=form), Budget(GIB))
     assert isinstance(done.error, AnnotationError)

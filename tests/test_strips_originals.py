@@ -9,7 +9,7 @@ import pytest
 import pyvips
 
 from conftest import Json
-from savemasks import streamed
+from savemasks.pictures import streamed
 from strips import Bench, decoded, encoded, objects, photo, same
 from test_page import original
 
@@ -81,7 +81,7 @@ def test_the_header_of_an_original_in_a_file_is_read_once(
         return genuine(path, access)
 
     monkeypatch.setattr(streamed, "_open", counted)
-    monkeypatch.setattr("savemasks.item._MOST_AT_ONCE", largest)
+    monkeypatch.setattr("savemasks.line.item._MOST_AT_ONCE", largest)
     made = photo(tmp_path)
     made.strips(7)
     assert opened == [made.item.image]

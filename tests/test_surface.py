@@ -18,7 +18,7 @@ import pytest
 import savemasks
 import savemasks.kernels
 import typed_example
-from savemasks.demo import CONFIG
+from savemasks.cli.demo import CONFIG
 
 ROOT = Path(__file__).parent.parent
 NAMES = [
@@ -179,8 +179,8 @@ print(json.dumps(before == state()))
 
 def test_only_reading_points_keeps_pythons_lock() -> None:
     keeping = set()
-    for module in pkgutil.iter_modules(savemasks.kernels.__path__):
-        kernels = importlib.import_module(f"savemasks.kernels.{module.name}")
+    for module in pkgutil.walk_packages(savemasks.kernels.__path__, "savemasks.kernels."):
+        kernels = importlib.import_module(module.name)
         for name, kernel in vars(kernels).items():
             if hasattr(kernel, "targetoptions") and not kernel.targetoptions["nogil"]:
                 keeping.add(name)
@@ -198,8 +198,8 @@ savemasks.warmup()
 
 def compiled():
     found = {}
-    for entry in pkgutil.iter_modules(savemasks.kernels.__path__):
-        module = importlib.import_module("savemasks.kernels." + entry.name)
+    for entry in pkgutil.walk_packages(savemasks.kernels.__path__, "savemasks.kernels."):
+        module = importlib.import_module(entry.name)
         for name, value in vars(module).items():
             if hasattr(value, "signatures"):
                 found[entry.name + "." + name] = [str(s) for s in value.signatures]
@@ -278,7 +278,11 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
 
 
 @pytest.mark.parametrize(
-    "module", ["api", "painter", "palette", "plan", "settings", "shapes", "report"]
+    "module",
+    [
+        *("api.functions", "api.painter", "layers.palette", "layers.save_masks"),
+        *("line.plan", "results.report", "shapes"),
+    ],
 )
 def test_the_examples_of_the_docstrings_are_true(
     module: str, demo_project: Path, tmp_path: Path

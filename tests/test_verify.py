@@ -16,12 +16,12 @@ import pyvips
 from click.testing import CliRunner, Result
 
 from conftest import KIWI, Project, annotation, files, layer, names, picture, same, tree
-from savemasks import cli
+from savemasks.cli import commands as cli
 from savemasks.errors import OutputError
-from savemasks.lock import HIDDEN, Lock
-from savemasks.run import retry, run
-from savemasks.settings import SaveMasks
-from savemasks.verify import Verified, verify
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.results.lock import HIDDEN, Lock
+from savemasks.results.verify import Verified, verify
+from savemasks.run.export import retry, run
 
 LAYER = SaveMasks.from_json(layer())
 pytestmark = pytest.mark.usefixtures("warm")
@@ -129,7 +129,7 @@ def test_a_mask_that_was_written_wrongly_shows_when_it_is_decoded(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.add()
-    monkeypatch.setattr("savemasks.item.encode_machine", lambda *_: [b"\x89PNG\r\n\x1a\nno"])
+    monkeypatch.setattr("savemasks.line.item.encode_machine", lambda *_: [b"\x89PNG\r\n\x1a\nno"])
     run(LAYER, [project.folder], tmp_path / "out")
     found, (message,) = damage(tmp_path / "out/experiment001")
     assert message.startswith("ds/masks_machine/good.png: cannot be decoded: ")
@@ -140,7 +140,7 @@ def test_a_mask_that_was_written_wrongly_shows_when_it_is_decoded(
 def test_files_of_many_pieces_are_verified_alike(
     out: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.setattr("savemasks.verify._PIECE", 11)
+    monkeypatch.setattr("savemasks.results.verify._PIECE", 11)
     assert damage(out) == (Verified(items=3, files=13), [])
     turn(out / place)
     assert damage(out)[1] == [f"{place}: has other contents than were written"]
@@ -151,9 +151,9 @@ def test_a_mask_that_was_written_in_part_shows_when_it_is_decoded(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
     project.add()
-    monkeypatch.setattr("savemasks.item.encode_machine", lambda *_: [picture()[:-50]])
+    monkeypatch.setattr("savemasks.line.item.encode_machine", lambda *_: [picture()[:-50]])
     run(LAYER, [project.folder], tmp_path / "out")
-    monkeypatch.setattr("savemasks.verify._PIECE", piece)
+    monkeypatch.setattr("savemasks.results.verify._PIECE", piece)
     _, (message,) = damage(tmp_path / "out/experiment001")
     assert message.startswith("ds/masks_machine/good.png: cannot be decoded: ")
 
@@ -181,7 +181,7 @@ def test_a_large_mask_takes_little_memory(
     png = pyvips.Image.new_from_array(noise).pngsave_buffer(compression=0)
     outs = [tmp_path / "small", tmp_path / "large"]
     run(LAYER, [project.folder], outs[0])
-    monkeypatch.setattr("savemasks.item.encode_machine", lambda *_: [png])
+    monkeypatch.setattr("savemasks.line.item.encode_machine", lambda *_: [png])
     run(LAYER, [project.folder], outs[1])
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", VERIFY, *outs], capture_output=True, text=True, check=False

@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .api import encode_png, export, warmup
+    from .api.functions import encode_png, export, warmup
+    from .api.painter import Instances, Painter
     from .errors import (
         AnnotationError,
         ConfigError,
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
         SavemasksError,
         WriteError,
     )
-    from .painter import Instances, Painter
-    from .palette import Palette
-    from .report import Summary
-    from .settings import SaveMasks
+    from .layers.palette import Palette
+    from .layers.save_masks import SaveMasks
+    from .results.report import Summary
     from .shapes import Shapes
 
 __version__ = "0.1.0"
@@ -51,15 +51,15 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Instances": "painter",
-    "Painter": "painter",
-    "Palette": "palette",
-    "SaveMasks": "settings",
+    "Instances": "api.painter",
+    "Painter": "api.painter",
+    "Palette": "layers.palette",
+    "SaveMasks": "layers.save_masks",
     "Shapes": "shapes",
-    "Summary": "report",
-    "encode_png": "api",
-    "export": "api",
-    "warmup": "api",
+    "Summary": "results.report",
+    "encode_png": "api.functions",
+    "export": "api.functions",
+    "warmup": "api.functions",
 }
 
 

@@ -96,8 +96,11 @@ def _digest() -> str:
     """Fingerprint of all kernel files and of the constants that they compile in."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
-    for path in [*sorted(folder.glob("*.py")), folder.parent / "shapes.py"]:
-        digest.update(path.read_bytes())
+    for path in [*sorted(folder.rglob("*.py")), folder.parent / "shapes.py"]:
+        # With its place and size, so that code that moves from file to file is a change as well.
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder.parent)} {len(content)}\n".encode())
+        digest.update(content)
     return digest.hexdigest()
 
 
@@ -120,12 +123,12 @@ def _lock_file(folder: Path, name: str) -> Path:
 class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is not typed
     """Tells Numba where the cache is and what it depends on."""
 
-    def __init__(self, line: int) -> None:
-        self._line = line
+    def __init__(self, module: str, line: int) -> None:
+        self._place = f"{module}-{line}"
 
     @classmethod
     def from_function(cls, function: Any, _path: str) -> "_Locator":
-        return cls(function.__code__.co_firstlineno)
+        return cls(function.__module__, function.__code__.co_firstlineno)
 
     def get_cache_path(self) -> str:
         return str(cache_folder())
@@ -134,7 +137,8 @@ class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is not typed
         return _digest()
 
     def get_disambiguator(self) -> str:
-        return str(self._line)
+        # Numba names files after the last part of a module's name, which folders may have twice.
+        return self._place
 
 
 class _Implementation(CompileResultCacheImpl):  # type: ignore[misc]

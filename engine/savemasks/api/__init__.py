@@ -1,0 +1,1 @@
+"""The Python interface; `savemasks/__init__.py` lists its names."""

@@ -1,0 +1,321 @@
+"""`Painter`: annotation → masks in memory, for programs that call the engine."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..encode.color import color_human, color_machine, label_room
+from ..kernels.encode import lookup as kernels
+from ..layers.palette import paintable_grays
+from ..line.plan import Labels, Mask, Plan, requested
+from ..parse.annotation import Annotation
+from ..projects.supervisely import ClassTemplate, Meta
+from ..shapes import Shapes
+from .arguments import Image, Window, array_for, check_layer, corner_and_shape, original_pixels
+
+if TYPE_CHECKING:
+    from ..layers.save_masks import SaveMasks
+
+
+class Instances(NamedTuple):
+    """The objects of an annotation as a map.
+
+    Attributes
+    ----------
+    numbers
+        (height, width) int32: position of the topmost object in the annotation's list, counted
+        from 1; 0 where there is none.
+    classes
+        Class of every object that is painted, by that number; objects that are covered entirely
+        are there as well.
+
+    Examples
+    --------
+    >>> numbers, classes = painter.instances(annotation)
+    >>> [(classes[number], int((numbers == number).sum())) for number in classes]
+    [('kiwi', 5), ('lemon', 4)]
+    """
+
+    numbers: NDArray[np.int32]
+    classes: dict[int, str]
+
+
+class Painter(Plan):
+    """Paints the masks of one `save_masks` layer. Immutable; threads and processes may share it.
+
+    Wherever a method takes an `annotation`, it may be JSON (bytes or str), the dict that it parses
+    to, which is only read, or the `Shapes` that `parse` made of it.
+
+    Parameters
+    ----------
+    layer
+        What to paint, and in which colours.
+    meta
+        The project's meta.json, if there is one: its text, what that parses to, or its path. Only
+        graphs and old annotations, which do not name their geometries, need it.
+
+    Attributes
+    ----------
+    classes
+        Number of every class that one of the mappings paints; read-only, as everything else.
+    machine_palette, human_palette
+        Classes and colours by label of the masks that the layer requests, else None.
+
+    Raises
+    ------
+    ProjectError
+        If `meta` cannot be read or is none.
+    TypeError
+        If `layer` is no `SaveMasks`.
+
+    Examples
+    --------
+    >>> import savemasks
+    >>> colors = {"kiwi": [100, 100, 100], "lemon": [200, 200, 200]}
+    >>> layer = savemasks.SaveMasks.from_json({
+    ...     "action": "save_masks",
+    ...     "dst": "masks",
+    ...     "settings": {"masks_machine": True, "gt_machine_color": colors},
+    ... })
+    >>> painter = savemasks.Painter(layer)
+    >>> painter.machine_palette.titles
+    ('kiwi', 'lemon')
+    """
+
+    __slots__ = ("_grays", "_is_gray")
+
+    def __init__(
+        self, layer: "SaveMasks", meta: Meta | Mapping[str, ClassTemplate] | None = None
+    ) -> None:
+        check_layer(layer)
+        super().__init__(layer, meta)
+        palette = self.machine_palette
+        self._is_gray = palette is not None and palette.is_gray
+        self._grays = palette and paintable_grays(palette, self._classes)
+
+    def labels(
+        self,
+        annotation: Annotation | Shapes,
+        *,
+        mask: Mask | None = None,
+        window: Window | None = None,
+        out: Labels | None = None,
+    ) -> Labels:
+        """Paint a label map: 0 is the background, 1 the palette's first class, and so on.
+
+        Parameters
+        ----------
+        annotation
+            What to paint.
+        mask
+            Whose classes and numbers: those of `machine_palette` or of `human_palette`. By default
+            the machine mask's if the layer requests it.
+        window
+            Paint only this part (x, y, width, height) of the canvas, which it must not leave. It
+            takes the time of its own pixels, and equals the same part of the whole map.
+        out
+            Where to write, C-contiguous; nothing of the canvas's size is allocated then.
+
+        Returns
+        -------
+        (height, width) uint8, or uint16 if there are more than 255 classes.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the object if one is to blame.
+        TypeError, ValueError
+            If `out` or `window` does not fit, or the layer does not request the mask.
+
+        Examples
+        --------
+        >>> painter.labels(annotation)
+        array([[0, 0, 0, 0, 0, 0],
+               [0, 1, 1, 1, 0, 0],
+               [0, 1, 1, 2, 2, 0],
+               [0, 0, 0, 2, 2, 0]], dtype=uint8)
+        >>> painter.labels(annotation, window=(2, 1, 3, 2))
+        array([[1, 1, 0],
+               [1, 2, 2]], dtype=uint8)
+        """
+        table = self._labels_for(mask)
+        shapes, corner, shape = self._open(annotation, window)
+        made = array_for(out, shape, table.dtype)
+        self._paint(shapes, table, made, corner)
+        return made if out is None else out
+
+    def machine(
+        self,
+        annotation: Annotation | Shapes,
+        *,
+        window: Window | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """Paint the machine mask.
+
+        Parameters
+        ----------
+        annotation
+            What to paint.
+        window
+            Only this part (x, y, width, height) of the canvas, as for `labels`.
+        out
+            Where to write, C-contiguous; nothing of the canvas's size is allocated then.
+
+        Returns
+        -------
+        (height, width) if every colour is gray, else (height, width, 3) RGB; uint8, or uint16 if
+        there are grays above 255.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the object if one is to blame.
+        TypeError, ValueError
+            If `out` or `window` does not fit, or the layer does not request the mask.
+
+        Examples
+        --------
+        >>> painter.machine(annotation)
+        array([[  0,   0,   0,   0,   0,   0],
+               [  0, 100, 100, 100,   0,   0],
+               [  0, 100, 100, 200, 200,   0],
+               [  0,   0,   0, 200, 200,   0]], dtype=uint8)
+        """
+        palette = requested(self.machine_palette, "machine")
+        shapes, corner, shape = self._open(annotation, window)
+        made = array_for(out, shape if self._is_gray else (*shape, 3), palette.colors.dtype)
+        if self._grays:
+            of_class, table = self._grays
+            self._paint(shapes, of_class, made, corner)
+            if table is not None:
+                kernels.gray(made, table, made)
+        else:
+            table = self._labels_for("machine")
+            if self._is_gray:  # all 255 grays and black are taken
+                labels = np.empty(shape, table.dtype)
+            else:
+                labels = label_room(made, shape, palette.label_dtype)
+            self._paint(shapes, table, labels, corner)
+            color_machine(labels, palette, made)
+        return made if out is None else out
+
+    def human(
+        self,
+        annotation: Annotation | Shapes,
+        image: Image,
+        *,
+        window: Window | None = None,
+        out: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Paint the human picture: the original, a green line, the original under the classes.
+
+        Parameters
+        ----------
+        annotation
+            What to paint.
+        image
+            The original: RGB pixels (height, width, 3) uint8, the contents of a file of any format
+            that libvips reads, or its path. Pixels that are not C-contiguous are copied; what is
+            not pixels is decoded into memory of its own.
+        window
+            Only this part (x, y, width, height) of the canvas, as for `labels`. The original is
+            given whole nevertheless; pixels of the part are copied if it is not of full width.
+        out
+            Where to write, C-contiguous; with pixels for an image nothing of the canvas's size is
+            allocated then.
+
+        Returns
+        -------
+        (height, 2 * width + 1, 3) uint8 RGB, of the window if there is one; a painted pixel is
+        (original + colour) >> 1.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the object if one is to blame.
+        ImageError
+            If the picture cannot be read or decoded, or has another size than the annotation says.
+        TypeError, ValueError
+            If `out`, `window` or `image` does not fit, or the layer does not request the mask.
+
+        Examples
+        --------
+        >>> image = np.zeros((4, 6, 3), np.uint8)
+        >>> page = painter.human(annotation, image)
+        >>> page.shape, page[2, 7 + 3].tolist()
+        ((4, 13, 3), [13, 0, 127])
+        """
+        palette = requested(self.human_palette, "human")
+        shapes, corner, shape = self._open(annotation, window)
+        (x, y), (height, width) = corner, shape
+        made = array_for(out, (height, 2 * width + 1, 3), np.uint8)
+        whole = original_pixels(image, shapes.height, shapes.width, out)
+        pixels = np.ascontiguousarray(whole[y : y + height, x : x + width])
+        labels = label_room(made, shape, palette.label_dtype)
+        self._paint(shapes, self._labels_for("human"), labels, corner)
+        color_human(pixels, labels, palette, made)
+        return made if out is None else out
+
+    def instances(
+        self,
+        annotation: Annotation | Shapes,
+        *,
+        mask: Mask | None = None,
+        window: Window | None = None,
+        out: NDArray[np.int32] | None = None,
+    ) -> Instances:
+        """Paint every object in a number of its own: its place in the list, from 1.
+
+        Parameters are those of `labels`; a pixel has a number where `labels` has a label.
+
+        Returns
+        -------
+        Instances
+            (height, width) int32, and the class of every object.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the object if one is to blame.
+        TypeError, ValueError
+            If `out` or `window` does not fit, or the layer does not request the mask.
+
+        Examples
+        --------
+        >>> numbers, classes = painter.instances(annotation)
+        >>> classes
+        {1: 'kiwi', 2: 'lemon'}
+        >>> numbers[2].tolist()
+        [0, 1, 1, 2, 2, 0]
+        """
+        table = self._labels_for(mask)
+        shapes, corner, shape = self._open(annotation, window)
+        made = array_for(out, shape, np.int32)
+        is_painted = table[shapes.class_id] != 0
+        objects = shapes.object_index[is_painted]
+        numbers = np.zeros(int(np.max(shapes.object_index, initial=-1)) + 1, np.int32)
+        numbers[objects] = objects + np.int32(1)
+        self._paint(shapes, numbers, made, corner, key=shapes.object_index)
+        titles = tuple(self._classes)
+        pairs = zip(objects.tolist(), shapes.class_id[is_painted].tolist(), strict=True)
+        classes = {number + 1: titles[class_id] for number, class_id in pairs}
+        return Instances(made if out is None else out, classes)
+
+    def _open(
+        self, annotation: Annotation | Shapes, window: Window | None
+    ) -> tuple[Shapes, tuple[int, int], tuple[int, int]]:
+        """The shapes, parsed if they are not, and corner and shape of what is to be painted."""
+        if not isinstance(annotation, Shapes):
+            shapes = self.parse(annotation)
+        elif annotation.classes is self._classes or annotation.classes == self._classes:
+            shapes = annotation
+            # Without a sign, what is below zero is above everything.
+            if shapes.class_id.view(np.uint32).max(initial=0) >= max(1, len(self._classes)):
+                raise ValueError("the shapes have numbers of classes that this painter has not")
+        else:
+            raise ValueError("the shapes were parsed by a painter of other classes than this one's")
+        corner, shape = corner_and_shape(window, shapes.height, shapes.width)
+        return shapes, corner, shape

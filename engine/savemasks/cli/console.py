@@ -1,0 +1,130 @@
+"""What the commands share on a terminal: progress, signals, the closing words and exit codes."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..results.report import Summary
+
+SHOWN_FAILURES = 20
+"""How many failures are printed; the others are in errors.jsonl and reports."""
+
+_COMPILE_HINT_AFTER = 3.0
+
+
+@contextmanager
+def exporting(quiet: bool) -> Iterator[dict[str, Any]]:
+    """Show progress, heed signals, and say so if kernels take long to compile.
+
+    Yields arguments of `run.run`.
+    """
+    from .progress import progress  # noqa: PLC0415  (keeps --help fast)
+
+    hint = threading.Timer(
+        _COMPILE_HINT_AFTER,
+        lambda: click.echo(
+            "preparing: kernels may have to be compiled, which takes about half a minute ...",
+            err=True,
+        ),
+    )
+    hint.daemon = True
+    if not quiet:
+        hint.start()
+    stop = threading.Event()
+    try:
+        with _stopped_by_signals(stop), progress(quiet) as on_progress:
+            yield {"stop": stop, "on_progress": on_progress, "on_start": hint.cancel}
+    finally:
+        hint.cancel()
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C, or SIGTERM, end the run in good order, and a second one at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(*_: object) -> None:
+        if stop.is_set():
+            _end_at_once()
+        stop.set()
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    caught = [number for number, handler in previous.items() if handler is not signal.SIG_IGN]
+    for number in caught:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, previous[number])
+
+
+def _end_at_once() -> None:
+    import multiprocessing  # noqa: PLC0415
+
+    for process in multiprocessing.active_children():
+        process.kill()
+    os.write(2, b"\nstopped at once: the same command goes on where this one was\n")
+    os._exit(130)
+
+
+@contextmanager
+def errors_end_the_program() -> Iterator[None]:
+    """Print what this package raises on purpose, and exit with 2."""
+    from ..errors import SavemasksError, printable  # noqa: PLC0415
+
+    try:
+        yield
+    except SavemasksError as error:
+        for line in str(error).splitlines():
+            click.echo(f"error: {printable(line)}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        click.echo("interrupted before anything was exported", err=True)
+        sys.exit(130)
+
+
+def finish(summary: "Summary", quiet: bool) -> None:
+    """Print the summary and exit."""
+    from ..errors import printable  # noqa: PLC0415
+
+    for failure in summary.failures[:SHOWN_FAILURES]:
+        click.echo(f"failed: {failure}", err=True)
+    if summary.failed > SHOWN_FAILURES:
+        more = summary.failed - SHOWN_FAILURES
+        where = printable(summary.out / ".savemasks/errors.jsonl")
+        click.echo(f"... and {more} more; see {where}", err=True)
+    if not quiet:
+        for warning in summary.warnings:
+            click.echo(f"note: {warning}")
+        if summary.unsupported:
+            counts = ", ".join(
+                f"{n} x {printable(name)}" for name, n in sorted(summary.unsupported.items())
+            )
+            click.echo(f"note: objects that this version does not paint: {counts}")
+        if summary.skipped:
+            click.echo(f"{summary.skipped} images were finished before and left as they are")
+        click.echo(
+            f"{summary.images} images exported, {summary.failed} failed,"
+            f" in {summary.seconds:.2f} s ({summary.images_per_s:.1f}/s,"
+            f" {summary.pixels / 1e6 / max(summary.seconds, 1e-9):.1f} megapixels/s)"
+            f" to {printable(summary.out)}"
+        )
+    problems = [p for p in (summary.report_problem, summary.journal_problem) if p]
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    if summary.stopped:
+        click.echo("stopped early: the same command goes on where this one was", err=True)
+    if summary.interrupted:
+        click.echo("interrupted: what was finished is whole", err=True)
+        sys.exit(130)
+    sys.exit(1 if summary.failed or problems else 0)

@@ -1,0 +1,1 @@
+"""Label maps and originals → coloured pixels → PNG and TIFF, whole or in strips."""

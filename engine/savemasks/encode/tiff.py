@@ -1,0 +1,148 @@
+"""Tiled TIFF for viewers of very large pictures, written by libvips from the strips of a PNG.
+
+libvips reads pixels from a stream only in a picture format. So it is given a PNG that is not
+compressed, and writes tiles while it reads: neither of them is ever whole in memory.
+"""
+
+import os
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import pyvips
+
+from ..store.files import UnfinishedFile
+from .png import Layout, Part
+
+_TILE = 512
+_WAITING = 2  # strips between the two sides
+_MOST_CLASSIC_BYTES = 3 << 30  # of pixels, from which a classic TIFF might overflow at 4 GB
+_POLL = 0.1
+_SYSTEM = "system error: "
+MAX_SIDE = 10_000_000
+"""The longest side that libvips is sure to take."""
+
+
+class _Pipe:
+    """Bytes from one thread to another that runs libvips."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[bytes] = queue.Queue(_WAITING)
+        self._left = memoryview(b"")
+        self._ended = False
+        self.closed = threading.Event()
+
+    def put(self, data: bytes) -> None:
+        """Hand on some bytes, none at the end; they are dropped if nobody reads any more."""
+        while not self.closed.is_set():
+            try:
+                self._queue.put(data, timeout=_POLL)
+            except queue.Full:
+                continue
+            return
+
+    def read(self, most: int) -> bytes:
+        """Up to so many bytes; none at the end."""
+        while not self._left and not self._ended:
+            self._left = memoryview(self._queue.get())
+            self._ended = not self._left
+        found, self._left = self._left[:most], self._left[most:]
+        return bytes(found)
+
+
+class _TiffWriter:
+    """Takes a PNG in pieces, while a thread makes a TIFF of it."""
+
+    def __init__(
+        self, file: UnfinishedFile, layout: Layout, *, pyramid: bool, smooth: bool
+    ) -> None:
+        self._file = file
+        self._options = {
+            "tile": True,
+            "tile_width": _tile_side(layout.width),
+            "tile_height": _tile_side(layout.height),
+            "compression": "deflate",
+            "predictor": "horizontal",
+            "bigtiff": layout.height * layout.row_bytes > _MOST_CLASSIC_BYTES,
+            "pyramid": pyramid,
+            # Labels have no means.
+            "region_shrink": "mean" if smooth else "nearest",
+        }
+        self._pipe = _Pipe()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="savemasks-tiff", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            source = pyvips.SourceCustom()
+            source.on_read(self._pipe.read)
+            image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
+            image.tiffsave(os.fsencode(self._file.path), **self._options)
+        except pyvips.Error as error:
+            # Without the error itself, whose traceback would keep the file open.
+            self._error = self._file.failure(_cause(error))
+        except Exception as error:  # for the thread that writes
+            self._error = error
+        finally:
+            self._pipe.closed.set()
+
+    def write(self, parts: Iterable[Part]) -> None:
+        """Append to the PNG; raises `WriteError` once libvips has failed."""
+        data = b"".join(parts)
+        if data:
+            self._pipe.put(data)
+        self._check()
+
+    def end(self) -> None:
+        """Wait until the TIFF is whole; raises `WriteError`."""
+        self.stop()
+        self._check()
+
+    def stop(self) -> None:
+        """Let the thread end, whether the PNG is whole or not."""
+        self._pipe.put(b"")
+        self._thread.join()
+
+    def _check(self) -> None:
+        if self._error:
+            raise self._error
+
+
+def _tile_side(side: int) -> int:
+    """A multiple of 16, as the format wants; readers refuse tiles much larger than the picture."""
+    return min(_TILE, -(-side // 16) * 16)
+
+
+def _cause(error: pyvips.Error) -> str:
+    """What the system said, or else the first thing that libvips did."""
+    lines = error.detail.strip().splitlines() or [error.message]
+    said = [line.removeprefix(_SYSTEM) for line in lines if line.startswith(_SYSTEM)]
+    return str([*said, *lines][0])
+
+
+@contextmanager
+def tiff_from_png(
+    file: UnfinishedFile, layout: Layout, *, pyramid: bool, smooth: bool
+) -> Iterator[_TiffWriter]:
+    """Write the PNG that is put in as a TIFF, which is whole when the context is left.
+
+    Parameters
+    ----------
+    file
+        Receives the TIFF.
+    layout
+        Of the picture.
+    pyramid
+        Whether smaller copies of it follow.
+    smooth
+        Whether their pixels are means, or each is one of four.
+    """
+    writer = _TiffWriter(file, layout, pyramid=pyramid, smooth=smooth)
+    try:
+        yield writer
+    except BaseException:
+        writer.stop()
+        raise
+    writer.end()

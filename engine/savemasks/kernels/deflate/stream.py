@@ -1,0 +1,254 @@
+"""Deflate by hand (RFC 1951): one block of dynamic Huffman codes, matches only where told.
+
+For encoders that know where their data repeat and need not search. A stream is a `Bits`, whose
+words go to an array of uint64. A stream that `is_part` of a longer one has neither zlib's header
+nor its checksum; it ends with an empty stored block, so that the next part begins on a whole byte.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..jit import Array, kernel
+
+SYMBOLS = 286
+DISTANCES = 30
+END = 256
+# Codes of at most 13 bits: two of them and the length of both fit 32 bits, four of them 64.
+LONGEST_CODE = 13
+LONGEST_MATCH = 258
+
+
+class Bits(NamedTuple):
+    """A place in a stream: the next word, and the bits (fewer than 64) that wait for it."""
+
+    word: np.uint64
+    waiting: np.uint64
+    fill: np.uint64
+
+
+class Codes(NamedTuple):
+    """Codes of one block.
+
+    code, length    (286,) int64: Huffman codes of literals and lengths, first bit lowest
+    pairs           (65536,) uint32: two literals (the first one low) as code | length << 27;
+                    not needed without literals in fours
+    near, far       what the two distance codes stand for
+    """
+
+    code: Array
+    length: Array
+    pairs: Array
+    near: int
+    far: int
+
+
+@kernel
+def put(out: Array, at: Bits, code: int, length: int) -> Bits:
+    """Append up to 63 bits. The word is stored every time, which is faster than asking."""
+    bits = np.uint64(code)
+    waiting = at.waiting | (bits << at.fill)
+    fill = at.fill + np.uint64(length)
+    out[at.word] = waiting
+    full = fill >> np.uint64(6)
+    # What did not fit. Shifted in two steps, for a shift by 64 would be undefined.
+    rest = (bits >> np.uint64(1)) >> (np.uint64(63) - at.fill)
+    return Bits(at.word + full, rest if full else waiting, fill & np.uint64(63))
+
+
+@kernel
+def length_symbol(length: int) -> tuple[int, int, int]:
+    """Symbol, extra bits and how many of them, of a match of 3..258 bytes."""
+    if length == LONGEST_MATCH:
+        return 285, 0, 0
+    x = length - 3
+    if x < 8:
+        return 257 + x, 0, 0
+    bits = 3
+    while x >> (bits + 1):
+        bits += 1
+    extra = bits - 2
+    return 257 + 4 * (bits - 1) + ((x >> extra) & 3), x & ((1 << extra) - 1), extra
+
+
+@kernel
+def distance_symbol(distance: int) -> tuple[int, int, int]:
+    """Symbol, extra bits and how many of them, of a distance of 1..32768 bytes."""
+    x = distance - 1
+    if x < 4:
+        return x, 0, 0
+    bits = 2
+    while x >> (bits + 1):
+        bits += 1
+    extra = bits - 1
+    return 2 * bits + ((x >> extra) & 1), x & ((1 << extra) - 1), extra
+
+
+@kernel
+def put_match(out: Array, at: Bits, codes: Codes, length: int, is_far: bool) -> Bits:
+    """Repeat `length` bytes, at least 3, from the far or the near distance."""
+    _, far_extra, far_bits = distance_symbol(codes.far if is_far else codes.near)
+    # The two distances have one-bit codes, the smaller symbol 0.
+    distance = (far_extra << 1) | 1 if is_far else far_extra << 1
+    bits = far_bits + 1
+    while length > 0:
+        part = min(length, LONGEST_MATCH)
+        if 0 < length - part < 3:
+            part -= 3  # leave enough for another match
+        symbol, extra, extra_bits = length_symbol(part)
+        at = put(out, at, codes.code[symbol], codes.length[symbol])
+        at = put(out, at, extra | (distance << extra_bits), extra_bits + bits)
+        length -= part
+    return at
+
+
+@kernel
+def put_four(out: Array, at: Bits, codes: Codes, four: np.uint64) -> Bits:
+    """Append four literals, the low bytes of `four`, lowest first."""
+    low = np.uint64(codes.pairs[four & np.uint64(0xFFFF)])
+    high = np.uint64(codes.pairs[(four >> np.uint64(16)) & np.uint64(0xFFFF)])
+    size = low >> np.uint64(27)
+    code = (low & np.uint64(0x7FFFFFF)) | ((high & np.uint64(0x7FFFFFF)) << size)
+    return put(out, at, int(code), int(size + (high >> np.uint64(27))))
+
+
+@kernel
+def put_literals(out: Array, at: Bits, codes: Codes, data: Array, first: int, last: int) -> Bits:
+    """Append bytes first..last (excluded) as literals."""
+    i = first
+    while i + 4 <= last:
+        four = np.uint64(data[np.uint64(i)])
+        for k in range(1, 4):
+            four |= np.uint64(data[np.uint64(i + k)]) << np.uint64(8 * k)
+        at = put_four(out, at, codes, four)
+        i += 4
+    while i < last:
+        symbol = data[i]
+        at = put(out, at, codes.code[symbol], codes.length[symbol])
+        i += 1
+    return at
+
+
+@kernel
+def fit_codes(counts: Array, code: Array, length: Array) -> None:
+    """Make Huffman codes for symbols from how often each occurs (at least once).
+
+    Codes that come out too long are made shorter by flattening the counts, as bzip2 does.
+    """
+    weights = counts.copy()
+    parents = np.empty(2 * weights.size, np.int64)
+    while True:
+        longest = _measure_tree(weights, parents, length)
+        if longest <= LONGEST_CODE:
+            break
+        for i in range(weights.size):
+            weights[i] = (weights[i] >> 1) | 1
+    _assign_codes(code, length)
+
+
+@kernel
+def fit_pairs(code: Array, length: Array, pairs: Array) -> None:
+    """Join the codes of any two bytes."""
+    for second in range(256):
+        for first in range(256):
+            both = code[first] | (code[second] << length[first])
+            pairs[first | (second << 8)] = both | ((length[first] + length[second]) << 27)
+
+
+@kernel
+def _measure_tree(weights: Array, parents: Array, length: Array) -> int:
+    """Depths of a Huffman tree, built from two sorted queues: of leaves and of inner nodes."""
+    n = weights.size
+    order = np.argsort(weights, kind="mergesort")
+    inner = np.empty(n, np.int64)
+    leaf = 0
+    node = 0
+    made = 0
+    while made < n - 1:
+        total = 0
+        for _ in range(2):
+            if leaf < n and (node >= made or weights[order[leaf]] <= inner[node]):
+                total += weights[order[leaf]]
+                parents[order[leaf]] = n + made
+                leaf += 1
+            else:
+                total += inner[node]
+                parents[n + node] = n + made
+                node += 1
+        inner[made] = total
+        made += 1
+    # From the root down: inner nodes are numbered after their children.
+    depth = np.zeros(2 * n, np.int64)
+    for i in range(n + made - 2, n - 1, -1):
+        depth[i] = depth[parents[i]] + 1
+    longest = 0
+    for i in range(n):
+        length[i] = depth[parents[i]] + 1
+        longest = max(longest, length[i])
+    return longest
+
+
+@kernel
+def _assign_codes(code: Array, length: Array) -> None:
+    """Canonical codes of given lengths, first bit lowest."""
+    value = 0
+    for bits in range(1, LONGEST_CODE + 1):
+        value <<= 1
+        for i in range(length.size):
+            if length[i] == bits:
+                turned = 0
+                for bit in range(bits):
+                    turned |= ((value >> bit) & 1) << (bits - 1 - bit)
+                code[i] = turned
+                value += 1
+
+
+@kernel
+def begin(out: Array, length: Array, distance_length: Array, is_part: bool) -> Bits:
+    """Write zlib's header, that of the only block, and the lengths of its codes."""
+    at = Bits(np.uint64(0), np.uint64(0), np.uint64(0))
+    at = put(out, at, 0 if is_part else 0x0178, 0 if is_part else 16)
+    at = put(out, at, 0b100 if is_part else 0b101, 3)  # last block or not, dynamic codes
+    at = put(out, at, SYMBOLS - 257, 5)
+    at = put(out, at, DISTANCES - 1, 5)
+    at = put(out, at, 15, 4)
+    # Lengths 0..15 are written with four bits each, repetitions are not used. In the standard's
+    # order these come after the three symbols of repetition.
+    for i in range(19):
+        at = put(out, at, 0 if i < 3 else 4, 3)
+    for i in range(SYMBOLS):
+        at = _put_code_length(out, at, length[i])
+    for i in range(DISTANCES):
+        at = _put_code_length(out, at, distance_length[i])
+    return at
+
+
+@kernel
+def begin_two(out: Array, codes: Codes, is_part: bool) -> Bits:
+    """Write the same for the two distances of `codes`."""
+    length = np.zeros(DISTANCES, np.int64)
+    length[distance_symbol(codes.near)[0]] = 1
+    length[distance_symbol(codes.far)[0]] = 1
+    return begin(out, codes.length, length, is_part)
+
+
+@kernel
+def _put_code_length(out: Array, at: Bits, length: int) -> Bits:
+    turned = ((length & 1) << 3) | ((length & 2) << 1) | ((length & 4) >> 1) | ((length & 8) >> 3)
+    return put(out, at, turned, 4)
+
+
+@kernel
+def finish(out: Array, at: Bits, end_code: int, end_length: int, adler: int, is_part: bool) -> int:
+    """Write the end of the block and the checksum; return the stream's size in bytes."""
+    at = put(out, at, end_code, end_length)
+    if is_part:
+        at = put(out, at, 0, 3)  # a stored block, not the last one
+    at = put(out, at, 0, int(np.uint64(8) - (at.fill & np.uint64(7))) & 7)
+    if is_part:
+        at = put(out, at, 0xFFFF0000, 32)  # of no bytes
+    else:
+        for shift in range(24, -8, -8):
+            at = put(out, at, (adler >> shift) & 0xFF, 8)
+    put(out, at, 0, 0)  # the last word, if bits are waiting
+    return 8 * int(at.word) + (int(at.fill) >> 3)

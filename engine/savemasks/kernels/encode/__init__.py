@@ -1,0 +1,1 @@
+"""Kernels of `encode`: look-up tables, filters, and encoders that know where masks repeat."""

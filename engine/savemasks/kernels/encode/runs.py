@@ -1,0 +1,307 @@
+"""Gray masks from label maps straight to deflate, without making their pixels.
+
+A mask is mostly rows that equal the one above and spans of one value. So a picture is a list of
+tokens: a byte, a repetition of the byte before, or of the row above; unfiltered rows of PNG (a zero
+and the pixels) follow each other in it as one stream. A pixel is looked at only to see whether it
+differs from the one above, many at a time.
+
+A mask may be coded in strips, each of which repeats nothing that lies in the one before. Rows too
+wide to reach the one above (`_tokenize_wide`) are filtered by "Up" instead, which makes repeated
+rows zeros; the first row and rows of zeros are not filtered.
+"""
+
+import numpy as np
+
+from ..deflate.stream import (
+    END,
+    LONGEST_MATCH,
+    SYMBOLS,
+    Codes,
+    begin_two,
+    finish,
+    fit_codes,
+    length_symbol,
+    put,
+    put_match,
+)
+from ..jit import Array, kernel
+
+# A token is value << 2 | kind.
+_LITERAL = 0
+_NEAR = 1
+_FAR = 2
+
+CODE_WORDS = 3 * SYMBOLS
+_UP = 2  # of PNG's filters
+_MODULUS = 65521
+# Equal pixels in a row, from which a match of the row above is worth while.
+_WORTH = 4
+# So many pixels are compared at once: the first while rows are equal, the last near an edge.
+_CHUNKS = (64, 8)
+
+
+@kernel
+def _equal_run(row: Array, above: Array, first: int) -> int:
+    """How many pixels from `first` on equal those above."""
+    x = first
+    n = row.size
+    for chunk in _CHUNKS:
+        while x + chunk <= n:
+            # Kept to the labels' type at every step, or the vectors would hold an eighth as many.
+            different = row.dtype.type(0)
+            for i in range(chunk):
+                change = row[np.uint64(x + i)] ^ above[np.uint64(x + i)]
+                different = row.dtype.type(different | change)
+            if different:
+                break
+            x += chunk
+    while x < n and row[np.uint64(x)] == above[np.uint64(x)]:
+        x += 1
+    return x - first
+
+
+@kernel
+def _add(tokens: Array, count: int, kind: int, value: int) -> int:
+    """Append a token, or lengthen the last one if it is a repetition of the same kind."""
+    if kind != _LITERAL and count and tokens[count - 1] & 3 == kind:
+        tokens[count - 1] += value << 2
+        return count
+    tokens[count] = value << 2 | kind
+    return count + 1
+
+
+@kernel
+def _add_span(
+    row: Array, table: Array, first: int, last: int, before: int, tokens: Array, count: int
+) -> int:
+    """Append pixels first..last (excluded); `before` is the byte that goes before them."""
+    x = first
+    while x < last:
+        label = row[x]
+        run = x + 1
+        while run < last and row[run] == label:
+            run += 1
+        value = int(table[label])
+        length = run - x
+        if value != before:
+            count = _add(tokens, count, _LITERAL, value)
+            length -= 1
+        if length >= 3:
+            count = _add(tokens, count, _NEAR, length)
+        else:
+            for _ in range(length):
+                count = _add(tokens, count, _LITERAL, value)
+        before = value
+        x = run
+    return count
+
+
+@kernel
+def _tokenize(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
+    """List the tokens of what `deflate` is given; return their number and the stream's Adler-32.
+
+    If there is no room for them in `tokens`, int64, the number is -1.
+    """
+    height, width = labels.shape
+    stride = width + 1
+    room = tokens.size - 2 * width - 8
+    count = 0
+    low = 1
+    high = 0
+    # Sum and weighted sum of the bytes of a row, for Adler-32; they change with its pixels.
+    total = 0
+    weighted = 0
+    above = labels[0]
+    for y in range(height):
+        if count > room:
+            return -1, 0
+        row = labels[y]
+        if y == 0:
+            # Above the first row there is nothing to repeat.
+            count = _add(tokens, count, _LITERAL, 0)
+            count = _add_span(row, table, 0, width, 0, tokens, count)
+            for x in range(width):
+                value = int(table[row[x]])
+                total += value
+                weighted += (width - x) * value
+        else:
+            x = _equal_run(row, above, 0)
+            if x == width and total == 0 and stride >= 3:
+                # Zeros below zeros: near repetitions are shorter, their distance has no more bits.
+                count = _add(tokens, count, _NEAR, stride)
+            elif x >= 2 or tokens[count - 1] & 3 == _FAR:
+                count = _add(tokens, count, _FAR, x + 1)
+            else:
+                count = _add(tokens, count, _LITERAL, 0)
+                count = _add_span(row, table, 0, x, 0, tokens, count)
+            while x < width:
+                # A span that differs, with equal stretches too short to matter.
+                first = x
+                equal = 0
+                while x < width and equal < _WORTH:
+                    if row[x] == above[x]:
+                        equal += 1
+                    else:
+                        change = int(table[row[x]]) - int(table[above[x]])
+                        total += change
+                        weighted += (width - x) * change
+                        equal = 0
+                    x += 1
+                last = x - equal
+                before = int(table[row[first - 1]]) if first else 0
+                count = _add_span(row, table, first, last, before, tokens, count)
+                x += _equal_run(row, above, x)
+                equal = x - last
+                if equal >= 3:
+                    count = _add(tokens, count, _FAR, equal)
+                else:
+                    before = int(table[row[last - 1]])
+                    count = _add_span(row, table, last, x, before, tokens, count)
+        high = (high + stride * low + weighted) % _MODULUS
+        low = (low + total) % _MODULUS
+        above = row
+    return count, (high << 16) | low
+
+
+@kernel
+def _add_run(
+    tokens: Array, count: int, low: int, high: int, value: int, length: int, before: int
+) -> tuple[int, int, int]:
+    """Append `length` bytes of one value after the byte `before`; bring Adler-32 up to date."""
+    weight = (length * (length + 1) >> 1) % _MODULUS
+    high = (high + length * low + value * weight) % _MODULUS
+    low = (low + value * length) % _MODULUS
+    if value != before:
+        count = _add(tokens, count, _LITERAL, value)
+        length -= 1
+    if length >= 3 or (count and tokens[count - 1] & 3 == _NEAR):
+        return _add(tokens, count, _NEAR, length), low, high
+    for _ in range(length):
+        count = _add(tokens, count, _LITERAL, value)
+    return count, low, high
+
+
+@kernel
+def _tokenize_wide(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
+    """As `_tokenize`, without repetitions of the row above."""
+    height, width = labels.shape
+    count = 0
+    low = 1
+    high = 0
+    blank = np.zeros(width, labels.dtype)
+    above = blank
+    is_blank = True
+    before = -1  # what the strip before ends with is not known
+    for y in range(height):
+        if count + 8 > tokens.size:
+            return -1, 0
+        row = labels[y]
+        x = _equal_run(row, above, 0)
+        if x < width:
+            is_blank = _equal_run(row, blank, 0) == width
+        # A row of zeros as it is continues that above it.
+        kind = _UP if y and not (is_blank and x == width) else 0
+        count, low, high = _add_run(tokens, count, low, high, kind, 1, before)
+        before = kind
+        if x:
+            count, low, high = _add_run(tokens, count, low, high, 0, x, before)
+            before = 0
+        while x < width:
+            if count + 8 > tokens.size:
+                return -1, 0
+            label = row[x]
+            label_above = above[x]
+            last = x + 1
+            while last < width and row[last] == label and above[last] == label_above:
+                last += 1
+            value = (int(table[label]) - int(table[label_above])) & 0xFF
+            count, low, high = _add_run(tokens, count, low, high, value, last - x, before)
+            before = value
+            x = last
+            same = _equal_run(row, above, x)
+            if same:
+                count, low, high = _add_run(tokens, count, low, high, 0, same, before)
+                before = 0
+                x += same
+        above = row
+    return count, (high << 16) | low
+
+
+@kernel
+def _count_symbols(tokens: Array, counts: Array) -> None:
+    """How often each symbol will be used."""
+    counts[END] += 1
+    for token in tokens:
+        value = token >> 2
+        if token & 3 == _LITERAL:
+            counts[value] += 1
+        else:
+            counts[285] += value // LONGEST_MATCH
+            counts[length_symbol(max(3, value % LONGEST_MATCH))[0]] += 1
+
+
+@kernel
+def _write(
+    tokens: Array, stride: int, adler: int, code_memory: Array, is_part: bool, out: Array
+) -> int:
+    """Write tokens as a zlib stream; return its size in bytes.
+
+    `stride` is the distance of the row above, or 2 if no token repeats it.
+    """
+    counts = code_memory[2]
+    counts[:] = 0
+    _count_symbols(tokens, counts)
+    for i in range(SYMBOLS):
+        # All symbols need a code; those that do not occur should not cost the others much.
+        counts[i] = 16 * counts[i] + 1
+    fit_codes(counts, code_memory[0], code_memory[1])
+    no_pairs = np.zeros(0, np.uint32)
+    codes = Codes(code_memory[0], code_memory[1], no_pairs, 1, stride)
+    at = begin_two(out, codes, is_part)
+    for token in tokens:
+        value = token >> 2
+        if token & 3 == _LITERAL:
+            at = put(out, at, codes.code[value], codes.length[value])
+        else:
+            at = put_match(out, at, codes, value, token & 3 == _FAR)
+    return finish(out, at, codes.code[END], codes.length[END], adler, is_part)
+
+
+@kernel
+def deflate(
+    labels: Array,
+    table: Array,
+    is_wide: bool,
+    is_part: bool,
+    memory: Array,
+    out: Array,
+) -> tuple[int, int]:
+    """Write a mask or a strip as a zlib stream; return its size in bytes and its Adler-32.
+
+    Parameters
+    ----------
+    labels
+        (height, width) label map.
+    table
+        (labels,) uint8 gray by label.
+    is_wide
+        Whether rows are too wide to repeat the one above.
+    is_part
+        Whether it is a part of a longer stream, or a stream by itself.
+    memory
+        int64 of scratch: `CODE_WORDS`, and one for every token. If it gets full the mask is none
+        for this encoder: the size is -1.
+    out
+        uint8, the stream, in words of 8 bytes: 1000, and one for each token that there is room for,
+        and one for every 258 bytes of the mask with its rows' filters.
+    """
+    tokens = memory[CODE_WORDS:]
+    if is_wide:
+        count, adler = _tokenize_wide(labels, table, tokens)
+    else:
+        count, adler = _tokenize(labels, table, tokens)
+    if count < 0:
+        return -1, 0
+    stride = 2 if is_wide else labels.shape[1] + 1
+    code_memory = memory[:CODE_WORDS].reshape(3, SYMBOLS)
+    return _write(tokens[:count], stride, adler, code_memory, is_part, out.view(np.uint64)), adler

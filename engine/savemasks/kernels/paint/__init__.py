@@ -1,0 +1,1 @@
+"""Kernels of `paint`: fills, lines, discs, and what shapes measure."""

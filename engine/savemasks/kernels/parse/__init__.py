@@ -1,0 +1,1 @@
+"""Kernels of `parse`: numbers, objects and bitmaps out of an annotation's text."""

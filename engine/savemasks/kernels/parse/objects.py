@@ -1,0 +1,106 @@
+"""Where the objects of an annotation's text are, without reading them.
+
+What is found is true for valid JSON only; the caller has the pieces read, which shows whether it
+was any.
+"""
+
+import numpy as np
+
+from ..jit import Array, kernel
+
+_QUOTE, _BACKSLASH, _COMMA, _COLON = 34, 92, 44, 58
+_OPEN_LIST, _CLOSE_LIST, _OPEN_DICT, _CLOSE_DICT = 91, 93, 123, 125
+_WHITE = (32, 9, 10, 13)
+_NAME = np.frombuffer(b'"objects"', np.uint8)
+
+
+@kernel
+def _after_string(text: Array, at: int) -> int:
+    """Where the string that begins at a quote has ended."""
+    at += 1
+    while at < text.size and text[np.uint64(at)] != _QUOTE:
+        at += 2 if text[np.uint64(at)] == _BACKSLASH else 1
+    return at + 1
+
+
+@kernel
+def _is_objects(text: Array, first: int, last: int) -> bool:
+    """Whether a key, with its quotes, is "objects"."""
+    is_same = last - first == _NAME.size
+    for i in range(_NAME.size if is_same else 0):
+        is_same = is_same and text[first + i] == _NAME[i]
+    return is_same
+
+
+@kernel
+def _has_escape(text: Array, first: int, last: int) -> bool:
+    found = False
+    for at in range(first, min(last, text.size)):
+        found = found or text[at] == _BACKSLASH
+    return found
+
+
+@kernel
+def _after_opening(text: Array, at: int) -> int:
+    """Where the contents of a list begin, with white space before it; -1 if there is no list."""
+    while at < text.size and text[at] in _WHITE:
+        at += 1
+    return at + 1 if at < text.size and text[at] == _OPEN_LIST else -1
+
+
+@kernel
+def split_objects(text: Array, size: int, cuts: Array) -> int:
+    """Cut the list under the key "objects" of the outermost object into pieces.
+
+    Parameters
+    ----------
+    text
+        (characters,) uint8: JSON.
+    size
+        Characters of a piece: each one, but the last, ends with the first element beyond them.
+    cuts
+        (characters // size + 3,) int64, the result: where the contents of the list begin, the
+        commas between the pieces, and the bracket that closes the list.
+
+    Returns
+    -------
+    int
+        How many `cuts` there are; 0 if there is no such list, or a doubt about its key.
+    """
+    depth = count = key = key_end = at = 0
+    is_inside = False
+    while at < text.size:
+        char = text[np.uint64(at)]
+        if char == _QUOTE:
+            after = _after_string(text, at)
+            if depth == 1:
+                key, key_end = at, after
+            at = after
+            continue
+        if char in (_OPEN_LIST, _OPEN_DICT):
+            depth += 1
+        elif char in (_CLOSE_LIST, _CLOSE_DICT):
+            depth -= 1
+            if is_inside and depth == 1:
+                is_inside = False
+                cuts[count] = at
+                count += 1
+        elif char == _COMMA:
+            if is_inside and depth == 2 and at - cuts[count - 1] >= size:
+                cuts[count] = at
+                count += 1
+        elif char == _COLON and depth == 1:
+            if _has_escape(text, key, key_end):
+                return 0
+            if _is_objects(text, key, key_end):  # the last one counts, as for orjson
+                at = _after_opening(text, at + 1)
+                if at < 0:
+                    return 0
+                is_inside = True
+                depth = 2
+                cuts[0] = at
+                count = 1
+                continue
+            key = key_end = at  # looked at once, or many colons would take the square of the time
+        at += 1
+    return 0 if is_inside else count

@@ -1,0 +1,1 @@
+"""Kernels of `pictures`: PNG filters undone."""

@@ -1,0 +1,168 @@
+"""PNG scanlines → RGB pixels, in one pass.
+
+Channels do not touch each other in PNG's filters, so what is not wanted (alpha) is never computed,
+and the three chains of a colour row run side by side. What is to the left stays in registers.
+"""
+
+import numpy as np
+
+from ..jit import Array, kernel
+
+
+@kernel
+def _paeth(a: int, b: int, c: int) -> int:
+    """Whichever of left, above and upper left is nearest to a + b - c; the first of equals.
+
+    That estimate is as far from a as b is from c, and as far from b as a is from c. Worked out,
+    high is nearest if edge <= low, low if edge >= high, and c otherwise, which takes two
+    comparisons and no branch to mispredict.
+    """
+    edge = 3 * c - (a + b)
+    low = min(a, b)
+    high = max(a, b)
+    guess = low if high <= edge else c
+    return high if edge <= low else guess
+
+
+@kernel
+def _color_row(kind: int, raw: Array, at: int, step: int, above: Array, out: Array) -> None:
+    """Undo the filter of a row of RGB (step 3) or RGBA (step 4) into a row of RGB."""
+    n = out.size // 3
+    r = g = b = 0
+    if kind == 0:
+        if step == 3:
+            for x in range(3 * n):
+                out[np.uint64(x)] = raw[np.uint64(at + x)]
+        else:
+            for x in range(n):
+                for k in range(3):
+                    out[np.uint64(3 * x + k)] = raw[np.uint64(at + step * x + k)]
+    elif kind == 1:
+        for x in range(n):
+            i = np.uint64(at + step * x)
+            o = np.uint64(3 * x)
+            r = (r + int(raw[i])) & 255
+            g = (g + int(raw[i + np.uint64(1)])) & 255
+            b = (b + int(raw[i + np.uint64(2)])) & 255
+            out[o] = r
+            out[o + np.uint64(1)] = g
+            out[o + np.uint64(2)] = b
+    elif kind == 2:
+        if step == 3:
+            for x in range(3 * n):
+                out[np.uint64(x)] = raw[np.uint64(at + x)] + above[np.uint64(x)]
+        else:
+            for x in range(n):
+                for k in range(3):
+                    o = np.uint64(3 * x + k)
+                    out[o] = raw[np.uint64(at + step * x + k)] + above[o]
+    elif kind == 3:
+        for x in range(n):
+            i = np.uint64(at + step * x)
+            o = np.uint64(3 * x)
+            r = (((r + int(above[o])) >> 1) + int(raw[i])) & 255
+            g = (((g + int(above[o + np.uint64(1)])) >> 1) + int(raw[i + np.uint64(1)])) & 255
+            b = (((b + int(above[o + np.uint64(2)])) >> 1) + int(raw[i + np.uint64(2)])) & 255
+            out[o] = r
+            out[o + np.uint64(1)] = g
+            out[o + np.uint64(2)] = b
+    else:
+        last_r = last_g = last_b = 0
+        for x in range(n):
+            i = np.uint64(at + step * x)
+            o = np.uint64(3 * x)
+            up_r = int(above[o])
+            up_g = int(above[o + np.uint64(1)])
+            up_b = int(above[o + np.uint64(2)])
+            r = (_paeth(r, up_r, last_r) + int(raw[i])) & 255
+            g = (_paeth(g, up_g, last_g) + int(raw[i + np.uint64(1)])) & 255
+            b = (_paeth(b, up_b, last_b) + int(raw[i + np.uint64(2)])) & 255
+            out[o] = r
+            out[o + np.uint64(1)] = g
+            out[o + np.uint64(2)] = b
+            last_r, last_g, last_b = up_r, up_g, up_b
+
+
+@kernel
+def _sample_row(kind: int, raw: Array, at: int, step: int, above: Array, out: Array) -> None:
+    """Undo the filter of every `step`-th byte of a row."""
+    a = c = 0
+    if kind == 0:
+        for x in range(out.size):
+            out[np.uint64(x)] = raw[np.uint64(at + step * x)]
+    elif kind == 1:
+        for x in range(out.size):
+            a = (a + int(raw[np.uint64(at + step * x)])) & 255
+            out[np.uint64(x)] = a
+    elif kind == 2:
+        for x in range(out.size):
+            out[np.uint64(x)] = raw[np.uint64(at + step * x)] + above[np.uint64(x)]
+    elif kind == 3:
+        for x in range(out.size):
+            b = int(above[np.uint64(x)])
+            a = (((a + b) >> 1) + int(raw[np.uint64(at + step * x)])) & 255
+            out[np.uint64(x)] = a
+    else:
+        for x in range(out.size):
+            b = int(above[np.uint64(x)])
+            a = (_paeth(a, b, c) + int(raw[np.uint64(at + step * x)])) & 255
+            out[np.uint64(x)] = a
+            c = b
+
+
+@kernel
+def _look_up(line: Array, depth: int, table: Array, out: Array) -> None:
+    """Write the colours of a row of samples of 1, 2, 4 or 8 bits."""
+    mask = (1 << depth) - 1
+    for x in range(out.size // 3):
+        bit = x * depth
+        sample = (int(line[np.uint64(bit >> 3)]) >> (8 - depth - (bit & 7))) & mask
+        for k in range(3):
+            out[np.uint64(3 * x + k)] = table[np.uint64(sample), np.uint64(k)]
+
+
+@kernel
+def to_rgb(raw: Array, depth: int, channels: int, table: Array, lines: Array, out: Array) -> bool:
+    """Undo the row filters of a picture and write it as RGB.
+
+    Parameters
+    ----------
+    raw
+        Inflated scanlines, a filter byte before each row.
+    depth, channels
+        Bits per sample, samples per pixel. With 3 or 4 channels, the first three are the colour;
+        with 1 or 2, the first is looked up. Depths below 8 come with one channel only.
+    table
+        (256, 3) uint8, the colours of samples.
+    lines
+        Scratch, (2, at least the bytes of a row and of the result) uint8.
+    out
+        The result, (height, 3 * width) uint8.
+
+    Returns
+    -------
+    bool
+        False if a row has a filter that does not exist.
+    """
+    height = out.shape[0]
+    width = out.shape[1] // 3
+    stride = (width * depth * channels + 7) >> 3
+    color = channels >= 3
+    samples = 3 * width if color else (width * depth + 7) >> 3
+    lines[0, :samples] = 0
+    above = lines[0, :samples]
+    line = lines[1, :samples]
+    at = 0
+    for y in range(height):
+        kind = int(raw[at])
+        if kind > 4:
+            return False
+        if color:
+            _color_row(kind, raw, at + 1, channels, above, out[y])
+            above = out[y]
+        else:
+            _sample_row(kind, raw, at + 1, channels, above, line)
+            _look_up(line, depth, table, out[y])
+            above, line = line, above
+        at += stride + 1
+    return True

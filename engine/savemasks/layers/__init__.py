@@ -1,0 +1,1 @@
+"""What is asked: a layer's JSON → validated settings and palettes."""

@@ -1,0 +1,305 @@
+"""The `save_masks` layer: what to paint, in which colours, and where to.
+
+The first station. It turns the layer's JSON into a validated, immutable `SaveMasks` and knows
+nothing of projects or pixels. `SaveMasks.model_json_schema()` is the JSON Schema of a layer.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictStr,
+    Tag,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from ..errors import ConfigError, printable, shown
+
+MAX_CLASSES = 65535
+"""The largest number of classes in a mapping: labels are 16-bit, and 0 is the background."""
+
+MAX_GRAY = 65535
+"""The lightest gray of a 16-bit machine mask."""
+
+MAX_LINE_WIDTH = 255
+"""The thickest line, in pixels."""
+
+
+def _three_channels(value: object) -> object:
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        raise PydanticCustomError(
+            "color", "must be a list of three integers 0..255, as [255, 0, 0]"
+        )
+    return tuple(value)
+
+
+def _is_gray(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 3 and value[0] == value[1] == value[2]
+
+
+def _placeholder(name: str) -> str:
+    if not name.startswith("$"):
+        raise PydanticCustomError(
+            "placeholder",
+            'must be a placeholder such as "$0"; projects are named on the command line',
+        )
+    return name
+
+
+def _folder_below_out(dst: str) -> str:
+    path = PurePosixPath(dst)
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in dst or "\0" in dst:
+        raise PydanticCustomError(
+            "folder", "must name a folder below --out, without '..' and not absolute"
+        )
+    return str(path)
+
+
+Channel = Annotated[int, Field(strict=True, ge=0, le=255)]
+Color = Annotated[tuple[Channel, Channel, Channel], BeforeValidator(_three_channels)]
+Gray16 = Annotated[int, Field(strict=True, ge=0, le=MAX_GRAY)]
+DeepGray = Annotated[tuple[Gray16, Gray16, Gray16], BeforeValidator(_three_channels)]
+MachineColor = Annotated[
+    Annotated[Color, Tag("color")] | Annotated[DeepGray, Tag("gray")],
+    Discriminator(lambda value: "gray" if _is_gray(value) else "color"),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": MAX_GRAY},
+            "minItems": 3,
+            "maxItems": 3,
+            "description": "RGB, 0..255; or a gray up to 65535, if all colours are grays",
+        }
+    ),
+]
+MachineMapping = Annotated[dict[StrictStr, MachineColor], Field(max_length=MAX_CLASSES)]
+HumanMapping = Annotated[dict[StrictStr, Color], Field(max_length=MAX_CLASSES)]
+
+
+class Settings(BaseModel):
+    """The `settings` of a layer.
+
+    Attributes
+    ----------
+    masks_machine, masks_human
+        Which masks to make.
+    gt_machine_color, gt_human_color
+        RGB by class title, 0..255. Machine colours may be grays up to 65,535, if all are grays.
+        The order of the classes has no meaning.
+    images, annotations
+        Whether to copy images and annotations.
+    paint_order
+        "list": as in the annotation, later objects on top. "area": the largest lowest.
+    line_width
+        Thickness of lines and graph edges in pixels; points are discs of radius
+        round(line_width / 2), halves to even.
+    class_priority
+        Classes that lie above all others, the last one topmost; `paint_order` decides the rest.
+    format
+        Of the masks: "png", or "tiff" in tiles, for viewers of very large pictures.
+    pyramid
+        With "tiff", whether to add the same picture in halves, quarters and so on.
+    strips_above_megapixels
+        Pictures with more million pixels are never in memory as a whole, but in strips of rows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    masks_machine: StrictBool = False
+    masks_human: StrictBool = False
+    gt_machine_color: MachineMapping | None = None
+    gt_human_color: HumanMapping | None = None
+    images: StrictBool = True
+    annotations: StrictBool = True
+    paint_order: Literal["list", "area"] = "list"
+    line_width: Annotated[int, Field(strict=True, ge=1, le=MAX_LINE_WIDTH)] = 1
+    class_priority: tuple[StrictStr, ...] = ()
+    format: Literal["png", "tiff"] = "png"
+    pyramid: StrictBool = False
+    strips_above_megapixels: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 64
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if problems := [*self._contradictions()]:
+            context = {"text": "; ".join(problems), "problems": problems}
+            raise PydanticCustomError("inconsistent", "{text}", context)
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        """What is wrong with keys that are right by themselves, a line each."""
+        wanted = (
+            (self.masks_machine, "machine", self.gt_machine_color),
+            (self.masks_human, "human", self.gt_human_color),
+        )
+        for requested, name, mapping in wanted:
+            if requested and not mapping:
+                yield (
+                    f"masks_{name} is true, so gt_{name}_color must map at least one class to a"
+                    ' colour, as {"kiwi": [255, 0, 0]}'
+                )
+        grays = self.gt_machine_color or {}
+        if any(max(color) > 255 for color in grays.values()):
+            colorful = [title for title, color in grays.items() if len(set(color)) > 1]
+            for title in colorful[:1]:
+                yield (
+                    "gt_machine_color has grays above 255, which make a 16-bit gray mask, so all"
+                    f" its colours must be gray, but {printable(title)} is {list(grays[title])}"
+                )
+        if repeated := sorted(t for t, n in Counter(self.class_priority).items() if n > 1):
+            yield f"class_priority names a class more than once: {printable(', '.join(repeated))}"
+        if self.pyramid and self.format != "tiff":
+            yield 'pyramid is for "format": "tiff" only'
+        if not (self.masks_machine or self.masks_human):
+            yield "nothing is requested: set masks_machine or masks_human to true"
+
+
+class SaveMasks(BaseModel):
+    """One `save_masks` layer, validated and immutable.
+
+    Attributes
+    ----------
+    action
+        Always "save_masks".
+    src
+        Names of the inputs; placeholders such as "$0" stand for the projects that are given.
+    dst
+        Folder of the result, relative to the output folder.
+    settings
+        What to make, and the colours.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    action: Literal["save_masks"]
+    src: tuple[Annotated[StrictStr, AfterValidator(_placeholder)], ...] = ()
+    dst: Annotated[StrictStr, AfterValidator(_folder_below_out)]
+    settings: Settings
+
+    @classmethod
+    def from_json(cls, config: bytes | str | Path | dict[str, Any] | list[Any]) -> Self:
+        """Validate a layer.
+
+        Parameters
+        ----------
+        config
+            The JSON as text or bytes, the path of a file with it, or what it parses to: one layer,
+            or a list that holds exactly one.
+
+        Raises
+        ------
+        ConfigError
+            With every problem found, each with its file, if there is one, and its JSON path.
+        TypeError
+            If `config` is none of these.
+
+        Examples
+        --------
+        >>> layer = SaveMasks.from_json({
+        ...     "action": "save_masks",
+        ...     "dst": "masks",
+        ...     "settings": {"masks_machine": True, "gt_machine_color": {"kiwi": [1, 1, 1]}},
+        ... })
+        >>> layer.settings.line_width
+        1
+        >>> SaveMasks.from_json('{"action": "save_masks", "dst": "masks"}')
+        Traceback (most recent call last):
+        savemasks.errors.ConfigError: settings: is missing
+        """
+        if not isinstance(config, Path):
+            return cls._of(config)
+        try:
+            return cls._of(config.read_bytes())
+        except OSError as error:
+            raise ConfigError([f"{config}: cannot be read: {error.strerror}"]) from error
+        except ConfigError as error:
+            raise ConfigError([f"{config}: {problem}" for problem in error.problems]) from None
+
+    @classmethod
+    def _of(cls, config: bytes | str | dict[str, Any] | list[Any]) -> Self:
+        """Validate what is not a file."""
+        prefix = ""
+        data = _load(config)
+        if isinstance(data, list):
+            if len(data) != 1:
+                raise ConfigError([f"a list must hold exactly one layer, not {len(data)}"])
+            prefix, data = "[0]", data[0]
+        if not isinstance(data, dict):
+            raise ConfigError(['a layer is a JSON object: {"action": "save_masks", ...}'])
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            found = (problem for e in error.errors() for problem in _describe(e, prefix))
+            raise ConfigError([*found]) from None
+
+    def unknown_keys(self) -> list[str]:
+        """JSON paths of keys that no version of the layer knows; they have no effect."""
+        own = list(self.__pydantic_extra__ or ())
+        return own + [f"settings.{key}" for key in self.settings.__pydantic_extra__ or ()]
+
+
+def _load(config: bytes | str | dict[str, Any] | list[Any]) -> object:
+    if isinstance(config, dict | list):
+        return config
+    if not isinstance(config, bytes | bytearray | memoryview | str):
+        name = type(config).__name__
+        raise TypeError(f"a layer is JSON (bytes or str), a Path, a dict or a list, not {name}")
+    try:
+        return orjson.loads(config)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        hint = ""
+        if isinstance(config, str) and config.strip()[:1] not in {"", "{", "["}:
+            hint = "; the path of a file must be a pathlib.Path"
+        raise ConfigError([f"not valid JSON at {place}: {error.msg}{hint}"]) from error
+
+
+_TAG_AT = 3  # where a path into gt_machine_color names the kind of its union, not a key
+
+
+def _describe(error: ErrorDetails, prefix: str) -> Iterator[str]:
+    """What pydantic found in one place, each problem as `path: what is wrong`."""
+    path = prefix
+    loc = error["loc"]
+    if len(loc) > _TAG_AT and loc[1] == "gt_machine_color":
+        loc = (*loc[:_TAG_AT], *loc[_TAG_AT + 1 :])
+    for part in loc:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif re.fullmatch(r"[\w-]+", part):
+            path += f".{part}" if path else part
+        else:
+            path += f"[{json.dumps(part, ensure_ascii=False)}]"
+    value = error["input"]
+    text = shown(value)
+    limits = error.get("ctx", {})
+    texts = {
+        "missing": "is missing",
+        "less_than_equal": f"{text} is above {limits.get('le')}",
+        "greater_than_equal": f"{text} is below {limits.get('ge')}",
+        "int_type": f"{text} is not a whole number",
+        "bool_type": f"{text} is neither true nor false",
+        "string_type": f"{text} is not a text",
+        "dict_type": f"{text} is not a mapping of classes to colours",
+        "model_type": f"{text} is not an object",
+        "tuple_type": f"{text} is not a list",
+        "literal_error": f"{text} is not supported; possible: {limits.get('expected')}",
+        "too_long": f"{len(value) if isinstance(value, dict) else 0} classes; at most {MAX_CLASSES}"
+        " are supported",
+    }
+    for problem in limits.get("problems", [texts.get(error["type"], error["msg"])]):
+        yield f"{path or 'layer'}: {problem}"

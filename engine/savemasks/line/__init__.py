@@ -1,0 +1,1 @@
+"""One item through the stations: parse, paint, pictures, encode, store."""

@@ -1,0 +1,123 @@
+"""How much memory there is, and what an item may have of it."""
+
+import functools
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..layers.save_masks import Settings
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_DEFAULT_SHARE = 0.5
+_CGROUPS = Path("/sys/fs/cgroup")
+
+# Bytes per pixel of an item in memory: labels, a mask, its filtered rows and what becomes of them.
+_GRAY_BYTES = 4
+_RGB_BYTES = 12
+# The original as a file and as pixels, two maps of labels, a page and its filtered rows.
+_PAGE_BYTES = 28
+STRIP_PIXELS = 1 << 21
+"""Pixels of a strip. It depends on nothing, so that the same picture always gives the same file."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one item may use.
+
+    Attributes
+    ----------
+    memory
+        Bytes for its pixels and all that is made of them.
+    threads
+        How many may work on the strips of a large one at a time.
+    strip_rows
+        Rows of a strip; by default as many as have `STRIP_PIXELS`.
+    halted
+        Whether there is no more time, for a large one is given up between two strips then.
+    """
+
+    memory: int
+    threads: int = 1
+    strip_rows: int | None = None
+    halted: Callable[[], bool] = _never
+
+    @classmethod
+    def of_worker(
+        cls, memory: int | None, workers: int, halted: Callable[[], bool] = _never
+    ) -> "Budget":
+        """The share of one of so many workers in `memory`, by default half of the machine's."""
+        if memory is None:
+            memory = int(available_memory() * _DEFAULT_SHARE)
+        return cls(memory // workers, workers, halted=halted)
+
+    def wants_strips(self, settings: Settings, height: int, width: int) -> bool:
+        """Whether a picture is to be made in strips."""
+        pixels = height * width
+        return (
+            settings.format != "png"
+            or pixels > settings.strips_above_megapixels * 1e6
+            or pixels * bytes_per_pixel(settings) > self.memory
+        )
+
+    def rows(self, width: int) -> int:
+        """Rows of a strip of a picture."""
+        return self.strip_rows or max(1, STRIP_PIXELS // width)
+
+    def strips_at_once(self, settings: Settings, width: int) -> int:
+        """How many strips may be under way: enough for all threads, if there is memory."""
+        strip = (self.rows(width) + 1) * width * bytes_per_pixel(settings)
+        return max(1, min(self.threads + 1, self.memory // strip))
+
+
+def bytes_per_pixel(settings: Settings) -> int:
+    """Memory that making the masks takes, at most, for each pixel of the canvas."""
+    if settings.masks_human:
+        return _PAGE_BYTES
+    grays = (settings.gt_machine_color or {}).values()
+    return _GRAY_BYTES if all(max(c) < 256 and len(set(c)) == 1 for c in grays) else _RGB_BYTES
+
+
+def parse_memory(text: str) -> int:
+    """Bytes of a size such as "800M" or "1.5G", in powers of 1024; may raise ValueError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
+    if not found or float(found[1]) == 0:
+        raise ValueError(f"{text!r} is not a size; write 800M or 1.5G")
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+@functools.cache
+def available_memory() -> int:
+    """Bytes that the machine has, or the control group of this process if that may use fewer."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([total, *_cgroup_limits(Path("/proc/self/cgroup"), _CGROUPS)])
+
+
+def _cgroup_limits(membership: Path, root: Path) -> Iterator[int]:
+    """The limits of a process's control group and those above it, of either version."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            base, name = root, "memory.max"
+        elif "memory" in controllers.split(","):
+            base, name = root / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        folder = base / path.lstrip("/")
+        # In a container the path may be the host's; then the root is the container's own.
+        for place in [folder, *folder.parents]:
+            if not place.is_relative_to(base):
+                break
+            try:
+                yield int((place / name).read_text())
+            except (OSError, ValueError):  # no such file, or "max"
+                continue

@@ -1,0 +1,124 @@
+"""What workers are given, and what they hand back. All of it may go from process to process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from ..layers.save_masks import SaveMasks, Settings
+from ..projects.supervisely import ClassTemplate, Entry, Item
+from ..store.files import Written
+
+
+class Stamp(NamedTuple):
+    """What tells without reading whether a file has changed: size, and time of its last change.
+
+    The time is in nanoseconds. A change that leaves both as they were is not seen.
+    """
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all items of a run have in common.
+
+    Attributes
+    ----------
+    layer
+        What to make.
+    templates
+        What each project says of its classes.
+    root
+        Where results are put.
+    link
+        Whether copies are hard links.
+    durable
+        Whether a file counts as written only when the disk holds it.
+    workers
+        How many there are.
+    memory
+        Bytes that all of them together may use for pictures, by default a share of the machine's.
+    sample
+        0 to export. Otherwise nothing is written: items are read and parsed, and one in so many
+        goes all the way, to tell what an export costs.
+    """
+
+    layer: SaveMasks
+    templates: tuple[Mapping[str, ClassTemplate], ...]
+    root: Path
+    link: bool = False
+    durable: bool = False
+    workers: int = 1
+    memory: int | None = None
+    sample: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one item.
+
+    Attributes
+    ----------
+    item
+        The item.
+    inputs
+        Stamps of the files that were read, by path, from before they were read.
+    outputs
+        Files written, by their names relative to the store; empty if it failed.
+    error
+        Why it failed, or None.
+    pixels
+        Pixels of its canvas.
+    geometries, unsupported
+        Objects by geometry, and those among them that could not be painted.
+    seconds
+        Time spent per station.
+    """
+
+    item: Item
+    inputs: dict[str, Stamp] = field(default_factory=dict)
+    outputs: dict[str, Written] = field(default_factory=dict)
+    error: Exception | None = None
+    pixels: int = 0
+    geometries: dict[str, int] = field(default_factory=dict)
+    unsupported: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class GivenUp(BaseException):
+    """The run is to end, so an item was neither made nor has it failed; nothing of it is left."""
+
+
+def needs_image(settings: Settings) -> bool:
+    """Whether an item's picture is read, or else its annotation alone."""
+    return settings.images or settings.masks_human
+
+
+def mask_names_of(item: Item, settings: Settings) -> tuple[str, str]:
+    """Names of an item's machine and human mask, whether they are requested or not."""
+    name = _mask_file(item.mask_name, settings)
+    return f"{item.dataset}/masks_machine/{name}", f"{item.dataset}/masks_human/{name}"
+
+
+def output_names(entry: Entry, settings: Settings) -> list[str]:
+    """Names of the files that an item becomes, in the order in which they are written.
+
+    They are those below its data set's folder.
+    """
+    names = []
+    mask = _mask_file(entry.mask_name, settings)
+    if settings.masks_machine:
+        names.append(f"masks_machine/{mask}")
+    if settings.masks_human:
+        names.append(f"masks_human/{mask}")
+    if settings.images:
+        names.append(f"img/{entry.name}")
+    if settings.annotations and entry.annotation is not None:
+        names.append(f"ann/{entry.annotation}")
+    return names
+
+
+def _mask_file(name: str, settings: Settings) -> str:
+    return name.removesuffix(".png") + ".tif" if settings.format == "tiff" else name

@@ -1,0 +1,1 @@
+"""`Shapes` → label maps, by the kernels' scanline fills."""

@@ -1,0 +1,65 @@
+"""`Shapes` → label map."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels.paint import painting as kernels
+from ..shapes import Shapes
+
+_AS_LISTED = np.arange(1 << 10)  # of which slices are cheaper than new ones
+
+
+def paint_labels(
+    shapes: Shapes,
+    label_of_class: NDArray[np.integer[Any]],
+    out: NDArray[np.integer[Any]],
+    *,
+    key: NDArray[np.int32] | None = None,
+    order: NDArray[np.int64] | None = None,
+    line_width: int = 1,
+    corner: tuple[int, int] = (0, 0),
+) -> None:
+    """Paint the shapes in the labels of their classes over a background of 0.
+
+    Parameters
+    ----------
+    shapes
+        What to paint.
+    label_of_class
+        (classes,) label of every class number, 0 to skip a class; of out's dtype.
+    out
+        (height, width) uint8, uint16 or int32, C-contiguous; overwritten.
+    key
+        (n,) what the labels are of, if not of the shapes' classes.
+    order
+        Numbers of the shapes to paint, from the lowest to the topmost; by default all as listed.
+    line_width
+        Thickness of lines in pixels; points are discs of radius round(line_width / 2).
+    corner
+        Canvas position (x, y) of out[0, 0]: any window of the canvas can be painted by itself.
+    """
+    key = shapes.class_id if key is None else key
+    if order is None:
+        count = len(key)
+        order = _AS_LISTED[:count] if count <= _AS_LISTED.size else np.arange(count)
+    masks = shapes.masks
+    kernels.paint(
+        shapes.kind,
+        shapes.ring,
+        shapes.vertex,
+        shapes.xy,
+        shapes.payload,
+        masks.start,
+        masks.shape,
+        masks.bits,
+        order,
+        key,
+        label_of_class,
+        line_width,
+        round(line_width / 2),  # halves to even
+        corner[0],
+        corner[1],
+        out,
+    )

@@ -1,0 +1,1 @@
+"""Annotation bytes → `Shapes`: orjson, then flat arrays."""

@@ -1,0 +1,198 @@
+"""Annotation JSON → `Shapes`. The only place that knows how Supervisely writes annotations.
+
+Unknown keys are ignored. Objects of classes without a colour are counted but not looked into;
+geometries that this version does not paint are counted apart.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from ..errors import AnnotationError, shown
+from ..projects.supervisely import ClassTemplate
+from ..shapes import Shapes
+from .builder import Builder
+from .geometry import GEOMETRIES, geometry_of
+from .pieces import LARGE, Text, split
+
+MAX_PIXELS = 1 << 40
+"""Largest canvas, in pixels: what is larger is a mistake."""
+
+Annotation = Text | dict[str, Any]
+"""An annotation's JSON, as text or already parsed."""
+
+MAX_BYTES = 1 << 27
+"""Largest annotation. What JSON becomes may take twenty times its memory: not that of a large
+annotation, which is read in pieces, but that of one object, or of one in which something is wrong.
+"""
+
+
+def parse(
+    annotation: Annotation,
+    classes: Mapping[str, int],
+    templates: Mapping[str, ClassTemplate] | None = None,
+    on_size: Callable[[int, int], None] | None = None,
+) -> Shapes:
+    """Parse an annotation.
+
+    Parameters
+    ----------
+    annotation
+        Its JSON, or the dict that it parses to, which is only read.
+    classes
+        Number of every class that is wanted; objects of other classes are left out.
+    templates
+        What the project's meta.json says of its classes: geometries of old annotations, and edges
+        of graphs.
+    on_size
+        Called with height and width; what it raises comes before anything that is wrong with an
+        object.
+
+    Raises
+    ------
+    AnnotationError
+        Naming the object if one is to blame.
+    TypeError
+        If `annotation` is none of these.
+    """
+    templates = templates or {}
+    builder = _read_pieces(annotation, classes, templates)
+    if builder is None:
+        builder = _read_whole(annotation, classes, templates, on_size)
+    elif on_size:
+        on_size(builder.height, builder.width)
+    return builder.shapes(classes)
+
+
+def _read_whole(
+    annotation: Annotation,
+    classes: Mapping[str, int],
+    templates: Mapping[str, ClassTemplate],
+    on_size: Callable[[int, int], None] | None,
+) -> Builder:
+    height, width, objects = _open(_load(annotation))
+    if on_size:
+        on_size(height, width)
+    builder = Builder(height, width)
+    _add_objects(builder, objects, 0, classes, templates)
+    builder.read_points()
+    return builder
+
+
+def _read_pieces(
+    annotation: Annotation, classes: Mapping[str, int], templates: Mapping[str, ClassTemplate]
+) -> Builder | None:
+    """Read a large annotation piece by piece; None if it is none, or if anything is wrong with it.
+
+    What is wrong, `_read_whole` says: it alone knows what comes first and in which line it is.
+    """
+    if not isinstance(annotation, Text) or not LARGE <= len(annotation) <= MAX_BYTES:
+        return None
+    pieces = split(annotation)
+    if pieces is None:
+        return None
+    try:
+        height, width, _ = _open(orjson.loads(pieces.head))
+        builder = Builder(height, width)
+        count = 0
+        for objects in pieces:
+            _add_objects(builder, objects, count, classes, templates)
+            builder.read_points()
+            count += len(objects)
+    except ValueError:  # that of an object, of orjson or of `Pieces`
+        return None
+    return builder
+
+
+def _add_objects(
+    builder: Builder,
+    objects: list[Any],
+    first: int,
+    classes: Mapping[str, int],
+    templates: Mapping[str, ClassTemplate],
+) -> None:
+    """Add objects to a builder, of which the first one is number `first` in the annotation."""
+    geometries = builder.geometries
+    for index, item in enumerate(objects, first):
+        if not isinstance(item, dict):
+            raise AnnotationError("is not a JSON object", object_index=index)
+        title = item.get("classTitle")
+        if not isinstance(title, str):
+            raise AnnotationError("classTitle is missing or not a text", object_index=index)
+        template = templates.get(title)
+        geometry = geometry_of(item, template)
+        geometries[geometry] = geometries.get(geometry, 0) + 1
+        add = GEOMETRIES.get(geometry)
+        if add is None:
+            builder.unsupported[geometry] = geometries[geometry]
+            continue
+        class_id = classes.get(title)
+        if class_id is None:
+            continue
+        builder.class_id, builder.object_index = class_id, index
+        try:
+            add(builder, item, template)
+        except _WRONG_OBJECT as error:
+            raise AnnotationError(_explain(geometry, error), object_index=index) from error
+
+
+def too_large(size: int) -> str:
+    """Say why an annotation of so many bytes is refused."""
+    return f"has {size} bytes, which is more than the {MAX_BYTES} that are supported"
+
+
+_WRONG_OBJECT = (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError)
+
+
+def _load(annotation: Annotation) -> Any:
+    if isinstance(annotation, dict):
+        return annotation
+    if not isinstance(annotation, Text):
+        name = type(annotation).__name__
+        raise TypeError(f"an annotation is JSON (bytes or str), a dict or Shapes, not {name}")
+    if len(annotation) > MAX_BYTES:
+        raise AnnotationError(too_large(len(annotation)))
+    try:
+        return orjson.loads(annotation)
+    except orjson.JSONDecodeError as error:
+        text = annotation if isinstance(annotation, str) else bytes(annotation)
+        if not text.strip():
+            raise AnnotationError("the file is empty") from None
+        place = f"line {error.lineno}, column {error.colno}"
+        message = f"not valid JSON at {place}: {error.msg}"
+        if isinstance(annotation, str) and not annotation.lstrip().startswith(("{", "[")):
+            message += " (a str is an annotation's text, not the name of its file)"
+        raise AnnotationError(message) from error
+
+
+def _open(data: Any) -> tuple[int, int, list[Any]]:
+    """Height, width and objects of an annotation."""
+    size = data.get("size") if isinstance(data, dict) else None
+    if not isinstance(size, dict):
+        raise AnnotationError('"size" with "height" and "width" is missing')
+    height: Any = size.get("height")
+    width: Any = size.get("width")
+    for name, side in (("height", height), ("width", width)):
+        if type(side) is not int or side <= 0:
+            found = "missing" if side is None else shown(side)
+            raise AnnotationError(f"size.{name} must be a positive whole number, but is {found}")
+    if height * width > MAX_PIXELS:
+        raise AnnotationError(
+            f"size {width} x {height} is more than the {MAX_PIXELS} pixels that are supported"
+        )
+    objects = data.get("objects", [])
+    if not isinstance(objects, list):
+        raise AnnotationError('"objects" is not a list')
+    return height, width, objects
+
+
+def _explain(geometry: str, error: Exception) -> str:
+    """A message for what went wrong inside one object."""
+    if isinstance(error, KeyError):
+        return f"{geometry} without {error.args[0]!r}"
+    if isinstance(error, IndexError):
+        return f"{geometry} whose faces name points that do not exist"
+    if isinstance(error, TypeError | AttributeError):
+        return f"{geometry} whose points or bitmap have the wrong type"
+    return f"{geometry}: {error}"

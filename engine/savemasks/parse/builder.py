@@ -1,0 +1,194 @@
+"""`Builder`: the shapes of one annotation as they are found → `Shapes`."""
+
+import math
+from array import array
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ..errors import AnnotationError, shown
+from ..kernels.parse.points import read_points
+from ..shapes import BITMAP, COORDINATE_LIMIT, Shapes
+from .payload import NO_MASKS, Payloads, decode_masks
+
+Ring = list[Any]
+
+# To make a dtype of a type takes a fifth of making an array.
+_UINT8, _INT32, _INT64 = np.dtype(np.uint8), np.dtype(np.int32), np.dtype(np.int64)
+_POINTS_AT_ONCE = 1 << 16  # so that millions of them do not take their memory three times
+
+
+class Builder:
+    """Collects the shapes of one annotation in flat arrays that grow.
+
+    Attributes
+    ----------
+    height, width
+        The canvas in pixels.
+    class_id, object_index
+        Of the object whose shapes are being added.
+    geometries, unsupported
+        How many objects there are of each geometry, and of each that is not painted.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.height, self.width = height, width
+        self.class_id = self.object_index = -1
+        self.geometries: dict[str, int] = {}
+        self.unsupported: dict[str, int] = {}
+        # The columns of `Shapes`; NumPy will look at their memory, not copy it.
+        self._kind = bytearray()
+        self._class_id = array("i")
+        self._object_index = array("i")
+        self._ring = array("q", [0])
+        self._vertex = array("q", [0])
+        self._xy = array("i")
+        self._areas: dict[int, int] = {}  # by number of the shape, for few have one
+        self._payloads: Payloads | None = None  # until there is a bitmap
+        self._points: Ring = []  # those that are not in `_xy` yet ...
+        self._read = 0  # ... and how many are
+
+    def add(self, kind: int, ring: Ring) -> None:
+        """Append a shape of one ring."""
+        points, vertex = self._points, self._vertex
+        points += ring
+        vertex.append(self._read + len(points))
+        self._ring.append(len(vertex) - 1)
+        self._kind.append(kind)
+        self._class_id.append(self.class_id)
+        self._object_index.append(self.object_index)
+
+    def add_hole(self, ring: Ring) -> None:
+        """Append one more ring to the last shape."""
+        self._points += ring
+        self._vertex.append(self._read + len(self._points))
+        self._ring[-1] += 1
+
+    def set_area(self, area: int) -> None:
+        """Say how many pixels the last shape counts for."""
+        self._areas[len(self._kind) - 1] = area
+
+    def add_bitmap(self, origin: Any, data: str, threshold: int) -> None:
+        """Append a bitmap; its mask has the pixels that reach a threshold of 8 bits."""
+        if self._payloads is None:
+            self._payloads = Payloads()
+        self._payloads.add(data, self.object_index, threshold)
+        self.add(BITMAP, [origin])
+
+    def read_points(self) -> None:
+        """Turn the points since the last call into floored pixels, and forget what they were.
+
+        Raises `AnnotationError` for the first shape that has a point which is no pair of numbers,
+        or else for the first point that is too far away.
+        """
+        far: AnnotationError | None = None
+        for first in range(0, len(self._points), _POINTS_AT_ONCE):
+            batch = self._points[first : first + _POINTS_AT_ONCE]
+            pixels = np.empty((len(batch), 2), np.int32)
+            if not _are_everyday(batch, pixels):
+                points = _numbers(batch)
+                if points is None:
+                    raise self._bad_point()
+                np.floor(points, out=points)
+                # Written so that NaN counts as too far away.
+                if np.min(points) >= -COORDINATE_LIMIT and np.max(points) <= COORDINATE_LIMIT:
+                    pixels[:] = points
+                else:
+                    far = far or self._far_point(points, first)
+            self._xy.frombytes(pixels.tobytes())
+        if far:
+            raise far
+        self._read += len(self._points)
+        self._points = []
+
+    def shapes(self, classes: Mapping[str, int]) -> Shapes:
+        """All of them; their points must have been read, and nothing may be added any more.
+
+        Raises `AnnotationError` for a bitmap that is damaged.
+        """
+        kind = np.frombuffer(self._kind, _UINT8)
+        area = np.empty(len(kind))
+        area.fill(math.nan)
+        for shape, pixels in self._areas.items():
+            area[shape] = pixels
+        payload = array("i", [-1]) * len(kind)
+        masks = NO_MASKS
+        if self._payloads:
+            bitmaps = (shape for shape, kind_ in enumerate(self._kind) if kind_ == BITMAP)
+            for number, shape in enumerate(bitmaps):
+                payload[shape] = number
+            masks = decode_masks(self._payloads, (self.height, self.width))
+        return Shapes(
+            height=self.height,
+            width=self.width,
+            kind=kind,
+            class_id=np.frombuffer(self._class_id, _INT32),
+            object_index=np.frombuffer(self._object_index, _INT32),
+            area=area,
+            ring=np.frombuffer(self._ring, _INT64),
+            vertex=np.frombuffer(self._vertex, _INT64),
+            xy=np.frombuffer(self._xy, _INT32).reshape(-1, 2),
+            payload=np.frombuffer(payload, _INT32),
+            masks=masks,
+            geometries=self.geometries,
+            unsupported=self.unsupported,
+            classes=classes,
+        )
+
+    def _first_points(self) -> NDArray[np.int64]:
+        """Where each shape begins in `_points`, (n + 1,); below 0 if it was read before."""
+        vertex = np.frombuffer(self._vertex, np.int64)
+        return vertex.take(self._ring) - np.int64(self._read)
+
+    def _far_point(self, points: NDArray[np.float64], first: int) -> AnnotationError:
+        """The error for the first of these points that is too far away, or nowhere."""
+        near = (points >= -COORDINATE_LIMIT) & (points <= COORDINATE_LIMIT)
+        at = first + int(np.flatnonzero(~near.all(axis=1))[0])
+        shape = int(np.searchsorted(self._first_points(), at, side="right")) - 1
+        # As written, except for whole numbers of hundreds of digits.
+        x, y = (v if abs(v) < 1e20 else float(v) for v in self._points[at])
+        return AnnotationError(
+            f"point [{x}, {y}] is not within {COORDINATE_LIMIT} pixels of the origin",
+            object_index=self._object_index[shape],
+        )
+
+    def _bad_point(self) -> AnnotationError:
+        """The error for the first shape that has a point which is not a pair of numbers."""
+        starts = self._first_points()
+        for i, kind in enumerate(self._kind):
+            points = self._points[max(starts[i], 0) : max(starts[i + 1], 0)]
+            if _numbers(points) is None:
+                name = "bitmap.origin" if kind == BITMAP else "the object"
+                bad = next(point for point in points if _numbers([point]) is None)
+                return AnnotationError(
+                    f"points must be pairs of numbers, as [12, 34.5], but {name} has {shown(bad)}",
+                    object_index=self._object_index[i],
+                )
+        raise AssertionError("every point belongs to a shape")
+
+
+def _are_everyday(points: list[Any], out: NDArray[np.int32]) -> bool:
+    """Write points as floored pixels, unless some point is unusual or wrong."""
+    try:
+        text = np.frombuffer(orjson.dumps(points), np.uint8)
+    except TypeError:
+        return False
+    return bool(read_points(text, out))
+
+
+def _numbers(points: list[Any]) -> NDArray[np.float64] | None:
+    """(n, 2), or None if some point is not a pair of numbers."""
+    try:
+        if not set(map(len, points)) <= {2}:
+            return None
+        flat = list(chain.from_iterable(points))
+        # Checked by type, for NumPy would read numbers out of texts.
+        if not set(map(type, flat)) <= {int, float}:
+            return None
+        return np.array(flat, np.float64).reshape(-1, 2)
+    except (TypeError, OverflowError):
+        return None

@@ -1,0 +1,186 @@
+"""Objects of every geometry → shapes of the few kinds that the painter knows.
+
+Works on the parsed JSON of one object; together with `parse` the only place that knows how
+Supervisely writes annotations. An adder raises KeyError, TypeError, ValueError, IndexError or
+OverflowError for an object that it cannot take; `parse` names the object.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import shown
+from ..projects.supervisely import ClassTemplate
+from ..shapes import COORDINATE_LIMIT, FACE, LINE, POINT, POLYGON, RECTANGLE
+from .builder import Builder, Ring
+
+_Template = ClassTemplate | None
+
+_FRONT = ("face1-topleft", "face1-topright", "face1-bottomright", "face1-bottomleft")
+_BACK = ("face2-topleft", "face2-topright", "face2-bottomright", "face2-bottomleft")
+_CUBOID_EDGES = (
+    *zip(_FRONT, (*_FRONT[1:], _FRONT[0]), strict=True),
+    *zip(_BACK, (*_BACK[1:], _BACK[0]), strict=True),
+    *zip(_FRONT, _BACK, strict=True),
+)
+
+
+def geometry_of(item: dict[str, Any], template: _Template) -> str:
+    """Name of an object's geometry.
+
+    Old annotations do not say it: then it is that of the class, or shows in the object's keys.
+    """
+    name = item.get("geometryType") or item.get("shape") or None
+    if name is None and template is not None and template.shape != "any":
+        name = template.shape
+    if name is None:
+        name = next((name for key, name in _TELLING_KEYS if item.get(key) is not None), "polygon")
+    return name if isinstance(name, str) else "?"
+
+
+_TELLING_KEYS = (
+    ("bitmap", "bitmap"),
+    ("nodes", "graph"),
+    ("vertices", "cuboid_2d"),
+    ("parts", "multipolygon"),
+    ("faces", "cuboid"),
+    ("angle", "oriented_bbox"),
+)
+
+
+def _exterior(contours: dict[str, Any], name: str = "points") -> Ring:
+    exterior = contours["exterior"]
+    if not isinstance(exterior, list) or not exterior:
+        raise ValueError(f"{name}.exterior has no points")
+    return exterior
+
+
+def _add_polygon(builder: Builder, contours: dict[str, Any], name: str) -> None:
+    """An exterior and its holes; holes without points are no holes."""
+    builder.add(POLYGON, _exterior(contours, name))
+    interior = contours.get("interior")
+    if interior:
+        for hole in filter(None, interior):
+            builder.add_hole(hole)
+
+
+def _polygon(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    _add_polygon(builder, item["points"], "points")
+
+
+def _multipolygon(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    parts = item["parts"]
+    if not isinstance(parts, list) or not parts:
+        raise ValueError("has no parts")
+    for number, part in enumerate(parts):
+        _add_polygon(builder, part, f"parts[{number}]")
+
+
+def _rectangle(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    builder.add(RECTANGLE, _two(_exterior(item["points"]), "points.exterior"))
+
+
+def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    """Four corners, turned about the middle; all of them are whole pixels, before and after."""
+    corners = _two(item["points"], "points")
+    first, second = map(_floored, corners)
+    (left, right), (top, bottom) = map(sorted, zip(first, second, strict=True))
+    angle = item["angle"] or 0.0
+    if isinstance(angle, bool) or not isinstance(angle, int | float) or not math.isfinite(angle):
+        raise ValueError(f"angle must be a number of radians, not {shown(angle)}")
+    x0, y0 = (left + right) // 2, (top + bottom) // 2
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
+    turned = [
+        [
+            math.floor((x - x0) * cos - (y - y0) * sin + x0),
+            math.floor((x - x0) * sin + (y - y0) * cos + y0),
+        ]
+        for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
+    ]
+    builder.add(POLYGON, turned)
+    builder.set_area((right - left + 1) * (bottom - top + 1))
+
+
+def _floored(point: Ring) -> tuple[int, int]:
+    x, y = point
+    if isinstance(x, bool) or isinstance(y, bool) or not max(abs(x), abs(y)) <= COORDINATE_LIMIT:
+        limit = f"within {COORDINATE_LIMIT} pixels of the origin"
+        raise ValueError(f"point [{shown(x)}, {shown(y)}] is not {limit}")
+    return math.floor(x), math.floor(y)
+
+
+def _line(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    builder.add(LINE, _exterior(item["points"]))
+
+
+def _point(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    builder.add(POINT, _exterior(item["points"])[:1])
+
+
+def _bitmap(
+    builder: Builder, item: dict[str, Any], _template: _Template, threshold: int = 1
+) -> None:
+    bitmap = item["bitmap"]
+    data = bitmap["data"]
+    if not isinstance(data, str):
+        raise ValueError("bitmap.data is not a text")  # noqa: TRY004  (parse names the object)
+    builder.add_bitmap(bitmap["origin"], data, threshold)
+
+
+def _alpha_mask(builder: Builder, item: dict[str, Any], template: _Template) -> None:
+    _bitmap(builder, item, template, threshold=128)
+
+
+def _graph(builder: Builder, item: dict[str, Any], template: _Template) -> None:
+    _nodes_and_edges(builder, item["nodes"], template.edges if template else ())
+
+
+def _cuboid_2d(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    _nodes_and_edges(builder, item["vertices"], _CUBOID_EDGES)
+
+
+def _nodes_and_edges(
+    builder: Builder, nodes: dict[str, Any], edges: Sequence[tuple[str, str]]
+) -> None:
+    """Edges as lines, then nodes as points; a disabled node takes its edges with it."""
+    places = {name: node["loc"] for name, node in nodes.items() if not node.get("disabled")}
+    for source, target in edges:
+        if source in places and target in places:
+            builder.add(LINE, [places[source], places[target]])
+    for place in places.values():
+        builder.add(POINT, [place])
+
+
+def _cuboid(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
+    """The union of the faces; each is a list of positions in `points`."""
+    points, faces = item["points"], item["faces"]
+    if not faces:
+        raise ValueError("has no faces")
+    for face in faces:
+        if not face or min(face) < 0:
+            raise ValueError(f"face {shown(face)} does not consist of positions in points")
+        builder.add(FACE, [points[i] for i in face])
+
+
+def _two(points: Ring, name: str) -> Ring:
+    if len(points) != 2:
+        raise ValueError(f"{name} must be two corners, not {len(points)} points")
+    return points
+
+
+GEOMETRIES: dict[str, Callable[[Builder, dict[str, Any], _Template], None]] = {
+    "polygon": _polygon,
+    "multipolygon": _multipolygon,
+    "rectangle": _rectangle,
+    "oriented_bbox": _oriented_bbox,
+    "line": _line,
+    "polyline": _line,
+    "point": _point,
+    "bitmap": _bitmap,
+    "alpha_mask": _alpha_mask,
+    "graph": _graph,
+    "cuboid_2d": _cuboid_2d,
+    "cuboid": _cuboid,
+}

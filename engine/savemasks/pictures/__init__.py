@@ -1,0 +1,1 @@
+"""Originals in: the bytes of a picture → RGB pixels, whole or row by row."""

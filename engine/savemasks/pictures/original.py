@@ -1,0 +1,164 @@
+"""Pictures in: any format that libvips reads → 8-bit RGB, as the viewer shows it.
+
+Everyday JPEGs and PNGs take a short way around libvips. It leads to the same pixels or to nowhere:
+what is unusual or damaged in the least is for libvips to decode or to refuse.
+"""
+
+import io
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from ..errors import ImageError
+from ..scratch import Scratch
+from . import decode_jpeg, decode_png
+from .headers import Header, UnusualError
+
+if TYPE_CHECKING:
+    from PIL.BmpImagePlugin import BmpImageFile
+
+_RGB = 3
+_PIXEL = np.dtype("V3")  # NumPy moves it at once, not sample by sample
+
+
+class Original:
+    """A picture of which only the header has been read.
+
+    Attributes
+    ----------
+    size
+        Height and width in pixels, EXIF orientation applied.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        """Read the header; raises `ImageError` if it is no picture."""
+        if not data:
+            raise ImageError("the file is empty")
+        self._data = data
+        self._bmp = data.startswith(b"BM")
+        self._image: pyvips.Image | None = None
+        self._header: Header | None = None
+        if self._bmp:
+            with _open_bmp(data) as image:
+                self.size = image.height, image.width
+            return
+        self._is_png = data.startswith(b"\x89PNG")
+        try:
+            read_header = decode_png.read_header if self._is_png else decode_jpeg.read_header
+            self._header = read_header(data)
+            self.size = self._header.upright_size
+        except UnusualError:
+            self._image = _open(data)
+            self.size = upright_size(self._image)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise `ImageError` unless the picture has the size that its annotation says."""
+        check_size(self.size, height, width)
+
+    def pixels(self, scratch: Scratch | None = None) -> NDArray[np.uint8]:
+        """Decode: (height, width, 3) uint8 RGB. At most once.
+
+        EXIF orientation is applied, alpha is dropped, gray is repeated in three channels, 16-bit
+        samples are shifted right by 8. Raises `ImageError` if the picture is damaged or cut off.
+        The pixels may lie in memory of `scratch`, and are void with the next picture's.
+        """
+        if self._header:
+            scratch = scratch or Scratch()
+            decode = decode_png.decode if self._is_png else decode_jpeg.decode
+            with suppress(UnusualError):
+                pixels = decode(self._data, self._header, scratch)
+                return _upright(pixels, self._header.orientation, scratch)
+        try:
+            if self._bmp:
+                with _open_bmp(self._data) as image:
+                    return np.asarray(image.convert("RGB"))
+            image = self._image or _open(self._data)
+            if is_turned(image):
+                # Turning needs the rows in another order than they are stored.
+                image = image.copy_memory().autorot()
+            decoded = to_rgb(image).write_to_memory()
+        except pyvips.Error as error:
+            raise undecodable(error) from error
+        except (OSError, ValueError, SyntaxError) as error:
+            if isinstance(error, ImageError):
+                raise
+            raise ImageError(f"cannot be decoded: {error}") from error
+        return np.frombuffer(decoded, np.uint8).reshape(*self.size, 3)
+
+
+def _open(data: bytes) -> pyvips.Image:
+    # libvips keeps what it had to say of other pictures, and would say it of this one.
+    pyvips.vips_lib.vips_error_clear()
+    try:
+        return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
+    except pyvips.Error as error:
+        raise undecodable(error) from error
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int, scratch: Scratch) -> NDArray[np.uint8]:
+    """Apply an EXIF orientation."""
+    if orientation == 1:
+        return pixels
+    turned = pixels.view(_PIXEL)[:, :, 0]
+    if orientation >= 5:
+        turned = turned.T
+    if orientation in {2, 3, 6, 7}:
+        turned = turned[:, ::-1]
+    if orientation in {3, 4, 7, 8}:
+        turned = turned[::-1]
+    out: NDArray[np.uint8] = scratch.take("upright original", (*turned.shape, 3))
+    out.view(_PIXEL)[:, :, 0] = turned
+    return out
+
+
+def check_size(size: tuple[int, int], height: int, width: int) -> None:
+    """Raise `ImageError` unless a picture's size is that which its annotation says."""
+    if size != (height, width):
+        raise ImageError(
+            f"is {size[1]} x {size[0]} pixels, but its annotation says {width} x {height}"
+        )
+
+
+def is_turned(image: pyvips.Image) -> bool:
+    """Whether EXIF data want the picture to be shown in another way than it is stored."""
+    return bool(image.get_typeof("orientation") and image.get("orientation") != 1)
+
+
+def upright_size(image: pyvips.Image) -> tuple[int, int]:
+    """Height and width, EXIF orientation applied."""
+    turned = image.get_typeof("orientation") and image.get("orientation") in (5, 6, 7, 8)
+    return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def _open_bmp(data: bytes) -> "BmpImageFile":
+    """BMP is what libvips is built without. Image.open would warn of large pictures too early."""
+    from PIL import BmpImagePlugin  # noqa: PLC0415  (rarely needed)
+
+    try:
+        return BmpImagePlugin.BmpImageFile(io.BytesIO(data))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError(f"cannot be decoded: {error}") from error
+
+
+def to_rgb(image: pyvips.Image) -> pyvips.Image:
+    """Three bands of 8-bit samples."""
+    if image.format == "ushort":
+        image = (image >> 8).cast("uchar")
+    if image.interpretation not in ("srgb", "rgb", "rgb16", "b-w", "grey16", "multiband"):
+        image = image.colourspace("srgb")
+    if image.format != "uchar":
+        raise ImageError(f"has samples of type {image.format}; 8 and 16 bits are supported")
+    if image.bands < _RGB:
+        image = image[0]
+        return image.bandjoin([image, image])
+    return image[0:_RGB] if image.bands > _RGB else image
+
+
+def undecodable(error: pyvips.Error) -> ImageError:
+    """What libvips says of the cause, without the trace of its operations."""
+    lines = [line for line in error.detail.splitlines() if line.strip()]
+    cause = lines[0].strip() if lines else str(error.message)
+    return ImageError(f"cannot be decoded: {cause}")

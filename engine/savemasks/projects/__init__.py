@@ -1,0 +1,1 @@
+"""Where items come from: folders of Supervisely projects → data sets and items."""

@@ -1,0 +1,1 @@
+"""What is done: output folder, lock, journal, report, verification."""

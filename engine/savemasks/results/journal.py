@@ -1,0 +1,349 @@
+"""What is done: a SQLite database in the output's hidden folder.
+
+It says of every item that was tried from what it was made, what it became, or why it failed. A row
+is written after the item's files are in their places, so what the journal calls done is there; what
+a killed run had finished in its last moments may be missing, and is made again.
+
+Only one process has it open, which a `Lock` sees to. That allows SQLite's exclusive mode, in which
+write-ahead logging needs no shared memory and so works on file systems without it.
+"""
+
+import os
+import sqlite3
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple
+
+import orjson
+
+from ..errors import OutputError
+from ..line.job import Outcome, Stamp
+from ..store.files import Written
+from .lock import HIDDEN
+from .report import describe
+
+_SECONDS_BETWEEN_COMMITS = 0.2
+_MOST_PENDING = 256
+_TOO_MANY_PENDING = 10_000  # when nothing can be written any more
+_PAGE = 1000  # rows that are read at once
+_CACHE_KIBIBYTES = 4096
+
+_SCHEMA = """
+CREATE TABLE run (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+CREATE TABLE datasets (number INTEGER PRIMARY KEY, output BLOB UNIQUE NOT NULL);
+CREATE TABLE items (
+    dataset INTEGER NOT NULL, name BLOB NOT NULL, generation INTEGER NOT NULL,
+    inputs BLOB, outputs BLOB, sums BLOB, error BLOB,
+    PRIMARY KEY (dataset, name)
+) WITHOUT ROWID;
+CREATE INDEX failed ON items (dataset) WHERE error IS NOT NULL;
+CREATE TABLE strangers (name BLOB PRIMARY KEY) WITHOUT ROWID;
+"""
+_COLUMNS = "name, generation, inputs, outputs, sums, error"
+_SUM = struct.Struct("<QI")
+_STAMPS = struct.Struct("<4q")
+_NO_STAMP = Stamp(-1, -1)
+
+
+class Record(NamedTuple):
+    """What the journal says of one item.
+
+    Attributes
+    ----------
+    name
+        Its name, in bytes.
+    generation
+        Under which settings it was made; those of the latest run have the highest number.
+    inputs
+        What `pack_stamps` makes of its annotation's and its image's stamp.
+    outputs
+        Names of its files below its data set's folder, joined by NUL; None if it failed.
+    sums
+        Size and CRC-32 of each of them.
+    error
+        JSON of why it failed, or None.
+    """
+
+    name: bytes
+    generation: int
+    inputs: bytes | None
+    outputs: bytes | None
+    sums: bytes | None
+    error: bytes | None
+
+    def files(self) -> Iterator[tuple[str, Written]]:
+        """Names of its files below its data set's folder, with what they hold."""
+        if self.outputs and self.sums:
+            sums = _SUM.iter_unpack(self.sums)
+            for name, (size, checksum) in zip(self.outputs.split(b"\0"), sums, strict=True):
+                yield os.fsdecode(name), Written(size, checksum)
+
+
+def pack_stamps(annotation: Stamp | None, image: Stamp | None) -> bytes:
+    """Bytes that are equal if and only if the stamps are."""
+    return _STAMPS.pack(*(annotation or _NO_STAMP), *(image or _NO_STAMP))
+
+
+def pack_names(names: Iterable[str]) -> bytes:
+    """Names of files below their data set's folder, as a record has them."""
+    return os.fsencode("\0".join(names))
+
+
+class Journal:
+    """The journal of one output folder.
+
+    Attributes
+    ----------
+    generation
+        The number of the settings that are in force, which goes with all that is noted.
+    problem
+        Why rows could not be written of late, or None. They are kept and written when that works.
+    """
+
+    def __init__(self, root: Path, *, durable: bool = False, read_only: bool = False) -> None:
+        """Open it, or make an empty one; raises `OutputError`."""
+        self.generation = 0
+        self.problem: str | None = None
+        self._root, self._durable = root, durable
+        self._path = root / HIDDEN / "journal.sqlite"
+        self._numbers: dict[str, int] = {}
+        self._added: list[tuple[object, ...]] = []
+        self._forgotten: list[tuple[int, bytes]] = []
+        self._folders: set[str] = set()
+        self._synced: set[str] = set()
+        self._committed = monotonic()
+        try:
+            self._database = self._open(read_only)
+        except sqlite3.Error as error:
+            raise OutputError(f"{self._path}: cannot be used as a journal: {error}") from error
+
+    def _open(self, read_only: bool) -> sqlite3.Connection:
+        if read_only:
+            address = f"file:{_quoted(self._path)}?mode=ro&immutable=1"
+            return sqlite3.connect(address, uri=True, isolation_level=None)
+        database = sqlite3.connect(self._path, isolation_level=None)
+        try:
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            database.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            if not database.execute("SELECT 1 FROM sqlite_master").fetchone():
+                database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    # ------------------------------------------------------------ the run
+
+    def get(self, key: str) -> bytes | None:
+        """Something about the run as a whole."""
+        row = self._one("SELECT value FROM run WHERE key = ?", (key,))
+        return None if row is None else bytes(row[0])
+
+    def put(self, **values: bytes) -> None:
+        """Note something about the run as a whole, at once and all of it; raises `OutputError`."""
+        self._replace("REPLACE INTO run VALUES (?, ?)", values.items())
+
+    def add_strangers(self, names: Iterable[str]) -> None:
+        """Note files and links that were there before; raises `OutputError`."""
+        rows = ((os.fsencode(name),) for name in names)
+        self._replace("REPLACE INTO strangers VALUES (?)", rows)
+
+    def has_strangers(self) -> bool:
+        """Whether anything was there before."""
+        return self._one("SELECT 1 FROM strangers", ()) is not None
+
+    def is_stranger(self, name: str) -> bool:
+        """Whether a file or link of that name was there before."""
+        return self._one("SELECT 1 FROM strangers WHERE name = ?", (os.fsencode(name),)) is not None
+
+    # ------------------------------------------------------------ items
+
+    def expect(self, datasets: Iterable[str]) -> None:
+        """Make room for the items of some data sets; raises `OutputError`."""
+        for dataset in datasets:
+            self._number(dataset)
+
+    def datasets(self) -> list[str]:
+        """Outputs of all data sets that have items here."""
+        return [os.fsdecode(row[0]) for row in self._all("SELECT output FROM datasets", ())]
+
+    def count(self, dataset: str | None = None, *, failed: bool = False) -> int:
+        """Number of items: of one data set or of all, all or only the failed ones."""
+        conditions = ["error IS NOT NULL"] if failed else []
+        parameters: tuple[object, ...] = ()
+        if dataset is not None:
+            conditions.append("dataset = ?")
+            parameters = (self._number(dataset),)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        row = self._one(f"SELECT count(*) FROM items{where}", parameters)  # noqa: S608
+        return int(row[0]) if row else 0
+
+    def find(self, dataset: str, name: bytes) -> Record | None:
+        """What is known of one item."""
+        row = self._one(
+            f"SELECT {_COLUMNS} FROM items WHERE dataset = ? AND name = ?",  # noqa: S608
+            (self._number(dataset), name),
+        )
+        return None if row is None else Record(*row)
+
+    def records(self, dataset: str) -> Iterator[Record]:
+        """All that is known of a data set's items, by the bytes of their names.
+
+        A page is in memory at a time, and rows may be added meanwhile.
+        """
+        query = (
+            f"SELECT {_COLUMNS} FROM items WHERE dataset = ? AND name >= ?"  # noqa: S608
+            f" ORDER BY name LIMIT {_PAGE}"
+        )
+        number, start = self._number(dataset), b""
+        while True:
+            rows = self._all(query, (number, start))
+            yield from map(Record._make, rows)
+            if len(rows) < _PAGE:
+                return
+            start = rows[-1][0] + b"\0"
+
+    def add(self, outcome: Outcome) -> None:
+        """Note what became of an item, soon."""
+        item = outcome.item
+        row: tuple[object, ...]
+        if outcome.error is not None:
+            error = orjson.dumps(describe(outcome.error, item))
+            row = (None, None, None, error)
+        else:
+            stamps = [path and outcome.inputs.get(path) for path in (item.annotation, item.image)]
+            skipped = len(item.dataset) + 1
+            names = pack_names(name[skipped:] for name in outcome.outputs)
+            sums = b"".join(_SUM.pack(*written) for written in outcome.outputs.values())
+            row = (pack_stamps(*(s or None for s in stamps)), names, sums, None)
+            if self._durable:
+                self._folders.update(name.rpartition("/")[0] for name in outcome.outputs)
+        self._note(item.dataset, os.fsencode(item.name), row)
+
+    def add_failure(self, dataset: str, name: bytes, error: bytes) -> None:
+        """Note why an item, or with an empty name its whole data set, failed."""
+        self._note(dataset, name, (None, None, None, error))
+
+    def mark(self, dataset: str, record: Record, error: bytes) -> None:
+        """Note that a finished item is not as it was, and must be made anew."""
+        row = (record.inputs, record.outputs, record.sums, error)
+        self._note(dataset, record.name, row)
+
+    def forget(self, dataset: str, name: bytes) -> None:
+        """Take an item out, soon."""
+        self._forgotten.append((self._number(dataset), name))
+
+    def _note(self, dataset: str, name: bytes, row: tuple[object, ...]) -> None:
+        self._added.append((self._number(dataset), name, self.generation, *row))
+        now = monotonic()
+        late = now - self._committed >= _SECONDS_BETWEEN_COMMITS
+        if late or (len(self._added) >= _MOST_PENDING and not self.problem):
+            self.commit()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether so much waits to be written that it is better to stop."""
+        return len(self._added) >= _TOO_MANY_PENDING
+
+    def commit(self) -> None:
+        """Write what waits. If that fails, `problem` says why, and all of it waits on."""
+        self._committed = monotonic()
+        if not self._added and not self._forgotten:
+            return
+        try:
+            self._sync_folders()
+            self._database.execute("BEGIN")
+            self._database.executemany(
+                "DELETE FROM items WHERE dataset = ? AND name = ?", self._forgotten
+            )
+            self._database.executemany(
+                f"REPLACE INTO items (dataset, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                self._added,
+            )
+            self._database.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            self._roll_back()
+            self.problem = str(self._failure(error))
+            return
+        self.problem = None
+        self._added.clear()
+        self._forgotten.clear()
+        self._folders.clear()
+
+    def _sync_folders(self) -> None:
+        """Wait until the disk holds the names of all files that are about to be called done."""
+        top = str(self._root.parent)
+        for name in self._folders:
+            folder = f"{self._root}/{name}"
+            _sync(folder)
+            while folder != top and folder not in self._synced:
+                self._synced.add(folder)
+                folder = os.path.dirname(folder)  # noqa: PTH120
+                _sync(folder)
+
+    def close(self) -> None:
+        """Write what waits, if that is possible, and let go."""
+        self.commit()
+        with suppress(sqlite3.Error):  # a full disk, where the log cannot be folded in; it stays
+            self._database.close()
+
+    # ------------------------------------------------------------ SQLite
+
+    def _number(self, dataset: str) -> int:
+        number = self._numbers.get(dataset)
+        if number is None:
+            output = os.fsencode(dataset)
+            row = self._one("SELECT number FROM datasets WHERE output = ?", (output,))
+            if row is None:
+                row = self._one(
+                    "INSERT INTO datasets (output) VALUES (?) RETURNING number", (output,)
+                )
+            assert row is not None  # noqa: S101
+            number = self._numbers[dataset] = int(row[0])
+        return number
+
+    def _one(self, query: str, parameters: tuple[object, ...]) -> tuple[Any, ...] | None:
+        rows = self._all(query, parameters)
+        return rows[0] if rows else None
+
+    def _all(self, query: str, parameters: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(query, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def _replace(self, query: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Write some rows at once and all of them."""
+        try:
+            self._database.execute("BEGIN")
+            self._database.executemany(query, rows)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise self._failure(error) from error
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):
+            self._database.execute("ROLLBACK")
+
+    def _failure(self, error: Exception) -> OutputError:
+        return OutputError(f"{self._path}: the journal cannot be used: {error}")
+
+
+def _sync(folder: str) -> None:
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _quoted(path: Path) -> str:
+    from urllib.parse import quote  # noqa: PLC0415  (rarely needed)
+
+    return quote(os.fsencode(path.absolute()))

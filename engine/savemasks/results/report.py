@@ -1,0 +1,254 @@
+"""What a run did: totals in memory, items streamed to a JSON report."""
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from ..errors import ItemError, OutputError, printable
+from ..line.job import Outcome
+from ..projects.supervisely import Item
+
+_KEPT_FAILURES = 1000
+
+
+@dataclass(slots=True)
+class Summary:
+    """Totals of a run.
+
+    Attributes
+    ----------
+    images, failed
+        Items exported, and items that could not be.
+    seconds, startup_seconds
+        Wall time from the first item read to the last file written; and that before it, for
+        loading the kernels.
+    pixels
+        Pixels of the exported items' canvases.
+    stations
+        Seconds per station, added up over all workers; colouring counts as encoding, for it
+        happens on the way.
+    geometries, unsupported
+        Objects by geometry, and those that this version does not paint.
+    failures
+        "file: what is wrong" of the first thousand failed items.
+    warnings
+        What the user should know although nothing failed.
+    skipped
+        Items that an earlier run had finished.
+    vanished
+        Items that an earlier run had finished and whose files are gone from the project; what
+        became of them stays.
+    report_problem, journal_problem
+        Why the report, or the journal, could not be written, or None.
+    interrupted, stopped
+        Whether Ctrl-C, or as many failures as are allowed, ended the run early.
+
+    Examples
+    --------
+    >>> import savemasks
+    >>> summary = savemasks.export(project, out, layer, workers=1)
+    >>> summary.images, summary.failures
+    (6, [])
+    """
+
+    out: Path
+    images: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    startup_seconds: float = 0.0
+    pixels: int = 0
+    stations: Counter[str] = field(default_factory=Counter)
+    geometries: Counter[str] = field(default_factory=Counter)
+    unsupported: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    interrupted: bool = False
+    stopped: bool = False
+    skipped: int = 0
+    vanished: int = 0
+    report_problem: str | None = None
+    journal_problem: str | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one item."""
+        for station, seconds in outcome.seconds.items():
+            self.stations[station] += seconds  # type: ignore[assignment]  # a Counter of floats
+        if outcome.error is not None:
+            self.failed += 1
+            if len(self.failures) < _KEPT_FAILURES:
+                self.failures.append(explain(outcome.error, _source(outcome.item)))
+            return
+        self.images += 1
+        self.pixels += outcome.pixels
+        self.geometries.update(outcome.geometries)
+        self.unsupported.update(outcome.unsupported)
+
+    @property
+    def images_per_s(self) -> float:
+        """Exported items per second of wall time."""
+        return self.images / self.seconds if self.seconds > 0 else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the totals as the report has them."""
+        return {
+            "images": self.images,
+            "failed": self.failed,
+            "skipped": self.skipped,
+            "vanished": self.vanished,
+            "seconds": round(self.seconds, 4),
+            "startup_seconds": round(self.startup_seconds, 4),
+            "images_per_s": round(self.images_per_s, 3),
+            "megapixels": round(self.pixels / 1e6, 3),
+            "stations": {k: round(v, 4) for k, v in self.stations.items()},
+            "objects": dict(sorted(self.geometries.items())),
+            "unsupported_objects": dict(sorted(self.unsupported.items())),
+            "warnings": [printable(w) for w in self.warnings],
+            "interrupted": self.interrupted,
+            "stopped": self.stopped,
+            "out": printable(self.out),
+        }
+
+
+def _source(item: Item) -> str | None:
+    return item.image or item.annotation
+
+
+def explain(error: Exception, source: str | None) -> str:
+    """One line that names the file and says what is wrong with it."""
+    if isinstance(error, ItemError):
+        return printable(error)
+    return printable(f"{source}: unexpected {type(error).__name__}: {error}")
+
+
+def describe(error: Exception, item: Item) -> dict[str, Any]:
+    """What went wrong with an item, as reports and journals have it."""
+    return {
+        "kind": getattr(error, "kind", "unexpected"),
+        "message": explain(error, _source(item)),
+        "file": printable(getattr(error, "file", None) or _source(item)),
+        "object": getattr(error, "object_index", None),
+    }
+
+
+def _name(item: Item) -> dict[str, Any]:
+    name = printable(item.name) if item.name else None
+    return {"dataset": printable(item.dataset), "name": name}
+
+
+class ErrorLog:
+    """A file with a line of JSON for every item that fails, as soon as it fails.
+
+    If it cannot be written, `problem` says why, and the run goes on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.problem: str | None = None
+        self._path = path
+        self._file: FileIO | None = None
+        try:
+            self._file = FileIO(path, "wb")
+        except OSError as error:
+            self._give_up(error)
+
+    def add(self, outcome: Outcome) -> None:
+        """Write a line, if the item failed."""
+        if outcome.error is None or self._file is None or self.problem:
+            return
+        entry = _name(outcome.item) | describe(outcome.error, outcome.item)
+        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+        try:
+            while line:  # a full disk takes a part, and complains of the next
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            self._give_up(error)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _give_up(self, error: OSError) -> None:
+        self.problem = f"{printable(self._path)}: cannot be written: {error.strerror}"
+
+
+class ReportWriter:
+    """Writes the report item by item, so that memory does not grow with the run.
+
+    It appears under its name when it is complete; with `path` None nothing is written. If writing
+    fails on the way, `problem` says why, and the run goes on.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.problem: str | None = None
+        self._path = path
+        self._unfinished: Path | None = None
+        self._file: FileIO | None = None
+        self._separator = b""
+        if path is None:
+            return
+        try:
+            if path.exists() and not path.is_file():
+                # A pipe or a terminal: nothing to replace.
+                self._file = FileIO(path, "wb")
+            else:
+                self._unfinished = path.with_name(f".savemasks-{secrets.token_hex(8)}.part")
+                self._file = FileIO(self._unfinished, "xb")
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+        self._write(b'{"items":[')
+
+    def add(self, outcome: Outcome) -> None:
+        """Write one item."""
+        entry = _name(outcome.item)
+        if outcome.error is None:
+            entry["outputs"] = [printable(output) for output in outcome.outputs]
+        else:
+            entry["error"] = describe(outcome.error, outcome.item)
+        self._write(self._separator + b"\n" + orjson.dumps(entry))
+        self._separator = b","
+
+    def finish(self, summary: Summary) -> None:
+        """Add the totals and put the report in its place; say in the summary if that fails."""
+        self._write(b"\n]," + orjson.dumps(summary.as_json())[1:] + b"\n")
+        if self._file is not None:
+            try:
+                self._file.close()
+                if self._unfinished and self._path and not self.problem:
+                    self._unfinished.replace(self._path)
+            except OSError as error:
+                self._give_up(error)
+        if self.problem:
+            summary.report_problem = self.problem
+
+    def _write(self, data: bytes) -> None:
+        if self._file is not None and self.problem is None:
+            try:
+                rest = memoryview(data)
+                while rest:  # a full disk takes a part, and complains of the next
+                    rest = rest[self._file.write(rest) :]
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """A report that cannot be written must not cost the items of the run."""
+        self.problem = f"{printable(self._path)}: cannot be written: {error.strerror}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+        if self._unfinished is not None:
+            self._unfinished.unlink(missing_ok=True)

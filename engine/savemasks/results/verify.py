@@ -1,0 +1,172 @@
+"""Results read again: whether everything is there, and as it was written."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import pyvips
+from isal import isal_zlib
+
+from ..errors import printable
+from ..store.files import Written
+from .journal import Journal, Record
+from .output import find_output, locked_journal, meta_written
+
+_PIECE = 1 << 20  # bytes that are read at once
+_AHEAD = 16  # files per thread that are under way
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was found.
+
+    Attributes
+    ----------
+    items, files
+        How many were read.
+    failed
+        Items that have no results because they failed.
+    damaged
+        Files that are missing, or not as they were written.
+    """
+
+    items: int = 0
+    files: int = 0
+    failed: int = 0
+    damaged: int = 0
+
+
+def verify(
+    out: Path,
+    *,
+    workers: int | None = None,
+    on_damage: Callable[[str], None] | None = None,
+) -> Verified:
+    """Compare results with their journal.
+
+    Every file must have the size and the CRC-32 of what was written, and masks must decode. Items
+    with a damaged file are noted in the journal as failed, so that `run.retry` makes them anew,
+    unless the folder is read-only.
+
+    Parameters
+    ----------
+    out
+        The folder with the results, or the one that it lies in.
+    workers
+        How many threads, or None for one per available core.
+    on_damage
+        Called with "file: what is wrong" for every damaged one.
+
+    Raises
+    ------
+    OutputError
+        If there is no journal, or a run is at work.
+    """
+    root = find_output(out)
+    workers = workers or len(os.sched_getaffinity(0))
+    pyvips.cache_set_max(0)
+    pyvips.concurrency_set(1)
+    found = Verified()
+    with locked_journal(root) as journal, ThreadPoolExecutor(workers) as pool:
+        found.failed = journal.count(failed=True)
+        _check_meta(root, journal, found, on_damage)
+        under_way: deque[tuple[str, Record, str, Future[str | None]]] = deque()
+        for dataset, record, name, written in _files(journal, found):
+            path = f"{root}/{dataset}/{name}"
+            is_mask = name.startswith("masks_")
+            future = pool.submit(_find_damage, path, written, is_mask=is_mask)
+            under_way.append((dataset, record, path, future))
+            if len(under_way) > _AHEAD * workers:
+                _take(journal, found, on_damage, *under_way.popleft())
+        for waiting in under_way:
+            _take(journal, found, on_damage, *waiting)
+    return found
+
+
+def _files(journal: Journal, found: Verified) -> Iterator[tuple[str, Record, str, Written]]:
+    """All files that must be there: data set, item, name below the data set, contents."""
+    for dataset in journal.datasets():
+        for record in journal.records(dataset):
+            if record.error is None:
+                found.items += 1
+                for name, written in record.files():
+                    yield dataset, record, name, written
+
+
+def _check_meta(
+    root: Path, journal: Journal, found: Verified, on_damage: Callable[[str], None] | None
+) -> None:
+    written = meta_written(journal)
+    if written is None:
+        return
+    found.files += 1
+    if damage := _find_damage(f"{root}/meta.json", written, is_mask=False):
+        found.damaged += 1
+        if on_damage:
+            on_damage(f"{root}/meta.json: {damage}")
+
+
+def _take(
+    journal: Journal,
+    found: Verified,
+    on_damage: Callable[[str], None] | None,
+    dataset: str,
+    record: Record,
+    path: str,
+    future: Future[str | None],
+) -> None:
+    """Count one file, and note its item if it is damaged."""
+    found.files += 1
+    damage = future.result()
+    if damage is None:
+        return
+    found.damaged += 1
+    if on_damage:
+        on_damage(f"{path}: {damage}")
+    message = printable(f"{path}: {damage}")
+    error = {"kind": "damage", "message": message, "file": printable(path), "object": None}
+    journal.mark(dataset, record, orjson.dumps(error))
+
+
+def _find_damage(path: str, written: Written, *, is_mask: bool) -> str | None:
+    """Say what is wrong with a file, or None; a piece of it is in memory at a time."""
+    size = checksum = 0
+    piece = b""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            while size <= written.size and (read := file.read(_PIECE)):
+                piece = read
+                size += len(piece)
+                checksum = isal_zlib.crc32(piece, checksum)
+            if size != written.size:
+                more = "more than " if size > written.size else ""
+                return f"has {more}{min(size, written.size)} bytes instead of {written.size}"
+            if checksum != written.checksum:
+                return "has other contents than were written"
+            if not is_mask:
+                return None
+            file.seek(0)
+            return _decoding_problem(piece if len(piece) == size else file.fileno())
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def _decoding_problem(content: bytes | int) -> str | None:
+    """Decode a picture in memory, or of an open file, from top to bottom."""
+    how = {"access": "sequential", "fail_on": "error"}
+    try:
+        if isinstance(content, bytes):
+            image = pyvips.Image.new_from_buffer(content, "", **how)
+        else:
+            source = pyvips.Source.new_from_descriptor(content)
+            image = pyvips.Image.new_from_source(source, "", **how)
+        image.avg()
+    except pyvips.Error as error:
+        return f"cannot be decoded: {error.message}"
+    return None

@@ -1,0 +1,1 @@
+"""Many items: what is left to do, and the workers that do it."""
