@@ -58,7 +58,7 @@ def _finished(item: Item, entry: Entry) -> Outcome:
             status = os.stat(path)  # noqa: PTH116
             inputs[path] = Stamp(status.st_size, status.st_mtime_ns)
     names = [f"{item.dataset}/{name}" for name in output_names(entry, LAYER.settings)]
-    return Outcome(item, inputs=inputs, outputs=dict.fromkeys(names, Written(1234, 5678)))
+    return Outcome(item, inputs=inputs, written=[dict.fromkeys(names, Written(1234, 5678))])
 
 
 def _most_memory() -> int:

@@ -21,12 +21,12 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
-from savemasks.api.painter import Painter
 from savemasks.cli import commands as cli
 from savemasks.cli.commands import main
 from savemasks.cli.demo import CONFIG, write_project
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.line.item import warm_up
+from savemasks.line.plan import Plan
+from savemasks.line.warmup import warm_up
 
 Json: TypeAlias = dict[str, Any]
 Tree: TypeAlias = dict[str, object]
@@ -269,7 +269,7 @@ def warm() -> None:
     """Compile all kernels, so that nobody is told to wait and a subprocess finds them on disk."""
     colors = {"kiwi": [1, 2, 3]}
     for config in (CONFIG, layer(gt_machine_color=colors)):
-        warm_up(Painter(SaveMasks.from_json(config)))
+        warm_up(Plan.of(SaveMasks.from_json(config)))
 
 
 def savemasks(cwd: Path, *arguments: str, setup: str = "", **env: str) -> tuple[int, str, str]:

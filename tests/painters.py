@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import savemasks
 from conftest import Json
-from savemasks.encode.choice import encode_png
+from savemasks.encode.general import encode_png
 
 TITLES = ("kiwi", "lemon", "peel", "seed", "other")
 GRAYS = {"kiwi": [10] * 3, "lemon": [20] * 3, "peel": [30] * 3, "seed": [40] * 3}

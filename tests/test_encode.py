@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from savemasks.encode.choice import encode_png
+from savemasks.encode.general import encode_png
 from savemasks.scratch import Scratch
 
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 40)).flatmap(

@@ -24,7 +24,7 @@ _RUN = """
 import json, re
 from pathlib import Path
 from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.layers.save_masks import SaveMasks
 layer = SaveMasks.from_json(Path("config.json"))
 summary = run(layer, [Path("project")], Path("out"), workers=2)
 # That of this program alone: ru_maxrss begins with what the process was before it became one.
@@ -57,7 +57,7 @@ def test_memory_is_bounded_whatever_the_size(tmp_path: Path) -> None:
     assert peak < MOST, f"{peak / 1e6:.0f} MB"
     out = folder / "out" / "experiment001" / "ds"
     assert (out / "img/a.tif").stat().st_size == image.stat().st_size
-    compare(out, Plan(SaveMasks.from_json(CONFIG)), note)
+    compare(out, Plan.of(SaveMasks.from_json(CONFIG)), note)
 
 
 def make(folder: Path, width: int, height: int) -> tuple[Path, bytes]:

@@ -17,7 +17,7 @@ from savemasks.line.job import Outcome
 from savemasks.line.plan import Plan
 from savemasks.projects.supervisely import Item
 from savemasks.results.report import ReportWriter, Summary, explain
-from savemasks.run import threads
+from savemasks.run import threads, worker
 from savemasks.run.export import run
 from savemasks.store.files import Written
 
@@ -182,7 +182,7 @@ def test_an_unexpected_exception_names_the_annotation_where_there_is_no_image(
     def parse(*_: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(Plan, "warm_up", lambda *_: None)
+    monkeypatch.setattr(worker, "warm_up", lambda *_: None)
     monkeypatch.setattr(Plan, "parse", parse)
     done = export(project.folder, config=layer(masks_human=False, images=False))
     file = str(project.folder / "ds/ann/bad.png.json")
@@ -266,7 +266,7 @@ def test_a_report_replaces_an_older_one_and_only_when_it_is_complete(tmp_path: P
     path = tmp_path / "report.json"
     path.write_bytes(b"old")
     with path.open("rb", buffering=0) as reader, ReportWriter(path) as writer:
-        writer.add(Outcome(ITEM, outputs={"x": Written(1, 2)}))
+        writer.add(Outcome(ITEM, written=[{"x": Written(1, 2)}]))
         assert path.read_bytes() == b"old"
         writer.add(Outcome(replace(ITEM, name="b.png"), error=AnnotationError("is odd")))
         writer.finish(Summary(out=tmp_path))
@@ -279,7 +279,7 @@ def test_a_report_whose_end_does_not_fit_on_the_disk_does_not_appear(tmp_path: P
     path, summary = tmp_path / "report.json", Summary(out=tmp_path)
     before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with ReportWriter(path) as writer:
-        writer.add(Outcome(ITEM, outputs={"x": Written(1, 2)}))
+        writer.add(Outcome(ITEM, written=[{"x": Written(1, 2)}]))
         (unfinished,) = tmp_path.iterdir()
         # Room for a part of the totals: the system writes that part, and is content.
         resource.setrlimit(resource.RLIMIT_FSIZE, (unfinished.stat().st_size + 100, hard))

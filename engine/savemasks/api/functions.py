@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encode import choice as encode
+from ..encode.general import encode_png as encode_pixels
+from ..encode.machine import encode_runs
 from ..scratch import own_scratch
 from .arguments import check_layer
 
@@ -68,8 +69,8 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     parts = None
     if pixels.ndim == 2 and pixels.dtype == _BYTES:
         # The pixels of a mask are as good as its labels.
-        parts = encode.encode_runs(pixels, _GRAYS, scratch)
-    png = b"".join(parts or encode.encode_png(pixels, scratch))
+        parts = encode_runs(pixels, _GRAYS, scratch)
+    png = b"".join(parts or encode_pixels(pixels, scratch))
     scratch.forget_large()
     return png
 

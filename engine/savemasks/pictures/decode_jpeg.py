@@ -9,7 +9,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from ..scratch import Scratch
-from .headers import Header, UnusualError, exif_orientation
+from .headers import ORIGINAL, Header, UnusualError, exif_orientation
 
 _START = b"\xff\xd8"
 _FRAMES = {0xC0, 0xC1, 0xC2}  # sequential and progressive, Huffman-coded
@@ -40,7 +40,7 @@ def decode(data: bytes, header: Header, scratch: Scratch) -> NDArray[np.uint8]:
     -------
     (height, width, 3) uint8 RGB as stored, in memory of `scratch`.
     """
-    out = scratch.take("original", (header.height, header.width, 3))
+    out = scratch.take(ORIGINAL, (header.height, header.width, 3))
     try:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", buffer=out)
     except ValueError as error:

@@ -8,9 +8,10 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from ..kernels.pictures.unfilter import to_rgb
-from ..scratch import Scratch
-from .headers import Header, UnusualError, exif_orientation
+from ..scratch import Buffer, Scratch
+from .headers import ORIGINAL, Header, UnusualError, exif_orientation
 
+_LINES = Buffer("two rows of a PNG")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START = _SIGNATURE + b"\0\0\0\rIHDR"
 _BEHIND_IHDR = 33  # where the other chunks begin
@@ -76,8 +77,8 @@ def decode(data: bytes, header: Header, scratch: Scratch) -> NDArray[np.uint8]:
     size = height * (_stride(width, depth, colour) + 1)
     raw = np.frombuffer(_inflate(compressed, size), np.uint8)
     table = _table(depth, palette if colour == _PALETTE else None)
-    lines = scratch.take("png lines", (2, 3 * width))
-    out: NDArray[np.uint8] = scratch.take("original", (height, 3 * width))
+    lines = scratch.take(_LINES, (2, 3 * width))
+    out: NDArray[np.uint8] = scratch.take(ORIGINAL, (height, 3 * width))
     if not to_rgb(raw, depth, _CHANNELS[colour], table, lines, out):
         raise UnusualError
     return out.reshape(height, width, 3)

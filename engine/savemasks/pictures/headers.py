@@ -7,6 +7,11 @@ them: then libvips decides, and words the error.
 import struct
 from typing import NamedTuple
 
+from ..scratch import Buffer
+
+ORIGINAL = Buffer("original")
+"""The pixels of a picture as stored, whichever way they are decoded."""
+
 _ORIENTATION = 0x0112
 _SHORT = 3
 # A directory that is longer, or data that is, is cut by the EXIF library of libvips.

@@ -13,7 +13,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..scratch import Scratch
+from ..scratch import Buffer, Scratch
 from . import decode_jpeg, decode_png
 from .headers import Header, UnusualError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL.BmpImagePlugin import BmpImageFile
 
 _RGB = 3
+_UPRIGHT = Buffer("upright original")
 _PIXEL = np.dtype("V3")  # NumPy moves it at once, not sample by sample
 
 
@@ -109,7 +110,7 @@ def _upright(pixels: NDArray[np.uint8], orientation: int, scratch: Scratch) -> N
         turned = turned[:, ::-1]
     if orientation in {3, 4, 7, 8}:
         turned = turned[::-1]
-    out: NDArray[np.uint8] = scratch.take("upright original", (*turned.shape, 3))
+    out: NDArray[np.uint8] = scratch.take(_UPRIGHT, (*turned.shape, 3))
     out.view(_PIXEL)[:, :, 0] = turned
     return out
 

@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
-from ..encode.png import Part
 from ..errors import WriteError
+
+Part = bytes | memoryview
+"""A piece of a file."""
 
 UNFINISHED = ".savemasks-", ".part"
 """How the names of files begin and end that are not yet in their places."""
