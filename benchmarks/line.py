@@ -15,7 +15,8 @@ from savemasks.api.painter import Painter
 from savemasks.encode.color import human_page, machine_mask
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.item import export_item
-from savemasks.projects.supervisely import Item, Project, plan_datasets
+from savemasks.projects.items import Item
+from savemasks.projects.supervisely import Project, plan_datasets
 from savemasks.scratch import Scratch
 from savemasks.store.files import Store
 

@@ -19,7 +19,8 @@ from time import perf_counter, process_time
 from savemasks.cli.demo import CONFIG
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import Outcome, Stamp, output_names
-from savemasks.projects.supervisely import Entry, Item, Project, plan_datasets
+from savemasks.projects.items import Entry, Item
+from savemasks.projects.supervisely import Project, plan_datasets
 from savemasks.results.journal import Journal
 from savemasks.results.lock import HIDDEN
 from savemasks.run.worklist import Agenda

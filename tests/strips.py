@@ -21,7 +21,7 @@ from savemasks.line.budget import Budget
 from savemasks.line.item import export_item
 from savemasks.line.job import Outcome
 from savemasks.line.plan import Plan
-from savemasks.projects.supervisely import Item
+from savemasks.projects.items import Item
 from savemasks.scratch import Scratch
 from savemasks.store.files import Store
 from test_encode import chunks_of

@@ -15,8 +15,9 @@ from savemasks.cli.demo import CONFIG
 from savemasks.errors import CrashError, FolderError, SavemasksError
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import Job, Outcome
-from savemasks.projects.supervisely import Item, plan_datasets
+from savemasks.projects.items import Item
 from savemasks.projects.supervisely import Project as OpenedProject
+from savemasks.projects.supervisely import plan_datasets
 from savemasks.run.export import run
 from savemasks.run.processes import Processes
 

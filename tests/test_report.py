@@ -15,7 +15,7 @@ from savemasks.errors import AnnotationError, OutputError, WriteError, printable
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import Outcome
 from savemasks.line.plan import Plan
-from savemasks.projects.supervisely import Item
+from savemasks.projects.items import Item
 from savemasks.results.report import ReportWriter, Summary, explain
 from savemasks.run import threads
 from savemasks.run.export import run

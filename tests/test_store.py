@@ -25,7 +25,7 @@ from conftest import (
 from savemasks.cli.demo import CONFIG
 from savemasks.errors import OutputError, WriteError
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.projects.supervisely import Dataset
+from savemasks.projects.items import Dataset
 from savemasks.run.export import run
 from savemasks.store import files as store_module
 from savemasks.store.files import Store, Written

@@ -22,7 +22,7 @@ from ..paint.labels import paint_labels
 from ..paint.order import paint_order
 from ..parse.annotation import Annotation, parse
 from ..parse.pieces import LARGE
-from ..projects.supervisely import ClassTemplate, Meta, read_templates
+from ..projects.classes import ClassTemplate, Meta, read_templates
 from ..scratch import Scratch
 from ..shapes import Shapes
 

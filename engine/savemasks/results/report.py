@@ -12,7 +12,7 @@ import orjson
 
 from ..errors import ItemError, OutputError, printable
 from ..line.job import Outcome
-from ..projects.supervisely import Item
+from ..projects.items import Item
 
 _KEPT_FAILURES = 1000
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..layers.save_masks import SaveMasks
 from ..line.job import Job, Outcome
-from ..projects.supervisely import Dataset, Item, Project, plan_datasets
+from ..projects.items import Dataset, Item
+from ..projects.supervisely import Project, plan_datasets
 from ..results.report import explain
 from .export import OnProgress, config_warnings
 from .pool import hire, work

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 from ..line.job import Job, Outcome
-from ..projects.supervisely import Item
+from ..projects.items import Item
 from .processes import Processes
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from typing import Any
 
 from ..errors import CrashError, OutputError, SavemasksError
 from ..line.job import Job, Outcome
-from ..projects.supervisely import Item
+from ..projects.items import Item
 from ..results.lock import hold_as_worker
 from ..store.files import remove_unfinished
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..line.job import Job, Outcome
-from ..projects.supervisely import Item
+from ..projects.items import Item
 from ..scratch import Scratch
 from .worker import Worker
 

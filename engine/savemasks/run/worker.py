@@ -8,7 +8,7 @@ from ..line.budget import Budget
 from ..line.item import export_item, try_item, warm_up
 from ..line.job import GivenUp, Job, Outcome
 from ..line.plan import Plan
-from ..projects.supervisely import Item
+from ..projects.items import Item
 from ..scratch import Scratch
 from ..store.files import Store
 

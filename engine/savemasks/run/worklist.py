@@ -12,7 +12,7 @@ import orjson
 from ..errors import FolderError, WriteError, printable
 from ..layers.save_masks import Settings
 from ..line.job import Outcome, Stamp, needs_image, output_names
-from ..projects.supervisely import Dataset, Entry, Item, Listing
+from ..projects.items import Dataset, Entry, Item, Listing
 from ..results.journal import Journal, Record, pack_names, pack_stamps
 from ..results.report import describe
 from ..store.files import Store
