@@ -16,6 +16,7 @@ from savemasks.encode.choice import encode_png
 from savemasks.errors import ConfigError
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.run.export import run
+from savemasks.run.options import RunOptions
 
 CONFIG = {
     "action": "save_masks",
@@ -53,7 +54,7 @@ def test_a_size_that_is_not_the_images_is_told_before_anything_is_painted(tmp_pa
     Painter(layer).warm_up()
     tracemalloc.start()
     try:
-        summary = run(layer, [project.folder], tmp_path / "made", workers=1)
+        summary = run(layer, [project.folder], tmp_path / "made", RunOptions(workers=1))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
