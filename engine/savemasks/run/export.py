@@ -93,18 +93,8 @@ def run(
         total = worklist.total()
         if total == 0 and not options.only_failed:
             summary.warnings.append("the projects have no images: nothing was exported")
-        templates = tuple(project.templates for project in opened)
-        job = Job(
-            layer,
-            templates,
-            root,
-            link=options.link,
-            durable=options.durable,
-            workers=options.worker_count,
-            memory=options.memory,
-        )
         recorder = _Recorder(summary, report, output, worklist, total, options, hooks)
-        _export_remaining(job, recorder, started)
+        _export_remaining(_job(layer, opened, root, options), recorder, started)
         report.finish(summary)
     return summary
 
@@ -143,6 +133,18 @@ def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None 
     return run(layer, projects, base, options, hooks)
 
 
+def _job(layer: SaveMasks, projects: Sequence[Project], root: Path, options: RunOptions) -> Job:
+    return Job(
+        layer,
+        tuple(project.templates for project in projects),
+        root,
+        link=options.link,
+        durable=options.durable,
+        workers=options.worker_count,
+        memory=options.memory,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Recorder:
     """Hands outcomes on to all that record them: totals, report, journal, the caller's hook."""
@@ -178,7 +180,8 @@ def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
     items = recorder.worklist.remaining()
     # Workers take a second to start: look first whether there is anything to do.
     first = next(items, None)
-    pool = first and start_pool(job, hooks.stop, processes=recorder.options.processes)
+    processes = recorder.options.processes
+    pool = None if first is None else start_pool(job, hooks.stop, processes=processes)
     with closing(pool) if pool else nullcontext():
         summary.startup_seconds = perf_counter() - started
         if hooks.on_start:

@@ -78,7 +78,7 @@ DEFAULT_OPTIONS = RunOptions()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """The caller's side of a run: how it ends the run, and what it is told of it.
+    """The caller's side of a run: how to end the run, and callbacks.
 
     Attributes
     ----------
