@@ -101,12 +101,13 @@ class Worklist:
         return outcome
 
     def _remaining_of(self, dataset: Dataset, listing: Listing) -> Iterator[Item | Outcome]:
+        """Yield what remains of a data set, which an earlier run may not have been able to list."""
         known = self._journal.count(dataset.output)
         records = _Records(self._journal, dataset.output, known)
         unlisted = records.at(_WHOLE_DATASET) if known else None
-        was_unlisted = unlisted is not None
-        known -= was_unlisted
-        everything = not self._only_failed or was_unlisted
+        relisted = unlisted is not None
+        known -= relisted
+        only_failed = self._only_failed and not relisted
         owners = _OutputOwners(listing)
         found = 0
         with (
@@ -118,21 +119,19 @@ class Worklist:
                     return
                 record = records.at(os.fsencode(entry.name)) if known else None
                 found += record is not None
-                if record is None:
-                    wanted = everything
-                elif self._only_failed and not was_unlisted:
-                    wanted = record.error is not None
-                else:
-                    wanted = not self._is_finished(record, entry, images, annotations)
-                    self.skipped += not wanted
-                if wanted:
-                    if unlisted is not None and unlisted.error is not None:
-                        # It stays known as failed if the run ends before its turn.
-                        name = os.fsencode(entry.name)
-                        self._journal.add_failure(dataset.output, name, unlisted.error)
-                    item = listing.item(entry)
-                    yield self._clear_outputs(record, item, entry, owners) or item
-        if was_unlisted:
+                if only_failed:
+                    if record is None or record.error is None:
+                        continue
+                elif record and self._is_finished(record, entry, images, annotations):
+                    self.skipped += 1
+                    continue
+                if unlisted is not None and unlisted.error is not None:
+                    # The item stays known as failed if the run ends before its turn.
+                    name = os.fsencode(entry.name)
+                    self._journal.add_failure(dataset.output, name, unlisted.error)
+                item = listing.item(entry)
+                yield self._clear_outputs(record, item, entry, owners) or item
+        if relisted:
             self._journal.delete(dataset.output, _WHOLE_DATASET)
         if found < known and not self._only_failed:
             self._count_vanished_items(listing)
