@@ -19,7 +19,8 @@ from savemasks.line.plan import Plan
 from savemasks.line.sinks import Line as Stations
 from savemasks.line.sinks import Sink
 from savemasks.line.warmup import warm_up
-from savemasks.projects.supervisely import Item, Project, plan_datasets
+from savemasks.projects.items import Item
+from savemasks.projects.supervisely import Project, plan_datasets
 from savemasks.scratch import Scratch
 from savemasks.store.files import Store
 

@@ -22,7 +22,7 @@ from savemasks.line.item import export_item
 from savemasks.line.job import Outcome
 from savemasks.line.plan import Plan
 from savemasks.line.sinks import Line, Sink
-from savemasks.projects.supervisely import Item
+from savemasks.projects.items import Item
 from savemasks.scratch import Scratch
 from savemasks.store.files import Store
 from test_encode import chunks_of

@@ -23,10 +23,11 @@ SIDE = 17_400
 _RUN = """
 import json, re
 from pathlib import Path
-from savemasks.run import run
+from savemasks.run.export import run
+from savemasks.run.options import RunOptions
 from savemasks.layers.save_masks import SaveMasks
 layer = SaveMasks.from_json(Path("config.json"))
-summary = run(layer, [Path("project")], Path("out"), workers=2)
+summary = run(layer, [Path("project")], Path("out"), RunOptions(workers=2))
 # That of this program alone: ru_maxrss begins with what the process was before it became one.
 peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
 print(json.dumps([summary.failures, summary.images, peak]))

@@ -18,6 +18,7 @@ from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.plan import Plan
 from savemasks.line.warmup import warm_up
 from savemasks.run.export import run
+from savemasks.run.options import RunOptions
 
 CONFIG = {
     "action": "save_masks",
@@ -55,7 +56,7 @@ def test_a_size_that_is_not_the_images_is_told_before_anything_is_painted(tmp_pa
     warm_up(Plan.of(layer))
     tracemalloc.start()
     try:
-        summary = run(layer, [project.folder], tmp_path / "made", workers=1)
+        summary = run(layer, [project.folder], tmp_path / "made", RunOptions(workers=1))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

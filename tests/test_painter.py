@@ -26,7 +26,7 @@ from painters import (
 )
 from savemasks.encode.color import color_human, color_machine
 from savemasks.encode.general import encode_png
-from savemasks.projects.supervisely import ClassTemplate
+from savemasks.projects.classes import ClassTemplate
 
 # ------------------------------------------------------------------ what it takes
 

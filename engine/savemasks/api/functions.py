@@ -17,7 +17,7 @@ from .arguments import check_layer
 if TYPE_CHECKING:
     from ..layers.save_masks import SaveMasks
     from ..results.report import Summary
-    from ..run.export import OnProgress
+    from ..run.options import OnProgress
 
 Folder = str | os.PathLike[str]
 
@@ -136,7 +136,8 @@ def export(
     >>> summary.images, summary.failed
     (6, 0)
     """
-    from ..run.export import run  # noqa: PLC0415  (brings libvips along)
+    from ..run.export import run  # noqa: PLC0415  (loads libvips)
+    from ..run.options import Hooks, RunOptions  # noqa: PLC0415
 
     check_layer(layer)
     folders = [projects] if isinstance(projects, str | os.PathLike) else list(projects)
@@ -152,12 +153,14 @@ def export(
         layer,
         [Path(folder) for folder in folders],
         Path(out),
-        workers=workers,
-        on_error=on_error,
-        link=link,
-        restart=restart,
-        report=None if report is None else Path(report),
-        on_progress=on_progress,
+        RunOptions(
+            workers=workers,
+            on_error=on_error,
+            link=link,
+            restart=restart,
+            report=None if report is None else Path(report),
+        ),
+        Hooks(on_progress=on_progress),
     )
     if summary.interrupted:
         raise KeyboardInterrupt

@@ -12,7 +12,7 @@ from ..kernels.encode import lookup as kernels
 from ..layers.palette import Palette, paintable_grays
 from ..line.plan import Labels, Mask, Plan
 from ..parse.annotation import Annotation
-from ..projects.supervisely import ClassTemplate, Meta
+from ..projects.classes import ClassTemplate, Meta
 from ..shapes import Shapes
 from .arguments import Image, Window, array_for, check_layer, corner_and_shape, original_pixels
 

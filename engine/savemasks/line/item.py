@@ -18,7 +18,7 @@ from ..layers.save_masks import Settings
 from ..parse.annotation import MAX_BYTES, too_large
 from ..pictures.original import Original
 from ..pictures.streamed import StreamedOriginal
-from ..projects.supervisely import Item
+from ..projects.items import Item
 from ..scratch import Scratch
 from ..shapes import Shapes
 from ..store.files import Written

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..layers.save_masks import SaveMasks, Settings
-from ..projects.supervisely import ClassTemplate, Entry, Item
+from ..projects.classes import ClassTemplate
+from ..projects.items import Entry, Item
 from ..store.files import Written
 
 

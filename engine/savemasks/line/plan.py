@@ -16,7 +16,7 @@ from ..paint.bins import shapes_by_strip
 from ..paint.labels import paint_labels
 from ..paint.order import paint_order
 from ..parse.annotation import Annotation, parse
-from ..projects.supervisely import ClassTemplate, Meta, read_templates
+from ..projects.classes import ClassTemplate, Meta, read_templates
 from ..scratch import Buffer, Scratch
 from ..shapes import Shapes
 

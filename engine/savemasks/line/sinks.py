@@ -11,7 +11,7 @@ from ..encode.choice import human_layout, machine_layout
 from ..encode.png import Layout
 from ..errors import AnnotationError
 from ..layers.save_masks import Settings
-from ..projects.supervisely import Item
+from ..projects.items import Item
 from ..scratch import Scratch
 from ..shapes import Shapes
 from ..store.files import Store

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from ..errors import AnnotationError, shown
-from ..projects.supervisely import ClassTemplate
+from ..projects.classes import ClassTemplate
 from ..shapes import Shapes
 from .builder import Builder
 from .geometry import GEOMETRIES, geometry_of

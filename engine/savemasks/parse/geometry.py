@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import shown
-from ..projects.supervisely import ClassTemplate
+from ..projects.classes import ClassTemplate
 from ..shapes import COORDINATE_LIMIT, FACE, LINE, POINT, POLYGON, RECTANGLE
 from .builder import Builder, Ring
 

@@ -10,7 +10,7 @@ from ..line.job import GivenUp, Job, Outcome
 from ..line.plan import Plan
 from ..line.sinks import Line, Sink
 from ..line.warmup import warm_up
-from ..projects.supervisely import Item
+from ..projects.items import Item
 from ..scratch import Scratch
 from ..store.files import Store
 
