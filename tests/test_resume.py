@@ -397,7 +397,7 @@ def test_a_journal_that_is_damaged_is_refused(project: Project, again: Again, ou
 HOLD = """
 import sys
 from pathlib import Path
-from savemasks.lock import Lock, hold_as_worker
+from savemasks.results.lock import Lock, hold_as_worker
 root = Path(sys.argv[1])
 lock = Lock(root) if sys.argv[2] == "run" else hold_as_worker(root)
 print("held", flush=True)

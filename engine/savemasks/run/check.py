@@ -12,6 +12,7 @@ from ..layers.save_masks import SaveMasks
 from ..line.job import Job, Outcome
 from ..projects.supervisely import Dataset, Item, Project, plan_datasets
 from ..results.report import explain
+from ..system import usable_cores
 from .export import OnProgress, config_warnings
 from .pool import hire, work
 from .worklist import folder_failure
@@ -124,7 +125,7 @@ def check(
 
     The arguments are those of `run.run`. Raises `ProjectError`.
     """
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or usable_cores()
     stop = stop or threading.Event()
     opened = [Project.open(folder) for folder in projects]
     datasets = plan_datasets(opened)

@@ -1,6 +1,5 @@
 """Many items: what is left of them, workers, order, interruption and totals."""
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
@@ -25,6 +24,7 @@ from ..results.output import (
 )
 from ..results.report import ReportWriter, Summary
 from ..store.files import Store
+from ..system import usable_cores
 from .pool import hire, work
 from .worklist import Agenda
 
@@ -106,7 +106,7 @@ def run(
     ProjectError, OutputError
         Before anything is written.
     """
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or usable_cores()
     stop = stop or threading.Event()
     most_errors = 1 if on_error == "stop" else max_errors
     opened = [Project.open(folder) for folder in projects]

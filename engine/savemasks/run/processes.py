@@ -17,7 +17,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 from ..errors import CrashError, OutputError, SavemasksError
@@ -25,6 +24,7 @@ from ..line.job import Job, Outcome
 from ..projects.supervisely import Item
 from ..results.lock import hold_as_worker
 from ..store.files import remove_unfinished
+from ..system import Pipes, ignore_signals, signal_name, signals_wait
 
 _AHEAD = 4  # items given to a process, with the one in its hands
 _BLINK = 0.1  # seconds after which a request to stop is seen
@@ -57,7 +57,7 @@ class Processes:
         self._again: deque[tuple[int, Item]] = deque()  # their process died before their turn
         self._suspects: deque[tuple[int, Item]] = deque()  # their process died of them, perhaps
         self._crew: list[_Process] = []
-        self._pipes = DefaultSelector()  # of the crew, which are its data
+        self._pipes = Pipes()  # of the crew
         try:
             # The first one finds the kernels on disk, or compiles them for all.
             for _ in range(workers):
@@ -104,11 +104,8 @@ class Processes:
             target=_serve, args=(theirs, self._job, self._halt), name="savemasks", daemon=True
         )
         # Until it can say that signals are not for it, they wait.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_WORKERS)
-        try:
+        with signals_wait(_NOT_FOR_WORKERS):
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return _Process(process, ours)
 
@@ -124,7 +121,7 @@ class Processes:
         if failure is not None:
             raise failure
         # What comes now are outcomes.
-        self._pipes.register(member.pipe, EVENT_READ, member)
+        self._pipes.add(member.pipe, member)
 
     def _is_busy(self) -> bool:
         waiting = self._suspects or self._again or self._done
@@ -174,8 +171,7 @@ class Processes:
 
     def _collect(self) -> None:
         """Take the outcomes that have come; wait a moment for one."""
-        for key, _ in self._pipes.select(_BLINK):
-            member: _Process = key.data
+        for member in self._pipes.ready(_BLINK):
             try:
                 outcome = _receive(member.pipe)
             except (EOFError, OSError):  # also in the middle of a message
@@ -189,7 +185,7 @@ class Processes:
 
     def _replace(self, member: _Process) -> None:
         """Put another process in the place of one that died, and look after its items."""
-        self._pipes.unregister(member.pipe)
+        self._pipes.remove(member.pipe)
         member.pipe.close()
         member.process.join()
         if member.items:
@@ -242,16 +238,14 @@ def _how_it_ended(process: SpawnProcess) -> str:
     code = process.exitcode or 0
     if code >= 0:
         return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
+    name = signal_name(-code)
     return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
 def _serve(pipe: Connection, job: Job, halt: threading.Event) -> None:
     """Be a worker: export what comes through the pipe until it is closed."""
     # Whoever started us is told to stop, and tells us. If it dies, the pipe ends.
-    for number in _NOT_FOR_WORKERS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOT_FOR_WORKERS)
+    ignore_signals(_NOT_FOR_WORKERS)
     try:
         from ..scratch import Scratch  # noqa: PLC0415  (NumPy and Numba are for workers only)
         from .worker import Worker  # noqa: PLC0415

@@ -5,7 +5,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 
 import orjson
 
@@ -16,6 +15,7 @@ from ..projects.supervisely import Dataset, Entry, Item, Listing
 from ..results.journal import Journal, Record, pack_names, pack_stamps
 from ..results.report import describe
 from ..store.files import Store
+from ..system import Folder
 
 _NAMED_VANISHED = 3
 _MOST_KEPT = 1 << 20  # names of items, of about a hundred bytes each
@@ -110,8 +110,8 @@ class Agenda:
         claims = _Claims(listing)
         found = 0
         with (
-            closing(_Folder(dataset.folder / "img")) as images,
-            closing(_Folder(dataset.folder / "ann")) as annotations,
+            closing(Folder(dataset.folder / "img")) as images,
+            closing(Folder(dataset.folder / "ann")) as annotations,
         ):
             for entry in listing:
                 if self._stop.is_set():
@@ -138,14 +138,14 @@ class Agenda:
             self._look_for_lost_items(listing)
 
     def _is_finished(
-        self, record: Record, entry: Entry, images: "_Folder", annotations: "_Folder"
+        self, record: Record, entry: Entry, images: Folder, annotations: Folder
     ) -> bool:
         if record.error is not None or record.generation != self._journal.generation:
             return False
         if record.outputs != pack_names(output_names(entry, self._settings)):
             return False
-        annotation = annotations.stamp(entry.annotation)
-        image = images.stamp(entry.name if entry.has_image and self._needs_image else None)
+        annotation = _stamp(annotations, entry.annotation)
+        image = _stamp(images, entry.name if entry.has_image and self._needs_image else None)
         return record.inputs == pack_stamps(annotation, image)
 
     def _make_way(
@@ -282,25 +282,12 @@ def _mask_of(record: Record) -> str | None:
     return None
 
 
-class _Folder:
-    """A folder whose files are looked at, which takes less time than by their paths."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._handle = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError:
-            self._handle = -1  # nothing is found in it
-
-    def stamp(self, name: str | None) -> Stamp | None:
-        """Return what tells whether a file has changed, or None if there is none."""
-        if name is None:
-            return None
-        try:
-            status = os.stat(name, dir_fd=self._handle)
-        except OSError:
-            return None
-        return Stamp(status.st_size, status.st_mtime_ns)
-
-    def close(self) -> None:
-        if self._handle >= 0:
-            os.close(self._handle)
+def _stamp(folder: Folder, name: str | None) -> Stamp | None:
+    """Return what tells whether a file has changed, or None if there is none."""
+    if name is None:
+        return None
+    try:
+        status = folder.stat(name)
+    except OSError:
+        return None
+    return Stamp(status.st_size, status.st_mtime_ns)
