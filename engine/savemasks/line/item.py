@@ -22,6 +22,7 @@ from ..projects.items import Item
 from ..scratch import Scratch
 from ..shapes import Shapes
 from ..store.files import Written
+from ..system import READ_AT_ONCE
 from .job import Outcome, Stamp, mask_names_of
 from .sinks import Line, Sink
 from .strips import write_strips
@@ -253,7 +254,7 @@ def _opened(path: str, failure: type[ItemError], outcome: Outcome) -> Iterator[t
     """Yield a descriptor and the size of a file, whose stamp goes to the outcome."""
     try:
         # Without waiting for whoever might write to a pipe.
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        file = os.open(path, READ_AT_ONCE)
         try:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):

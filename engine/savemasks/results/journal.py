@@ -23,6 +23,7 @@ import orjson
 from ..errors import OutputError
 from ..line.job import Outcome, Stamp
 from ..store.files import Written
+from ..system import sync_folder
 from .lock import HIDDEN
 from .report import describe
 
@@ -282,11 +283,11 @@ class Journal:
         top = str(self._root.parent)
         for name in self._folders:
             folder = f"{self._root}/{name}"
-            _sync(folder)
+            sync_folder(folder)
             while folder != top and folder not in self._synced:
                 self._synced.add(folder)
                 folder = os.path.dirname(folder)  # noqa: PTH120
-                _sync(folder)
+                sync_folder(folder)
 
     def close(self) -> None:
         """Write the pending rows if possible, and close the database."""
@@ -335,14 +336,6 @@ class Journal:
 
     def _failure(self, error: Exception) -> OutputError:
         return OutputError(f"{self._path}: the journal cannot be used: {error}")
-
-
-def _sync(folder: str) -> None:
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _quoted(path: Path) -> str:

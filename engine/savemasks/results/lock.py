@@ -4,19 +4,20 @@ The operating system releases a lock when the last process that holds it ends, h
 killed run leaves no lock behind.
 """
 
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
 from ..errors import OutputError
+from ..system import FileLock
 
 HIDDEN = ".savemasks"
 """The folder in an output folder that holds the journal, the errors and the locks."""
 
 _WORKERS_TIMEOUT = 60.0  # seconds in which workers of a killed run should finish their items
 _POLL_SECONDS = 0.1
+_held: list[FileLock] = []  # until the end of this process
 
 
 class Lock:
@@ -38,34 +39,28 @@ class Lock:
 
     def _acquire(self, root: Path) -> None:
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file.take(wait=False)
         except BlockingIOError:
-            owner = os.pread(self._file, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            owner = self._file.read_note().decode("ascii", "replace").strip() or "unknown"
             raise OutputError(
                 f"{root}: another savemasks is at work here (process {owner}); wait for its end"
             ) from None
         except OSError as error:
             raise OutputError(f"{root}: cannot be locked: {error.strerror}") from error
         with suppress(OSError):  # a full or read-only disk: then the message has no process id
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
+            self._file.write_note(b"%d\n" % os.getpid())
 
     def close(self) -> None:
         """Release it."""
-        os.close(self._file)
+        self._file.close()
 
 
-def hold_worker_lock(root: Path) -> int | None:
-    """Make the next run wait for the end of this process.
-
-    Returns the descriptor that must stay open until then, or None if the file cannot be locked.
-    """
-    try:
+def hold_worker_lock(root: Path) -> None:
+    """Make the next run wait for the end of this process."""
+    with suppress(OSError):
         file = _open(root / HIDDEN / "workers")
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return None
-    return file
+        file.take(shared=True, wait=False)
+        _held.append(file)
 
 
 def _wait_for_workers(root: Path) -> None:
@@ -78,7 +73,7 @@ def _wait_for_workers(root: Path) -> None:
     try:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.take(wait=False)
             except BlockingIOError:
                 if monotonic() < end:
                     sleep(_POLL_SECONDS)
@@ -89,12 +84,12 @@ def _wait_for_workers(root: Path) -> None:
                 ) from None
             return
     finally:
-        os.close(file)
+        file.close()
 
 
-def _open(path: Path) -> int:
+def _open(path: Path) -> FileLock:
     """Open a file to lock it; for reading if it cannot be written."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        return FileLock(path)
     except OSError:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return FileLock(path, read_only=True)

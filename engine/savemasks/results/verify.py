@@ -1,6 +1,5 @@
 """Verify results: whether all files are there, and as they were written."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from isal import isal_zlib
 
 from ..errors import printable
 from ..store.files import Written
+from ..system import usable_cores
 from .journal import Journal, Record
 from .output import find_output, locked_journal, read_meta_sum
 
@@ -67,7 +67,7 @@ def verify(
         If there is no journal, or a run is at work.
     """
     root = find_output(out)
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or usable_cores()
     pyvips.cache_set_max(0)
     pyvips.concurrency_set(1)
     found = Verification()

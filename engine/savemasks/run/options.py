@@ -4,12 +4,13 @@ The command line, `savemasks.export`, `retry` and `check` share these two object
 has one name, one type and one default. Importing this module loads nothing heavy.
 """
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from ..system import usable_cores
 
 OnError = Literal["skip", "stop"]
 OnProgress = Callable[[int, int, int], None]
@@ -65,7 +66,7 @@ class RunOptions:
     @property
     def worker_count(self) -> int:
         """Number of workers."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or usable_cores()
 
     @property
     def failure_limit(self) -> int | None:

@@ -18,7 +18,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 from ..errors import CrashError, OutputError, SavemasksError
@@ -26,6 +25,7 @@ from ..line.job import Job, Outcome
 from ..projects.items import Item
 from ..results.lock import hold_worker_lock
 from ..store.files import remove_unfinished
+from ..system import Pipes, ignore_signals, signal_name, signals_wait
 
 _QUEUE_LENGTH = 4  # items submitted to a process, with the one in progress
 _POLL_SECONDS = 0.1  # how often the stop event is looked at
@@ -57,7 +57,7 @@ class ProcessPool:
         self._resubmit: deque[tuple[int, Item]] = deque()  # their process died before their turn
         self._quarantine: deque[tuple[int, Item]] = deque()  # their process died at their turn
         self._workers: list[_Worker] = []
-        self._pipes = DefaultSelector()  # each with its process as data
+        self._pipes = Pipes()  # each with its process
         try:
             # The first one finds the kernels on disk, or compiles them for all.
             for _ in range(job.workers):
@@ -100,12 +100,9 @@ class ProcessPool:
         process = self._context.Process(
             target=_serve, args=(theirs, self._job, self._halt), name="savemasks", daemon=True
         )
-        # Signals stay blocked until the process ignores them itself.
-        previous = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS_OF_PARENT)
-        try:
+        # Signals wait until the process ignores them itself.
+        with signals_wait(_SIGNALS_OF_PARENT):
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
         theirs.close()
         return _Worker(process, ours)
 
@@ -121,7 +118,7 @@ class ProcessPool:
         if failure is not None:
             raise failure
         # From now on it sends outcomes.
-        self._pipes.register(worker.pipe, EVENT_READ, worker)
+        self._pipes.add(worker.pipe, worker)
 
     def _has_unfinished(self) -> bool:
         waiting = self._quarantine or self._resubmit or self._done
@@ -171,8 +168,7 @@ class ProcessPool:
 
     def _receive_outcomes(self) -> None:
         """Take the outcomes that have arrived; wait up to the poll interval for one."""
-        for key, _ in self._pipes.select(_POLL_SECONDS):
-            worker: _Worker = key.data
+        for worker in self._pipes.ready(_POLL_SECONDS):
             try:
                 outcome = _receive(worker.pipe)
             except (EOFError, OSError):  # also in the middle of an outcome
@@ -186,7 +182,7 @@ class ProcessPool:
 
     def _replace_dead(self, worker: _Worker) -> None:
         """Start a process in place of one that died, and see to its items."""
-        self._pipes.unregister(worker.pipe)
+        self._pipes.remove(worker.pipe)
         worker.pipe.close()
         worker.process.join()
         if worker.items:
@@ -239,16 +235,14 @@ def _exit_reason(process: SpawnProcess) -> str:
     code = process.exitcode or 0
     if code >= 0:
         return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
+    name = signal_name(-code)
     return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
 def _serve(pipe: Connection, job: Job, halt: threading.Event) -> None:
     """Work: export the items that come through the pipe until it is closed."""
     # The parent handles signals and sets `halt`. If it dies, the pipe is closed.
-    for number in _SIGNALS_OF_PARENT:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS_OF_PARENT)
+    ignore_signals(_SIGNALS_OF_PARENT)
     try:
         from ..scratch import Scratch  # noqa: PLC0415  (only workers load NumPy and Numba)
         from .worker import Worker  # noqa: PLC0415

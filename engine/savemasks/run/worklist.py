@@ -5,7 +5,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 
 import orjson
 
@@ -16,6 +15,7 @@ from ..projects.items import Dataset, Entry, Item, Listing
 from ..results.journal import Journal, Record, pack_names, pack_stamps
 from ..results.report import describe
 from ..store.files import Store
+from ..system import Folder
 
 _MAX_VANISHED_NAMES = 3
 _MAX_KEPT_NAMES = 1 << 20  # of items, about 100 bytes each
@@ -111,8 +111,8 @@ class Worklist:
         owners = _OutputOwners(listing)
         found = 0
         with (
-            closing(_Folder(dataset.folder / "img")) as images,
-            closing(_Folder(dataset.folder / "ann")) as annotations,
+            closing(Folder(dataset.folder / "img")) as images,
+            closing(Folder(dataset.folder / "ann")) as annotations,
         ):
             for entry in listing:
                 if self._stop.is_set():
@@ -137,14 +137,14 @@ class Worklist:
             self._count_vanished_items(listing)
 
     def _is_finished(
-        self, record: Record, entry: Entry, images: "_Folder", annotations: "_Folder"
+        self, record: Record, entry: Entry, images: Folder, annotations: Folder
     ) -> bool:
         if record.error is not None or record.generation != self._journal.generation:
             return False
         if record.outputs != pack_names(output_names(entry, self._settings)):
             return False
-        annotation = annotations.stamp(entry.annotation)
-        image = images.stamp(entry.name if entry.has_image and self._needs_image else None)
+        annotation = _stamp(annotations, entry.annotation)
+        image = _stamp(images, entry.name if entry.has_image and self._needs_image else None)
         return record.inputs == pack_stamps(annotation, image)
 
     def _clear_outputs(
@@ -281,25 +281,12 @@ def _mask_of(record: Record) -> str | None:
     return None
 
 
-class _Folder:
-    """An open folder: its files are looked at by their names, which is faster than by paths."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._handle = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError:
-            self._handle = -1  # no file is found in it
-
-    def stamp(self, name: str | None) -> Stamp | None:
-        """Return the stamp of a file, or None if there is no such file."""
-        if name is None:
-            return None
-        try:
-            status = os.stat(name, dir_fd=self._handle)
-        except OSError:
-            return None
-        return Stamp(status.st_size, status.st_mtime_ns)
-
-    def close(self) -> None:
-        if self._handle >= 0:
-            os.close(self._handle)
+def _stamp(folder: Folder, name: str | None) -> Stamp | None:
+    """Return what tells whether a file has changed, or None if there is none."""
+    if name is None:
+        return None
+    try:
+        status = folder.stat(name)
+    except OSError:
+        return None
+    return Stamp(status.st_size, status.st_mtime_ns)
