@@ -106,7 +106,7 @@ def test_the_python_of_the_documents_runs(
     if page != README:
         assert np.array_equal(known["kiwi"], known["machine"] == 100)
         assert np.array_equal(known["batch"][0], known["labels"])
-        assert np.array_equal(known["part"], known["labels"][2:6, 3:8])
+        assert np.array_equal(known["part"], known["labels"][2:6, 5:10])
         assert known["part"].shape == (4, 5)
         assert known["reason"] in page
         assert asyncio.run(known["answer"](note)) == known["png"]
