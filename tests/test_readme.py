@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 import savemasks
-from conftest import KIWI, pixels_of
-from conftest import annotation as note_of
-from painters import annotation
 from savemasks.cli import commands as cli
 from savemasks.layers.save_masks import Settings
+from support import ROOT
+from support.painters import annotation
+from support.projects import KIWI, pixels_of
+from support.projects import annotation as note_of
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text()
 OPTION = re.compile(r"--[a-z][a-z-]+")
