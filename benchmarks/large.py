@@ -36,8 +36,8 @@ IN_MEMORY = "1920 x 1080, in memory"
 _CHILD = """
 import json, re, sys
 from pathlib import Path
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.run.export import run
+from savemasks.layers.save_masks import SaveMasks
 config, project, out, workers = sys.argv[1:]
 summary = run(SaveMasks.from_json(Path(config)), [Path(project)], Path(out), workers=int(workers))
 assert summary.images and not summary.failed, summary.failures

@@ -28,8 +28,8 @@ FIRST_MASK = """
 import sys
 from pathlib import Path
 from time import perf_counter
-from savemasks.painter import Painter
-from savemasks.settings import SaveMasks
+from savemasks.api.painter import Painter
+from savemasks.layers.save_masks import SaveMasks
 
 painter = Painter(SaveMasks.from_json(Path(sys.argv[1])))
 mask = painter.machine(Path(sys.argv[2]).read_bytes())

@@ -206,7 +206,7 @@ def compiled():
 
 before = compiled()
 import pickle
-from support from support import painters as t
+from support import painters as t
 
 random = np.random.default_rng(0)
 for mapping in t.MAPPINGS:

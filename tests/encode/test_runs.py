@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from encode.test_encode import assert_decodes_to, chunks_of
 from savemasks.encode import choice as encode
 from savemasks.encode.choice import encode_machine
 from savemasks.encode.color import color_machine
 from savemasks.layers.palette import Palette, machine_palette
 from savemasks.scratch import Scratch
+from support.pngs import assert_decodes_to, chunks_of
 
 # Two classes of one gray, and one that is black like the background.
 GRAYS = machine_palette({n: (g, g, g) for n, g in zip("abcd", (100, 200, 100, 0), strict=True)})

@@ -23,8 +23,8 @@ SIDE = 17_400
 _RUN = """
 import json, re
 from pathlib import Path
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.run.export import run
+from savemasks.layers.save_masks import SaveMasks
 layer = SaveMasks.from_json(Path("config.json"))
 summary = run(layer, [Path("project")], Path("out"), workers=2)
 # That of this program alone: ru_maxrss begins with what the process was before it became one.

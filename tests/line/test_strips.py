@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from encode.test_encode import chunks_of
-from encode.test_page import original, painted
 from savemasks.encode.choice import Strip, deflate_machine, machine_layout
 from savemasks.encode.png import PngStream
 from savemasks.line.plan import Plan
 from savemasks.paint.bins import shapes_by_strip
 from savemasks.scratch import Scratch
+from support.pixels import original, painted
+from support.pngs import chunks_of
 from support.projects import Json
 from support.strips import Bench, all_files, decoded, encoded, layer, objects, photo, same
 

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from encode.test_page import original
-from run.test_limits import mount
 from savemasks.errors import AnnotationError, ImageError, WriteError
 from savemasks.line import strips as strips_module
 from savemasks.line.budget import Budget
 from savemasks.line.job import Outcome
 from savemasks.pictures.streamed import StreamedOriginal
-from support.projects import names
+from support.pixels import original
+from support.projects import mount, names
 from support.strips import GIB, Bench, all_files, encoded, layer, photo
 
 

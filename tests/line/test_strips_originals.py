@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import pyvips
 
-from encode.test_page import original
 from savemasks.pictures import streamed
+from support.pixels import original
 from support.projects import Json
 from support.strips import Bench, decoded, encoded, objects, photo, same
 

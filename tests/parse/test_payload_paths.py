@@ -13,7 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parse.test_payload import (
+from savemasks.api.painter import Painter
+from savemasks.errors import AnnotationError
+from savemasks.kernels.parse.bitmaps import DONE, decode
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.parse import payload as module
+from savemasks.parse.payload import decode_masks
+from support import TESTS
+from support.payloads import (
     GRAY,
     PALETTE,
     RGBA,
@@ -24,13 +31,6 @@ from parse.test_payload import (
     pictures,
     png,
 )
-from savemasks.api.painter import Painter
-from savemasks.errors import AnnotationError
-from savemasks.kernels.parse.bitmaps import DONE, decode
-from savemasks.layers.save_masks import SaveMasks
-from savemasks.parse import payload as module
-from savemasks.parse.payload import decode_masks
-from support import TESTS
 
 Outcome = str | tuple[list[list[int]], bytes]
 
@@ -177,8 +177,9 @@ def test_everyday_payloads_go_through_the_kernel(colour: int, depth: int, pieces
 def test_nothing_is_compiled_after_the_warm_up() -> None:
     """Neither way needs a kernel that `Painter.warm_up` has not called."""
     program = (
-        "from savemasks.kernels import payload, scanlines\n"
-        "from parse import test_payload_paths as t, test_payload as p\n"
+        "from savemasks.kernels.parse import bitmaps as payload, scanlines\n"
+        "from parse import test_payload_paths as t\n"
+        "from support import payloads as p\n"
         "t.warm_up()\n"
         "count = lambda: [len(k.signatures) for k in (payload.decode, scanlines.unpack)]\n"
         "before = count()\n"

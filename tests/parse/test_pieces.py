@@ -11,7 +11,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from parse.test_parse import (
+from savemasks.errors import AnnotationError
+from savemasks.parse import annotation as parse_module
+from savemasks.parse import pieces as pieces_module
+from savemasks.parse.annotation import Annotation, parse
+from savemasks.parse.pieces import LARGE, split
+from savemasks.shapes import Shapes
+from support import fuzz_input
+from support.annotations import (
     BAD_OBJECTS,
     BROKEN,
     CLASSES,
@@ -22,13 +29,6 @@ from parse.test_parse import (
     vector,
     vectors,
 )
-from savemasks.errors import AnnotationError
-from savemasks.parse import annotation as parse_module
-from savemasks.parse import pieces as pieces_module
-from savemasks.parse.annotation import Annotation, parse
-from savemasks.parse.pieces import LARGE, split
-from savemasks.shapes import Shapes
-from support import fuzz_input
 
 Told = tuple[str, int | None]
 

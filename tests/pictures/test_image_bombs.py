@@ -16,8 +16,8 @@ from support.projects import KIWI, Project, annotation, layer, names, picture
 _RUN = """
 import json, re
 from pathlib import Path
-from savemasks.run import run
-from savemasks.settings import SaveMasks
+from savemasks.run.export import run
+from savemasks.layers.save_masks import SaveMasks
 layer = SaveMasks.from_json(Path("config.json"))
 peaks = []
 for project in ("first", "project"):  # the first one is there to compile the kernels

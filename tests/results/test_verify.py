@@ -161,7 +161,7 @@ def test_a_mask_that_was_written_in_part_shows_when_it_is_decoded(
 VERIFY = """
 import json, re, sys
 from pathlib import Path
-from savemasks.verify import verify
+from savemasks.results.verify import verify
 def peak():
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
 peaks = []

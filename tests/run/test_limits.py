@@ -16,25 +16,24 @@ from savemasks.parse.annotation import parse
 from savemasks.projects.supervisely import Project as OpenedProject
 from savemasks.results.lock import HIDDEN
 from savemasks.run.export import config_warnings, run
-from support.projects import KIWI, Project, annotation, layer, names, picture, same, savemasks, tree
+from support.projects import (
+    KIWI,
+    Project,
+    annotation,
+    layer,
+    mount,
+    names,
+    picture,
+    same,
+    savemasks,
+    tree,
+)
 
 LAYER = SaveMasks.from_json(CONFIG)
 pytestmark = pytest.mark.usefixtures("warm")
 
 
 # ---------------------------------------------------------------- the disk
-
-
-def mount(*arguments: object) -> bool:
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["mount", *map(str, arguments)],  # noqa: S607
-            capture_output=True,
-            check=False,
-        )
-    except OSError:
-        return False
-    return done.returncode == 0
 
 
 @pytest.fixture

@@ -218,3 +218,15 @@ def same(found: Mapping[str, object], expected: Mapping[str, object]) -> None:
     """Compare two trees; a difference names the files before it shows contents."""
     assert sorted(found) == sorted(expected)
     assert [name for name in found if found[name] != expected[name]] == []
+
+
+def mount(*arguments: object) -> bool:
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["mount", *map(str, arguments)],  # noqa: S607
+            capture_output=True,
+            check=False,
+        )
+    except OSError:
+        return False
+    return done.returncode == 0

@@ -13,8 +13,6 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-from encode.test_encode import chunks_of
-from encode.test_page import original
 from savemasks.cli.demo import CONFIG
 from savemasks.encode.choice import encode_png
 from savemasks.layers.save_masks import SaveMasks
@@ -25,6 +23,8 @@ from savemasks.line.plan import Plan
 from savemasks.projects.supervisely import Item
 from savemasks.scratch import Scratch
 from savemasks.store.files import Store
+from support.pixels import original
+from support.pngs import chunks_of
 from support.projects import Json
 
 CLASSES = ("kiwi", "lemon", "plum")
