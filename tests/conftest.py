@@ -1,6 +1,7 @@
 """Fixtures for whole runs: tiny projects, and the command line in this process."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,20 @@ from savemasks.cli.commands import main
 from savemasks.cli.demo import CONFIG, write_project
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.item import warm_up
+from support.kernels import compile_kernels
 from support.projects import Export, Project, Runner, files, layer, tree
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile all kernels before there are workers, who would compile the same ones or wait."""
+    config = session.config
+    is_worker = hasattr(config, "workerinput")
+    checked = "NUMBA_BOUNDSCHECK" in os.environ  # few of them are needed
+    if is_worker or checked or config.option.collectonly:
+        return
+    if config.get_verbosity() >= 0:
+        config.get_terminal_writer().line("loading kernels; the first time takes about a minute")
+    compile_kernels()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from support import ROOT
 from support.projects import names
 
+pytestmark = pytest.mark.slow
 BENCHMARKS = ROOT / "benchmarks"
 SIZE = ("--images=2", "--width=64", "--height=48", "--objects=10")
 ALL = {"read", "parse", "decode", "paint", "encode", "write", "color"}

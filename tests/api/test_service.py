@@ -25,6 +25,7 @@ def service() -> Iterator[Service]:
         yield running
 
 
+@pytest.mark.slow
 def test_many_clients_get_the_right_masks(service: Service) -> None:
     painter = savemasks.Painter(savemasks.SaveMasks.from_json(LAYER))
     notes = [painters.annotation(seed) for seed in range(20)]

@@ -186,6 +186,7 @@ def test_only_reading_points_keeps_pythons_lock() -> None:
     assert keeping == {"read_points"}
 
 
+@pytest.mark.slow
 def test_after_warming_up_no_call_compiles() -> None:
     """All dtypes, forms and readings of arrays; a fresh process, so that nothing is known."""
     program = """

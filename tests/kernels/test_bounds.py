@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from support import TESTS
 
 
+@pytest.mark.slow
 def test_no_kernel_leaves_an_array(tmp_path: Path) -> None:
     environment = {
         **os.environ,

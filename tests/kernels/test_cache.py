@@ -111,6 +111,7 @@ def test_kernels_of_one_name_and_line_in_two_folders_are_kept_apart(package: Pat
         assert (output.split(), errors) == (["11", "12"], "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "damage"),
     [("*.nbi", b""), ("*.nbc", b"\x80\x04\x95"), ("*.nb?", b"no pickle at all")],
@@ -125,12 +126,14 @@ def test_a_damaged_cache_is_repaired(package: Path, pattern: str, damage: bytes)
     assert outcome(start(package)) == (22, True)
 
 
+@pytest.mark.slow
 def test_many_processes_may_start_at_once(package: Path) -> None:
     processes = [start(package) for _ in range(6)]
     assert [outcome(process)[0] for process in processes] == [22] * 6
     assert outcome(start(package)) == (22, True)
 
 
+@pytest.mark.slow
 def test_without_any_folder_to_write_to_every_process_compiles(package: Path) -> None:
     jit = package / "savemasks/kernels/jit.py"
     jit.write_text(jit.read_text().replace("tempfile.TemporaryFile(dir=folder)", "open('/x/y')"))

@@ -42,6 +42,7 @@ def bitmap_bytes(folder: Path, width: int, height: int) -> str:
     return base64.b64encode(zlib.compress(path.read_bytes())).decode()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 def test_memory_is_bounded_whatever_the_size(tmp_path: Path) -> None:
     # The first one is there to compile the kernels, which takes memory of its own.

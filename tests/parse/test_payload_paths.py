@@ -202,6 +202,7 @@ def warm_up() -> None:
     Painter(SaveMasks.from_json(layer)).warm_up()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("NUMBA_BOUNDSCHECK" in os.environ, reason="this is the checked process")
 def test_no_payload_makes_a_kernel_leave_an_array(tmp_path: Path) -> None:
     """The tests that damage payloads with every index checked, in a process of its own."""
@@ -212,6 +213,6 @@ def test_no_payload_makes_a_kernel_leave_an_array(tmp_path: Path) -> None:
     }  # fmt: skip
     files = [str(TESTS / f"{n}.py") for n in ("parse/test_payload_paths", "kernels/test_inflate")]
     chosen = "codes_are or damage or padding or changed or cut or noise or any_stream or everyday"
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-k", chosen, *files]
+    command = [sys.executable, "-m", "pytest", "-n0", "-q", "-x", "-k", chosen, *files]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 0, done.stdout + done.stderr

@@ -7,6 +7,7 @@ import pytest
 from support.faults import torture
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 def test_runs_that_are_killed_and_resumed_end_as_if_nothing_had_been(tmp_path: Path) -> None:
     figures = torture(tmp_path, kills=6, seed=1)

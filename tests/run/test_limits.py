@@ -148,6 +148,7 @@ def test_few_open_files_suffice(project: Project, tmp_path: Path) -> None:
     same(tree(tmp_path / "out/experiment001"), project.expected)
 
 
+@pytest.mark.slow
 def test_an_item_that_needs_more_memory_than_there_is_fails_alone(
     project: Project, tmp_path: Path
 ) -> None:
@@ -214,6 +215,7 @@ def test_ten_million_objects_are_refused_at_the_first_bad_one() -> None:
         parse(note, {"kiwi": 0})
 
 
+@pytest.mark.slow
 def test_a_million_classes_are_a_short_warning(tmp_path: Path) -> None:
     project = Project(tmp_path / "many", tuple(f"class {i:07}" for i in range(1_000_000)))
     warnings = config_warnings(LAYER, [OpenedProject.open(project.folder)])

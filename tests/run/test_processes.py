@@ -83,7 +83,7 @@ def test_processes_make_what_threads_make_and_report_it_in_order(
         (0, "ended with exit code 7"),
     ],
 )
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_an_item_that_kills_its_process_twice_fails_and_all_others_are_exported(
     project: Project, ten: list[Item], tmp_path: Path, workers: int, by: int, told: str
 ) -> None:

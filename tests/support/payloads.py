@@ -72,6 +72,8 @@ def packed_row(row: NDArray[np.int64], depth: int) -> bytes:
 
 
 def filtered(kind: int, line: bytes, above: bytes, step: int) -> bytes:
+    if kind == 0:
+        return b"\0" + line
     out = [kind]
     for i, value in enumerate(line):
         a, b, c = (line[i - step], above[i], above[i - step]) if i >= step else (0, above[i], 0)
