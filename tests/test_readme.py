@@ -158,6 +158,7 @@ def test_the_extras_that_are_installed_exist() -> None:
 # ------------------------------------------------------------------ benchmarks
 
 
+@pytest.mark.slow
 def test_the_benchmarks_take_the_options_that_are_shown() -> None:
     helps: dict[str, str] = {}
 

@@ -52,7 +52,8 @@ def test_the_demo_writes_project_and_config_exports_them_and_says_where_to_look(
 
 @pytest.fixture
 def quick_demo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Instead of the fruit, which take a second to draw, a project with one item."""
+    """Instead of the fruit, which take a second to draw, a project with one item; no processes."""
+    monkeypatch.setattr("savemasks.cli.commands.PROCESSES", False)
     monkeypatch.setattr("savemasks.cli.demo.write_project", lambda folder: Project(folder).add())
 
 

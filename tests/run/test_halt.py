@@ -15,8 +15,13 @@ HUGE = {"size": {"height": 1 << 20, "width": 1 << 20}, "objects": []}
 SMALL = {"size": {"height": 30, "width": 20}, "objects": []}
 
 
-@pytest.mark.parametrize("processes", [False, True])
-@pytest.mark.parametrize(("workers", "form"), [(1, "png"), (2, "png"), (2, "tiff")])
+@pytest.mark.parametrize(
+    ("workers", "form", "processes"),
+    [
+        *((1, "png", False), (2, "png", False), (2, "tiff", False), (2, "tiff", True)),
+        *(pytest.param(n, "png", True, marks=pytest.mark.slow) for n in (1, 2)),
+    ],
+)
 @pytest.mark.usefixtures("warm")
 def test_a_large_picture_is_given_up_and_made_the_next_time(
     tmp_path: Path, workers: int, form: str, processes: bool

@@ -53,12 +53,19 @@ def long_run(
         child.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("to_all", [False, True])
+@pytest.mark.parametrize(
+    ("number", "to_all"),
+    [
+        (signal.SIGINT, True),  # as a terminal does
+        (signal.SIGTERM, False),
+        pytest.param(signal.SIGINT, False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, True, marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_exits_with_130_and_leaves_what_was_finished_whole(
     long_run: subprocess.Popen[bytes], tmp_path: Path, number: signal.Signals, to_all: bool
 ) -> None:
-    if to_all:  # as a terminal does
+    if to_all:
         os.killpg(long_run.pid, number)
     else:
         long_run.send_signal(number)

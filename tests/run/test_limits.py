@@ -47,7 +47,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)  # noqa: S603, S607
 
 
-@pytest.mark.parametrize("filled", [0, 900_000])
+@pytest.mark.parametrize("filled", [0, pytest.param(900_000, marks=pytest.mark.slow)])
 def test_a_disk_that_is_full_costs_items_which_are_made_when_there_is_room(
     project: Project, tmp_path: Path, small_disk: Path, filled: int
 ) -> None:

@@ -79,8 +79,8 @@ def test_processes_make_what_threads_make_and_report_it_in_order(
     ("by", "told"),
     [
         (signal.SIGKILL, "was killed by SIGKILL (out of memory?)"),
-        (signal.SIGSEGV, "was killed by SIGSEGV"),
-        (0, "ended with exit code 7"),
+        pytest.param(signal.SIGSEGV, "was killed by SIGSEGV", marks=pytest.mark.slow),
+        pytest.param(0, "ended with exit code 7", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
@@ -99,6 +99,7 @@ def test_an_item_that_kills_its_process_twice_fails_and_all_others_are_exported(
     same(tree(tmp_path / "out"), {k: v for k, v in project.expected.items() if k not in gone})
 
 
+@pytest.mark.slow
 def test_an_item_whose_process_dies_once_is_tried_again(
     project: Project, ten: list[Item], tmp_path: Path
 ) -> None:
@@ -112,6 +113,7 @@ def test_an_item_whose_process_dies_once_is_tried_again(
     assert len(list(tmp_path.glob("died of *"))) == 4
 
 
+@pytest.mark.slow
 def test_an_interruption_while_a_process_is_replaced_costs_no_outcome(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -258,6 +258,7 @@ def test_a_report_that_outgrows_the_disk_costs_no_item(project: Project, tmp_pat
     same(tree(tmp_path / "out/experiment001"), project.expected)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 def test_a_journal_that_outgrows_the_disk_costs_no_item_and_is_completed_later(
     project: Project, tmp_path: Path
