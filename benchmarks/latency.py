@@ -214,7 +214,7 @@ def _together(paint: Paint, notes: list[bytes], count: int, taken: list[float]) 
 def service(seconds: float) -> dict[str, Any]:
     """The service of the tests under load."""
     sys.path.insert(0, str(TESTS))
-    from load import serve  # noqa: PLC0415
+    from support.load import serve  # noqa: PLC0415
 
     layer = data.save_masks()
     layer["settings"]["masks_human"] = False

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from conftest import names
+from support import ROOT
+from support.projects import names
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+pytestmark = pytest.mark.slow
+BENCHMARKS = ROOT / "benchmarks"
 SIZE = ("--images=2", "--width=64", "--height=48", "--objects=10")
 ALL = {"read", "parse", "decode", "paint", "encode", "write", "color"}
 

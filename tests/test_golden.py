@@ -8,8 +8,9 @@ import pytest
 
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.run.export import run
+from support import TESTS
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = TESTS / "golden"
 
 
 def pictures(root: Path) -> list[Path]:

@@ -17,13 +17,13 @@ import pytest
 from click.testing import CliRunner
 
 import savemasks
-from conftest import KIWI, pixels_of
-from conftest import annotation as note_of
-from painters import annotation
 from savemasks.cli import commands as cli
 from savemasks.layers.save_masks import Settings
+from support import ROOT
+from support.painters import annotation
+from support.projects import KIWI, pixels_of
+from support.projects import annotation as note_of
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text()
 DOCS = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
@@ -248,6 +248,7 @@ def test_the_extras_that_are_installed_exist() -> None:
 # ------------------------------------------------------------------ benchmarks
 
 
+@pytest.mark.slow
 def test_the_benchmarks_take_the_options_that_are_shown() -> None:
     helps: dict[str, str] = {}
 

@@ -1,0 +1,141 @@
+"""The cache of machine code: never stale, never fatal, shared by many processes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import savemasks
+
+CALLEE = "from ..jit import kernel\n\n\n@kernel\ndef inner(x):\n    return x + {}\n"
+CALLER = (
+    "from ..parse.callee import inner\nfrom ..jit import kernel\n\n\n"
+    "@kernel\ndef outer(x):\n    return 2 * inner(x)\n"
+)
+SCRIPT = (
+    "from savemasks.kernels.paint.caller import outer\n"
+    "print(outer(10), sum(outer.stats.cache_hits.values()))\n"
+)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package with two small kernels, one of which calls the other's folder."""
+    source = Path(savemasks.__file__).parent
+    shutil.copytree(source, tmp_path / "savemasks", ignore=shutil.ignore_patterns("__pycache__"))
+    kernels = tmp_path / "savemasks/kernels"
+    (kernels / "parse/callee.py").write_text(CALLEE.format(1))
+    (kernels / "paint/caller.py").write_text(CALLER)
+    return tmp_path
+
+
+def start(package: Path, program: str = SCRIPT) -> "subprocess.Popen[str]":
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(package),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SAVEMASKS_CACHE_DIR": str(package / "cache"),
+    }
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", program],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def outcome(process: "subprocess.Popen[str]") -> tuple[int, bool]:
+    """What the kernel computed, and whether it came from the cache."""
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    result, hits = map(int, output.split())
+    return result, hits > 0
+
+
+def test_machine_code_is_kept_and_a_change_in_a_callees_file_is_noticed(package: Path) -> None:
+    assert outcome(start(package)) == (22, False)
+    assert outcome(start(package)) == (22, True)
+    (package / "savemasks/kernels/parse/callee.py").write_text(CALLEE.format(5))
+    assert outcome(start(package)) == (30, False)
+    assert outcome(start(package)) == (30, True)
+
+
+STAMPS = """
+import json, sys
+from pathlib import Path
+from savemasks.kernels import jit
+
+package = Path(jit.__file__).parent.parent
+stamp = jit._digest.__wrapped__
+before, unnoticed = stamp(), []
+files = [*package.glob("kernels/**/*.py"), package / "shapes.py"]
+for file in files:
+    content = file.read_bytes()
+    file.write_bytes(content + b"# changed\\n")
+    if stamp() == before:
+        unnoticed.append(str(file.relative_to(package)))
+    file.write_bytes(content)
+print(json.dumps([unnoticed, len(files), stamp() == before]))
+"""
+
+
+def test_a_change_in_any_kernel_file_of_any_folder_is_noticed(package: Path) -> None:
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", STAMPS],
+        env={**os.environ, "PYTHONPATH": str(package)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    unnoticed, files, same = json.loads(done.stdout)
+    assert unnoticed == []
+    assert files > 20
+    assert same
+
+
+def test_kernels_of_one_name_and_line_in_two_folders_are_kept_apart(package: Path) -> None:
+    """Numba would call their files alike, and load one for the other."""
+    program = (
+        "from savemasks.kernels.parse import twin as a\n"
+        "from savemasks.kernels.paint import twin as b\n"
+        "print(a.twin(10), b.twin(10))\n"
+    )
+    for folder, summand in (("parse", 1), ("paint", 2)):
+        text = f"from ..jit import kernel\n\n\n@kernel\ndef twin(x):\n    return x + {summand}\n"
+        (package / "savemasks/kernels" / folder / "twin.py").write_text(text)
+    for _ in range(2):
+        output, errors = start(package, program).communicate()
+        assert (output.split(), errors) == (["11", "12"], "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [("*.nbi", b""), ("*.nbc", b"\x80\x04\x95"), ("*.nb?", b"no pickle at all")],
+)
+def test_a_damaged_cache_is_repaired(package: Path, pattern: str, damage: bytes) -> None:
+    outcome(start(package))
+    files = list((package / "cache").glob(pattern))
+    assert files
+    for file in files:
+        file.write_bytes(damage)
+    assert outcome(start(package)) == (22, False)
+    assert outcome(start(package)) == (22, True)
+
+
+@pytest.mark.slow
+def test_many_processes_may_start_at_once(package: Path) -> None:
+    processes = [start(package) for _ in range(6)]
+    assert [outcome(process)[0] for process in processes] == [22] * 6
+    assert outcome(start(package)) == (22, True)
+
+
+@pytest.mark.slow
+def test_without_any_folder_to_write_to_every_process_compiles(package: Path) -> None:
+    jit = package / "savemasks/kernels/jit.py"
+    jit.write_text(jit.read_text().replace("tempfile.TemporaryFile(dir=folder)", "open('/x/y')"))
+    assert outcome(start(package)) == (22, False)
+    assert outcome(start(package)) == (22, False)
