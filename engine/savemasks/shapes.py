@@ -93,6 +93,9 @@ class Shapes:
         How many of them are of a geometry that this version does not paint.
     classes
         The table that the parser was given: number of every class; empty if it is not known.
+    unknown_classes
+        How many objects are of a class that neither this table nor meta.json names, by its title.
+        They are not painted, and mostly a title that was misspelt.
 
     Examples
     --------
@@ -117,6 +120,7 @@ class Shapes:
     geometries: dict[str, int]
     unsupported: dict[str, int]
     classes: Mapping[str, int] = field(default_factory=dict)
+    unknown_classes: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.kind)

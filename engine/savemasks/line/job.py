@@ -74,6 +74,10 @@ class Outcome:
         Pixels of its canvas.
     geometries, unsupported
         Objects by geometry, and those among them that could not be painted.
+    unknown_classes
+        Objects of classes that neither the layer nor meta.json names, by title.
+    is_blank
+        Whether the annotation has nothing to paint, so that its masks are all background.
     seconds
         Time spent per station.
     """
@@ -85,6 +89,8 @@ class Outcome:
     pixels: int = 0
     geometries: dict[str, int] = field(default_factory=dict)
     unsupported: dict[str, int] = field(default_factory=dict)
+    unknown_classes: dict[str, int] = field(default_factory=dict)
+    is_blank: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property

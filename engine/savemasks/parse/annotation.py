@@ -124,12 +124,14 @@ def _add_objects(
         template = templates.get(title)
         geometry = geometry_of(item, template)
         geometries[geometry] = geometries.get(geometry, 0) + 1
+        class_id = classes.get(title)
+        if class_id is None and template is None:
+            unknown = builder.unknown_classes
+            unknown[title] = unknown.get(title, 0) + 1
         add = GEOMETRIES.get(geometry)
         if add is None:
             builder.unsupported[geometry] = geometries[geometry]
-            continue
-        class_id = classes.get(title)
-        if class_id is None:
+        if add is None or class_id is None:
             continue
         builder.class_id, builder.object_index = class_id, index
         try:

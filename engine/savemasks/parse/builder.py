@@ -40,6 +40,7 @@ class Builder:
         self.class_id = self.object_index = -1
         self.geometries: dict[str, int] = {}
         self.unsupported: dict[str, int] = {}
+        self.unknown_classes: dict[str, int] = {}
         # The columns of `Shapes`. NumPy arrays will share their memory without a copy.
         self._kind = bytearray()
         self._class_id = array("i")
@@ -137,6 +138,7 @@ class Builder:
             geometries=self.geometries,
             unsupported=self.unsupported,
             classes=classes,
+            unknown_classes=self.unknown_classes,
         )
 
     def _first_points(self) -> NDArray[np.int64]:
