@@ -157,7 +157,7 @@ class Folder:
         self._path = path
         if hasattr(os, "O_PATH"):
             try:
-                self._handle = os.open(path, os.O_PATH | os.O_DIRECTORY)
+                self._handle = os.open(path, os.O_PATH)
             except OSError:
                 self._handle = -1
 
