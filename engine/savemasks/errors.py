@@ -14,9 +14,11 @@
 The first three end a run before anything is written. An `ItemError` costs its item only.
 """
 
+import difflib
 import json
 import os
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 _SHOWN = 40
 
@@ -40,6 +42,22 @@ def printable(text: object) -> str:
     except UnicodeEncodeError:  # half a character, out of somebody's JSON
         clean = plain.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that nobody knows: ' (did you mean "kiwi"?)', or nothing if none is near.
+
+    Names that differ only by case, blanks or Unicode's form are nearest.
+    """
+    by_key: dict[str, str] = {}
+    for title in known:
+        by_key.setdefault(_key(title), title)
+    near = difflib.get_close_matches(_key(name), by_key, n=1)
+    return f' (did you mean "{printable(by_key[near[0]])}"?)' if near else ""
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip().casefold()
 
 
 class SavemasksError(Exception):

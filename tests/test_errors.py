@@ -1,0 +1,26 @@
+"""What errors and hints share."""
+
+import pytest
+
+from savemasks.errors import did_you_mean
+
+KNOWN = ["kiwi", "lemon", "caf\u00e9"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Kiwi", "kiwi"),
+        (" kiwi ", "kiwi"),
+        ("kiwis", "kiwi"),
+        ("LEMON", "lemon"),
+        ("cafe\u0301", "caf\u00e9"),
+    ],
+)
+def test_the_nearest_known_name_is_offered(name: str, hint: str) -> None:
+    assert did_you_mean(name, KNOWN) == f' (did you mean "{hint}"?)'
+
+
+def test_nothing_is_offered_if_nothing_is_near() -> None:
+    assert did_you_mean("bicycle", KNOWN) == ""
+    assert did_you_mean("kiwi", []) == ""
