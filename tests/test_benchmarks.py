@@ -68,6 +68,16 @@ def test_latency_is_measured(tmp_path: Path) -> None:
     assert len(titles) == 3
 
 
+def test_encoders_are_measured_and_compared(tmp_path: Path) -> None:
+    make(tmp_path, "cells")
+    done = program(tmp_path, "encoders.py", "cells", "--rounds=1", "--json=figures.json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "figures.json").read_bytes())["encoders"]
+    assert [row["mask"] for row in found] == ["machine", "human"]
+    assert all(row["times"] > 0 < row["bytes"] for row in found)
+    assert done.stdout.count("\n| ") == 2
+
+
 def test_large_pictures_are_measured(tmp_path: Path) -> None:
     sizes = ("--megapixels", "1", "--wide", "300", "--frames=1")
     done = program(tmp_path, "large.py", *sizes, "--scratch=.", "--json=figures.json")
