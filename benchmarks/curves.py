@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from savemasks.api.painter import Painter
 from savemasks.encode.choice import encode_human, encode_machine
 from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.plan import Plan
+from savemasks.line.warmup import warm_up
 from savemasks.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -132,15 +133,15 @@ def measure(ranges: Ranges, rounds: int, seed: int = 0) -> list[dict[str, Any]]:
     Every round goes over the whole curve, so that a slow spell of the machine bends none; it is
     the lowest times that make a smooth one.
     """
-    painter = Painter(SaveMasks.from_json(data.save_masks()))
-    painter.warm_up()
+    plan = Plan.of(SaveMasks.from_json(data.save_masks()))
+    warm_up(plan)
     curves = []
     for curve in CURVES:
         points = list(curve.points(ranges, seed))
         lowest = [dict.fromkeys(STATIONS, math.inf) for _ in points]
         for _ in range(rounds):
             for (_, annotation, picture), best in zip(points, lowest, strict=True):
-                for station, seconds in _point(painter, annotation, picture).items():
+                for station, seconds in _point(plan, annotation, picture).items():
                     best[station] = min(best[station], round(1000 * seconds, 5))
         found: list[dict[str, Any]] = [
             {"x": x, "ms": best} for (x, _, _), best in zip(points, lowest, strict=True)
@@ -156,18 +157,18 @@ def _slope(one: dict[str, Any], other: dict[str, Any], station: str) -> float:
     return rise / math.log(other["x"] / one["x"])
 
 
-def _point(painter: Painter, annotation: bytes, picture: Pixels) -> dict[str, float]:
+def _point(plan: Plan, annotation: bytes, picture: Pixels) -> dict[str, float]:
     """Lowest seconds per station."""
-    machine, human = painter.machine_palette, painter.human_palette
+    machine, human = plan.machine_palette, plan.human_palette
     assert machine is not None
     assert human is not None
     scratch = Scratch()
-    shapes = painter.parse(annotation)
-    labels, _ = painter.label_maps(shapes, scratch)
+    shapes = plan.parse(annotation)
+    labels, _ = plan.label_maps(shapes, scratch)
     assert labels is not None
     return {
-        "parse": _seconds(lambda: painter.parse(annotation)),
-        "paint": _seconds(lambda: painter.label_maps(shapes, scratch)),
+        "parse": _seconds(lambda: plan.parse(annotation)),
+        "paint": _seconds(lambda: plan.label_maps(shapes, scratch)),
         "encode machine": _seconds(lambda: encode_machine(labels, machine, scratch)),
         "encode human": _seconds(lambda: encode_human(picture, labels, human, scratch)),
     }

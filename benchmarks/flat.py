@@ -17,6 +17,7 @@ import orjson
 from savemasks.cli.demo import CONFIG, write_project
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.run.export import run
+from savemasks.run.options import Hooks, RunOptions
 
 _PARTS = 10
 _SIDE = 8
@@ -84,9 +85,8 @@ def main() -> None:
             layer,
             [folder / "project"],
             folder / "out",
-            workers=options.workers,
-            processes=True,
-            on_progress=tell,
+            RunOptions(workers=options.workers, processes=True),
+            Hooks(on_progress=tell),
         )
         print(f"{summary.images} images in {summary.seconds:.1f} s")
     finally:

@@ -37,9 +37,11 @@ _CHILD = """
 import json, re, sys
 from pathlib import Path
 from savemasks.run.export import run
+from savemasks.run.options import RunOptions
 from savemasks.layers.save_masks import SaveMasks
 config, project, out, workers = sys.argv[1:]
-summary = run(SaveMasks.from_json(Path(config)), [Path(project)], Path(out), workers=int(workers))
+options = RunOptions(workers=int(workers))
+summary = run(SaveMasks.from_json(Path(config)), [Path(project)], Path(out), options)
 assert summary.images and not summary.failed, summary.failures
 # That of this program alone: ru_maxrss begins with what the process was before it became one.
 peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10

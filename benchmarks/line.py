@@ -11,11 +11,16 @@ import cv2
 import numpy as np
 import pyvips
 
-from savemasks.api.painter import Painter
 from savemasks.encode.color import human_page, machine_mask
 from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.budget import Budget
 from savemasks.line.item import export_item
-from savemasks.projects.supervisely import Item, Project, plan_datasets
+from savemasks.line.plan import Plan
+from savemasks.line.sinks import Line as Stations
+from savemasks.line.sinks import Sink
+from savemasks.line.warmup import warm_up
+from savemasks.projects.items import Item
+from savemasks.projects.supervisely import Project, plan_datasets
 from savemasks.scratch import Scratch
 from savemasks.store.files import Store
 
@@ -43,8 +48,8 @@ class Line:
         if not self.items:
             raise LineError(f"{project}: has no images")
         self.layer = layer
-        self.painter = Painter(layer, opened.templates)
-        self.painter.warm_up()
+        self.plan = Plan.of(layer, opened.templates)
+        warm_up(self.plan)
         pyvips.cache_set_max(0)
         pyvips.concurrency_set(1)
         self._scratch, self._other_scratch = Scratch(), Scratch()
@@ -56,11 +61,13 @@ class Line:
         An item's bounds are measured directly after it, so that both meet the same machine.
         """
         store = Store(folder / "out")
+        sink = Sink(self.layer.settings, self.plan, store)
+        line = Stations((sink,), Budget.of_worker(None, 1), self._scratch)
         again = folder / "again"
         again.mkdir(parents=True)
         self.pixels = 0
         for item in self.items:
-            outcome = export_item(item, self.layer.settings, self.painter, store, self._scratch)
+            outcome = export_item(item, line)
             if outcome.error is not None:
                 raise LineError(str(outcome.error)) from outcome.error
             self.pixels += outcome.pixels
@@ -73,8 +80,8 @@ class Line:
         """The item once more, with everything that is made of it on the way."""
         annotation = Path(item.annotation or "").read_bytes()
         image = Path(item.image or "").read_bytes()
-        shapes = self.painter.parse(annotation)
-        machine, human = self.painter.label_maps(shapes, self._other_scratch)
+        shapes = self.plan.parse(annotation)
+        machine, human = self.plan.label_maps(shapes, self._other_scratch)
         pixels = None
         if human is not None:
             found = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
@@ -89,7 +96,7 @@ class Line:
     def _color(self, made: bounds.Material) -> float:
         """Seconds for colouring into pixels, which the line itself does while it encodes."""
         started = perf_counter()
-        machine, human = self.painter.machine_palette, self.painter.human_palette
+        machine, human = self.plan.machine_palette, self.plan.human_palette
         if made.machine is not None and machine is not None:
             machine_mask(made.machine, machine, self._other_scratch)
         if made.human is not None and made.pixels is not None and human is not None:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from savemasks.api.painter import Painter
 from savemasks.encode.choice import encode_human, encode_machine
 from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.plan import Plan
+from savemasks.line.warmup import warm_up
 from savemasks.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -32,18 +33,18 @@ _COPIED_BYTES = 1 << 26
 
 def _masks(size: data.Size) -> Work:
     """Both masks of a photograph: parse, paint and encode; nothing is decoded."""
-    painter = Painter(SaveMasks.from_json(data.save_masks()))
-    painter.warm_up()
+    plan = Plan.of(SaveMasks.from_json(data.save_masks()))
+    warm_up(plan)
     rng = np.random.default_rng(0)
     objects = [data.mixed_object(rng, size, number) for number in range(size.objects)]
     annotation, picture = data.annotation(size, objects), data.photograph(rng, size)
     scratch = Scratch()
-    machine, human = painter.machine_palette, painter.human_palette
+    machine, human = plan.machine_palette, plan.human_palette
     assert machine is not None
     assert human is not None
 
     def work() -> None:
-        labels, _ = painter.label_maps(painter.parse(annotation), scratch)
+        labels, _ = plan.label_maps(plan.parse(annotation), scratch)
         assert labels is not None
         encode_machine(labels, machine, scratch)
         encode_human(picture, labels, human, scratch)

@@ -19,10 +19,11 @@ from time import perf_counter, process_time
 from savemasks.cli.demo import CONFIG
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import Outcome, Stamp, output_names
-from savemasks.projects.supervisely import Entry, Item, Project, plan_datasets
+from savemasks.projects.items import Entry, Item
+from savemasks.projects.supervisely import Project, plan_datasets
 from savemasks.results.journal import Journal
 from savemasks.results.lock import HIDDEN
-from savemasks.run.worklist import Agenda
+from savemasks.run.worklist import Worklist
 from savemasks.store.files import Store, Written
 
 _LEFT = 10
@@ -58,7 +59,7 @@ def _finished(item: Item, entry: Entry) -> Outcome:
             status = os.stat(path)  # noqa: PTH116
             inputs[path] = Stamp(status.st_size, status.st_mtime_ns)
     names = [f"{item.dataset}/{name}" for name in output_names(entry, LAYER.settings)]
-    return Outcome(item, inputs=inputs, outputs=dict.fromkeys(names, Written(1234, 5678)))
+    return Outcome(item, inputs=inputs, written=[dict.fromkeys(names, Written(1234, 5678))])
 
 
 def _most_memory() -> int:
@@ -74,15 +75,15 @@ def measure(folder: Path) -> None:
     journal = Journal(folder / "out")
     datasets = plan_datasets([Project.open(folder / "project")])
     stop = threading.Event()
-    agenda = Agenda(datasets, journal, LAYER.settings, Store(folder / "out"), stop)
-    total = agenda.total()
+    worklist = Worklist(datasets, journal, LAYER.settings, Store(folder / "out"), stop)
+    total = worklist.total()
     counted = perf_counter()
-    left = sum(1 for _ in agenda.left())
+    remaining = sum(1 for _ in worklist.remaining())
     ended = perf_counter()
     journal.close()
     size = sum(path.stat().st_size for path in (folder / "out" / HIDDEN).iterdir())
     print(
-        f"{total} items, {left} left: {ended - started:.1f} s"
+        f"{total} items, {remaining} left: {ended - started:.1f} s"
         f" (of which counting {counted - started:.1f} s; {process_time() - worked:.1f} s of one"
         f" core), {(_most_memory() - before) / 1024:.0f} MiB more memory at most,"
         f" journal of {size / 1e6:.0f} MB"

@@ -9,12 +9,12 @@ import pytest
 import pyvips
 from click.testing import CliRunner
 
-from savemasks.api.painter import Painter
 from savemasks.cli import commands as cli
 from savemasks.cli.commands import main
 from savemasks.cli.demo import CONFIG, write_project
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.line.item import warm_up
+from savemasks.line.plan import Plan
+from savemasks.line.warmup import warm_up
 from support.kernels import compile_kernels
 from support.projects import Export, Project, Runner, files, layer, tree
 
@@ -104,4 +104,4 @@ def warm() -> None:
     """Compile all kernels, so that nobody is told to wait and a subprocess finds them on disk."""
     colors = {"kiwi": [1, 2, 3]}
     for config in (CONFIG, layer(gt_machine_color=colors)):
-        warm_up(Painter(SaveMasks.from_json(config)))
+        warm_up(Plan.of(SaveMasks.from_json(config)))

@@ -1,4 +1,4 @@
-"""What the READMEs show works: their Python is run, and what they name is there."""
+"""What the documents show works: their Python is run, and what they name is there."""
 
 import asyncio
 import json
@@ -14,6 +14,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import savemasks
 from savemasks.cli import commands as cli
@@ -25,7 +26,17 @@ from support.projects import annotation as note_of
 
 README = (ROOT / "README.md").read_text()
 BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text()
+DOCS = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+MANUAL = "\n".join([README, *DOCS.values()])
+"""What users read; the benchmarks have options of their own."""
+PAGES = sorted(
+    path
+    for folder in (ROOT, ROOT / "docs", ROOT / "benchmarks", ROOT / "tests")
+    for path in folder.glob("*.md")
+)
+PACKAGE = ROOT / "engine" / "savemasks"
 OPTION = re.compile(r"--[a-z][a-z-]+")
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -33,9 +44,20 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
-def section(title: str) -> str:
-    """A section of the README."""
-    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+def name_of(page: Path) -> str:
+    """A page's path in the repository."""
+    return page.relative_to(ROOT).as_posix()
+
+
+def section(title: str, page: str) -> str:
+    """A section of a page."""
+    return page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def anchors(page: str) -> set[str]:
+    """The headings of a page, as links name them."""
+    titles = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def first_cells(text: str) -> Iterator[str]:
@@ -44,9 +66,9 @@ def first_cells(text: str) -> Iterator[str]:
         yield from re.findall(r"`([^`]+)`", row)
 
 
-def layer_of_the_readme() -> bytes:
-    """The layer that the README shows, indented."""
-    shown = re.search(r"^    \{\n(?:    .*\n)+?    \}\n", README, re.MULTILINE)
+def layer_of_the_readme(page: str = README) -> bytes:
+    """The layer that the README, or another page, shows, indented."""
+    shown = re.search(r"^    \{\n(?:    .*\n)+?    \}\n", page, re.MULTILINE)
     assert shown
     return shown[0].encode()
 
@@ -55,8 +77,9 @@ def layer_of_the_readme() -> bytes:
 
 
 @pytest.mark.usefixtures("warm")
-def test_the_python_of_the_readme_runs(
-    demo_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("page", [README, DOCS["python"]], ids=["README", "python"])
+def test_the_python_of_the_documents_runs(
+    page: str, demo_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lemons").symlink_to(demo_project)
@@ -67,8 +90,8 @@ def test_the_python_of_the_readme_runs(
         "annotation": note,
         "image": image,
     }
-    first, *others = blocks(README, "python")
-    exec(first, known)  # noqa: S102  (our own)
+    for block in blocks(page, "python"):
+        exec(block, known)  # noqa: S102  (our own)
     # What its comments say.
     height, width = image.shape[:2]
     assert known["shapes"].height == height
@@ -80,9 +103,18 @@ def test_the_python_of_the_readme_runs(
     assert known["png"][:4] == b"\x89PNG"
     assert (known["summary"].images, known["summary"].failed) == (6, 0)
     assert [*(tmp_path / "masks").rglob("masks_human/*.png")]
-    for block in others:
-        exec(block, known)  # noqa: S102
-    assert asyncio.run(known["answer"](note)) == known["png"]
+    if page != README:
+        assert np.array_equal(known["kiwi"], known["machine"] == 100)
+        assert np.array_equal(known["batch"][0], known["labels"])
+        assert np.array_equal(known["part"], known["labels"][2:6, 5:10])
+        assert known["part"].shape == (4, 5)
+        assert known["reason"] in page
+        assert asyncio.run(known["answer"](note)) == known["png"]
+
+
+def test_no_page_has_python_that_does_not_run() -> None:
+    shown = {name_of(page) for page in PAGES if blocks(page.read_text(), "python")}
+    assert shown == {"README.md", "docs/python.md"}
 
 
 @pytest.mark.usefixtures("warm")
@@ -99,28 +131,38 @@ def test_what_the_readme_says_of_labels_and_crops_is_so() -> None:
     assert np.array_equal(part, labels[4:15, 3:13])
 
 
-def test_every_public_name_of_the_readme_is_one() -> None:
-    named = {*re.findall(r"\bsavemasks\.([A-Za-z_]\w*)", README)} - {"json"}
+def test_every_public_name_of_the_manual_is_one() -> None:
+    named = {*re.findall(r"\bsavemasks\.([A-Za-z_]\w*)", MANUAL)} - {"json"}
     assert named <= {*savemasks.__all__, "__all__"}
     assert {"Painter", "SaveMasks", "encode_png", "export", "warmup"} <= named
-    for name in re.findall(r"\bpainter\.(\w+)", README):
+    for name in re.findall(r"\bpainter\.(\w+)", MANUAL):
         assert hasattr(savemasks.Painter, name), name
 
 
 # ------------------------------------------------------------------ commands, settings, files
 
 
-def test_the_options_of_the_readme_are_those_of_the_command() -> None:
-    run = cli.main.commands["run"]
-    known = {name for option in run.params if isinstance(option, click.Option)
-             for name in option.opts}  # fmt: skip
-    described = {cell.split()[0] for cell in first_cells(README) if cell.startswith("--")}
+def options_of(command: str) -> set[str]:
+    """The options that a command has."""
+    return {name for option in cli.main.commands[command].params
+            if isinstance(option, click.Option) for name in option.opts}  # fmt: skip
+
+
+def test_the_options_of_the_manual_are_those_of_the_command() -> None:
+    known = options_of("run")
+    page = DOCS["command-line"]
+    described = {cell.split()[0] for cell in first_cells(page) if cell.startswith("--")}
     assert described | {"--out"} == known
-    assert {*OPTION.findall(README)} <= known
+    assert {*OPTION.findall(MANUAL)} <= known
+    said = re.search(r"`retry` takes all of these but (.+?):", page, re.DOTALL)
+    assert said
+    assert known - {*OPTION.findall(said[1])} - {"--out"} == options_of("retry")
+    for command in ("verify", "check"):
+        assert options_of(command) == {"--workers", "--quiet"}
 
 
-def test_the_commands_of_the_readme_take_what_is_shown() -> None:
-    shown = re.findall(r"(?:    |`|/)savemasks ([a-z]+)((?: [A-Z.]+)*)", README)
+def test_the_commands_of_the_manual_take_what_is_shown() -> None:
+    shown = re.findall(r"(?:    |`|/)savemasks ([a-z]+)((?: [A-Z.]+)*)", MANUAL)
     assert {name for name, _ in shown} == {*cli.main.commands}
     for name, arguments in shown:
         taken = [p for p in cli.main.commands[name].params if isinstance(p, click.Argument)]
@@ -129,28 +171,76 @@ def test_the_commands_of_the_readme_take_what_is_shown() -> None:
             assert [(p.metavar or (p.name or "").upper()) for p in taken] == arguments.split()
 
 
-def test_the_settings_of_the_readme_are_those_of_the_layer() -> None:
-    keys = {*first_cells(section("Export a project"))} & {*re.findall(r"`(\w+)`", README)}
+def test_the_manual_describes_all_exit_codes() -> None:
+    table = section("Exit codes", DOCS["command-line"])
+    assert re.findall(r"^\| (\d+) \|", table, re.MULTILINE) == ["0", "1", "2", "130"]
+
+
+@pytest.mark.usefixtures("warm")
+def test_the_export_that_the_readme_shows_works(
+    demo_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "PROCESSES", False)
+    (tmp_path / "lemons").symlink_to(demo_project)
+    config, *arguments = re.findall(r"^    savemasks run (.+)$", README, re.MULTILINE)[0].split()
+    (tmp_path / config).write_bytes(layer_of_the_readme())
+    done = CliRunner().invoke(cli.main, ["run", config, *arguments])
+    assert done.exit_code == 0, done.output
+    for folder in re.findall(r"`(results/\S+)/<dataset>/masks_machine`", README):
+        assert len([*(tmp_path / folder).rglob("masks_machine/*.png")]) == 6
+        assert len([*(tmp_path / folder).rglob("masks_human/*.png")]) == 6
+        break
+    else:
+        pytest.fail("the README does not say where the masks are")
+
+
+def test_the_settings_of_the_manual_are_those_of_the_layer() -> None:
+    keys = {cell for cell in first_cells(DOCS["settings"]) if re.fullmatch(r"\w+", cell)}
     assert {*Settings.model_fields} | {"src", "dst"} == keys
-    layer = savemasks.SaveMasks.from_json(layer_of_the_readme())
-    assert layer.unknown_keys() == []
-    assert {*json.loads(layer_of_the_readme())["settings"]} <= keys
+    assert {*first_cells(section("Export a project", README))} <= keys
+    for page in (README, DOCS["settings"]):
+        layer = savemasks.SaveMasks.from_json(layer_of_the_readme(page))
+        assert layer.unknown_keys() == []
+        assert {*json.loads(layer_of_the_readme(page))["settings"]} <= keys
 
 
-@pytest.mark.parametrize("text", [README, BENCHMARKS], ids=["README", "benchmarks"])
-def test_the_files_that_are_named_are_there(text: str) -> None:
-    places = [ROOT, ROOT / "benchmarks", ROOT / "engine" / "savemasks"]
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_files_that_are_named_are_there(page: Path) -> None:
+    text = page.read_text()
+    places = [ROOT, ROOT / "benchmarks", PACKAGE]
     named = re.findall(r"`([\w/]+\.py)\b", text) + re.findall(r"python ([\w/]+\.py)", text)
-    assert named
-    for name in (*links, *named):
+    assert named or page.name != "README.md"
+    for name in named:
         assert any((place / name).exists() for place in places), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    for name, anchor in LINK.findall(page.read_text()):
+        target = page.parent / name if name else page
+        assert target.exists(), name
+        assert not anchor or anchor in anchors(target.read_text()), f"{name}#{anchor}"
+
+
+def test_every_page_of_the_manual_is_linked_and_short_enough() -> None:
+    linked = {name for name, _ in LINK.findall(README)}
+    assert {f"docs/{name}.md" for name in DOCS} <= linked
+    assert {".readme/demo.jpg", "benchmarks/README.md", "ARCHITECTURE.md"} <= linked
+    assert len(README.splitlines()) <= 150
+
+
+def test_the_architecture_names_every_folder_of_the_package() -> None:
+    shown = section("Folders and modules", (ROOT / "ARCHITECTURE.md").read_text())
+    folders = {path.parent.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")}
+    named = {*re.findall(r"^    ([a-z][\w/]*)/ ", shown, re.MULTILINE)}
+    assert folders - {"."} == named
 
 
 def test_the_extras_that_are_installed_exist() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = {*re.findall(r"'\.\[(\w+)\]'", README + BENCHMARKS)}
-    named |= {*re.findall(r"the extra `(\w+)`", README + BENCHMARKS)}
+    named = {*re.findall(r"'\.\[(\w+)\]'", MANUAL + BENCHMARKS)}
+    named |= {*re.findall(r"the extra `(\w+)`", MANUAL + BENCHMARKS)}
     assert "test" in named
     assert named <= {*extras["optional-dependencies"]}
 

@@ -1,4 +1,10 @@
-"""Buffers of one worker, which grow to the largest item seen and are used again."""
+"""Memory of one worker that is used again from item to item, and grows to the largest one seen.
+
+A function that needs such memory names it by a `Buffer`, a constant of its module:
+
+    _TOKENS = Buffer("tokens of a mask")
+    tokens = scratch.take(_TOKENS, (room,), np.int64)
+"""
 
 import threading
 from math import prod
@@ -11,33 +17,50 @@ _LARGEST_KEPT = 1 << 24
 _own = threading.local()
 
 
+class Buffer:
+    """A purpose that memory is taken for; each `Scratch` has its own memory for it.
+
+    Two buffers are never the same, whatever they are called: the name is for people.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Buffer({self.name!r})"
+
+
 class Scratch:
-    """Named arrays whose memory is reused from item to item. Not to be shared by threads."""
+    """Arrays by purpose, whose memory is reused from item to item. Not to be shared by threads."""
 
     def __init__(self) -> None:
-        self._buffers: dict[str, NDArray[np.uint8]] = {}
-        # What was taken last by each name: mostly it is wanted again.
-        self._taken: dict[str, NDArray[Any]] = {}
+        self._memory: dict[Buffer, NDArray[np.uint8]] = {}
+        # What was taken last for each purpose: mostly it is wanted again.
+        self._taken: dict[Buffer, NDArray[Any]] = {}
 
-    def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
-        """Return an array with undefined contents; the previous one of that name is void."""
-        taken = self._taken.get(name)
+    def take(
+        self, buffer: Buffer, shape: tuple[int, ...], dtype: DTypeLike = np.uint8
+    ) -> NDArray[Any]:
+        """Return an array with undefined contents; the previous one of that buffer is void."""
+        taken = self._taken.get(buffer)
         if taken is not None and taken.shape == shape and taken.dtype == dtype:
             return taken
         dtype = np.dtype(dtype)
         size = prod(shape) * dtype.itemsize
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.size < size:
-            buffer = self._buffers[name] = np.empty(size, np.uint8)
-        taken = self._taken[name] = np.ndarray(shape, dtype, buffer)
+        memory = self._memory.get(buffer)
+        if memory is None or memory.size < size:
+            memory = self._memory[buffer] = np.empty(size, np.uint8)
+        taken = self._taken[buffer] = np.ndarray(shape, dtype, memory)
         return taken
 
     def forget_large(self) -> None:
-        """Give back the memory of buffers that are too large to be kept for good."""
-        large = [name for name, buffer in self._buffers.items() if buffer.size > _LARGEST_KEPT]
-        for name in large:
-            del self._buffers[name]
-            self._taken.pop(name, None)  # missing if `take` was interrupted
+        """Give back the memory that is too large to be kept for good."""
+        large = [buffer for buffer, memory in self._memory.items() if memory.size > _LARGEST_KEPT]
+        for buffer in large:
+            del self._memory[buffer]
+            self._taken.pop(buffer, None)  # missing if `take` was interrupted
 
 
 def own_scratch() -> Scratch:

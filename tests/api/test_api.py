@@ -13,9 +13,10 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 import savemasks
+from savemasks.api import functions
 from savemasks.cli.demo import CONFIG
-from savemasks.encode import choice as encode
-from savemasks.scratch import own_scratch
+from savemasks.encode import general, machine
+from savemasks.scratch import Buffer, own_scratch
 from support.projects import Project, files, same
 
 LAYER = savemasks.SaveMasks.from_json(CONFIG)
@@ -53,14 +54,13 @@ def test_masks_are_encoded_as_runs_and_noise_is_not(monkeypatch: pytest.MonkeyPa
     mask[10:30, 20:50] = 255
     noise = np.random.default_rng(0).integers(0, 256, (50, 60), np.uint8)
     expected = [savemasks.encode_png(mask), savemasks.encode_png(noise)]
-    general = encode.encode_png
     asked = []
 
     def encode_png(pixels: Any, *rest: Any) -> Any:
         asked.append(pixels)
-        return general(pixels, *rest)
+        return general.encode_png(pixels, *rest)
 
-    monkeypatch.setattr(encode, "encode_png", encode_png)
+    monkeypatch.setattr(functions, "encode_pixels", encode_png)
     assert [savemasks.encode_png(mask), savemasks.encode_png(noise)] == expected
     assert len(asked) == 1
     assert np.array_equal(asked[0], noise)
@@ -70,19 +70,20 @@ def test_masks_are_encoded_as_runs_and_noise_is_not(monkeypatch: pytest.MonkeyPa
 
 def test_a_thread_keeps_no_more_than_a_little_memory() -> None:
     savemasks.encode_png(np.zeros((300, 300), np.uint8))
-    kept = own_scratch()._buffers
-    assert "tokens" in kept
+    kept = own_scratch()._memory
+    assert machine._TOKENS in kept
     savemasks.encode_png(np.zeros((6000, 6000), np.uint8))
-    assert "tokens" not in kept
+    assert machine._TOKENS not in kept
     assert max(buffer.size for buffer in kept.values()) <= 16 << 20
 
 
 def test_memory_that_was_interrupted_while_it_was_taken_is_given_back() -> None:
     scratch = own_scratch()
-    scratch.take("half", (1 << 25,))
-    del scratch._taken["half"]
+    half = Buffer("half")
+    scratch.take(half, (1 << 25,))
+    del scratch._taken[half]
     savemasks.encode_png(np.zeros((3, 3), np.uint8))
-    assert "half" not in scratch._buffers
+    assert half not in scratch._memory
 
 
 def test_the_pixels_of_the_caller_stay_writeable() -> None:

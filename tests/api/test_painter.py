@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 import savemasks
-from savemasks.encode.choice import encode_png
 from savemasks.encode.color import color_human, color_machine
-from savemasks.projects.supervisely import ClassTemplate
+from savemasks.encode.general import encode_png
+from savemasks.projects.classes import ClassTemplate
 from support.painters import (
     BLACK,
     COLORS,
@@ -307,7 +307,9 @@ def test_palettes_are_read_only_also_in_copies(mapping: Json) -> None:
                 palette.titles = ()  # type: ignore[misc]
         assert np.array_equal(same.machine(annotation()), p.machine(annotation()))
         with pytest.raises(AttributeError, match="never changes"):
-            same._line_width = 9
+            same._plan = p._plan
+        with pytest.raises(AttributeError, match="cannot assign to field 'line_width'"):
+            same._plan.line_width = 9  # type: ignore[misc]
 
 
 def test_what_the_caller_does_to_the_settings_later_has_no_effect() -> None:

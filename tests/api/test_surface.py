@@ -85,9 +85,8 @@ def test_every_public_name_can_be_used_and_is_described() -> None:
 
 def test_the_painters_public_names_are_these() -> None:
     shown = [name for name in dir(savemasks.Painter) if not name.startswith("_")]
-    for_the_line = {"by_strip", "label_maps", "order", "warm_up"}
     calls = {"human", "instances", "labels", "machine", "parse"}
-    assert {*shown} - for_the_line == calls | {"classes", "human_palette", "machine_palette"}
+    assert {*shown} == calls | {"classes", "human_palette", "machine_palette"}
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
@@ -281,7 +280,7 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
     "module",
     [
         *("api.functions", "api.painter", "layers.palette", "layers.save_masks"),
-        *("line.plan", "results.report", "shapes"),
+        *("results.report", "shapes"),
     ],
 )
 def test_the_examples_of_the_docstrings_are_true(

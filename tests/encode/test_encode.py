@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from savemasks.encode.choice import encode_png
+from savemasks.encode.general import encode_png
 from savemasks.scratch import Scratch
 from support.pngs import assert_decodes_to, chunks_of
 

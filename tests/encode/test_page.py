@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from savemasks.encode import choice as encode
+from savemasks.encode import human
 from savemasks.encode.choice import encode_human
 from savemasks.encode.color import color_human
 from savemasks.kernels.encode import gray
@@ -39,8 +39,8 @@ def check(
 @pytest.fixture(params=[kernels.UP, kernels.AVERAGE, kernels.PAETH])
 def one_pass_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Never fall back, and use one filter."""
-    monkeypatch.setattr(encode, "_PAYS", 0)
-    monkeypatch.setattr(encode, "_FILTERS", (request.param,))
+    monkeypatch.setattr(human, "_PAYS", 0)
+    monkeypatch.setattr(human, "_FILTERS", (request.param,))
 
 
 @pytest.mark.usefixtures("one_pass_only")
@@ -89,7 +89,7 @@ def test_a_drawing_that_repeats_itself_is_left_to_isa_l(monkeypatch: pytest.Monk
     drawing = np.ascontiguousarray(np.tile(tile, (20, 10, 1)))
     labels = painted("blocks", 160, 400, rng)
     searched = check(drawing, labels)
-    monkeypatch.setattr(encode, "_PAYS", 0)
+    monkeypatch.setattr(human, "_PAYS", 0)
     assert len(searched) < 0.5 * len(check(drawing, labels))
 
 
@@ -100,7 +100,7 @@ def test_gray_pages_are_much_smaller_than_their_pixels_one_by_one(
     image, labels = original("gray photo", 200, 300, rng), painted("blocks", 200, 300, rng)
     small = check(image, labels)
     monkeypatch.setattr(gray, "is_gray", lambda _: False)
-    monkeypatch.setattr(encode, "_PAYS", 0)
+    monkeypatch.setattr(human, "_PAYS", 0)
     assert len(small) < 0.85 * len(check(image, labels))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from savemasks.encode import choice as encode
+from savemasks.encode import choice, machine
 from savemasks.encode.choice import encode_machine
 from savemasks.encode.color import color_machine
 from savemasks.layers.palette import Palette, machine_palette
@@ -35,8 +35,8 @@ def runs_only(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise AssertionError("the general encoder was asked")
 
-    monkeypatch.setattr(encode, "_PIXELS_PER_TOKEN", 0.25)
-    monkeypatch.setattr(encode, "encode_png", refuse)
+    monkeypatch.setattr(machine, "_PIXELS_PER_TOKEN", 0.25)
+    monkeypatch.setattr(choice, "deflate_pixels", refuse)
 
 
 def boxes(rng: np.random.Generator, height: int, width: int, count: int) -> NDArray[np.uint8]:
@@ -77,7 +77,7 @@ def test_empty_masks_are_small() -> None:
 def test_noise_is_left_to_the_general_encoder() -> None:
     labels = np.random.default_rng(0).integers(0, 5, (200, 300)).astype(np.uint8)
     check(labels)
-    assert encode.encode_runs(labels, GRAYS.colors[:, 0].copy(), Scratch()) is None
+    assert machine.encode_runs(labels, GRAYS.colors[:, 0].copy(), Scratch()) is None
 
 
 def test_colours_are_encoded_in_three_channels() -> None:

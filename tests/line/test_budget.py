@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.line import budget as module
-from savemasks.line.budget import Budget, available_memory, parse_memory
+from savemasks.line.budget import Budget, parse_memory
+from savemasks.system import _cgroup_limits, available_memory
 from support.projects import Project, Runner, layer
 
 SETTINGS = SaveMasks.from_json(layer()).settings
@@ -93,5 +93,5 @@ def test_the_smallest_limit_of_all_control_groups_counts(tmp_path: Path) -> None
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    assert sorted(module._cgroup_limits(membership, root)) == [2000, 3000, 9223372036854771712]
-    assert list(module._cgroup_limits(tmp_path / "none", root)) == []
+    assert sorted(_cgroup_limits(membership, root)) == [2000, 3000, 9223372036854771712]
+    assert list(_cgroup_limits(tmp_path / "none", root)) == []

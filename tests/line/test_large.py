@@ -24,9 +24,10 @@ _RUN = """
 import json, re
 from pathlib import Path
 from savemasks.run.export import run
+from savemasks.run.options import RunOptions
 from savemasks.layers.save_masks import SaveMasks
 layer = SaveMasks.from_json(Path("config.json"))
-summary = run(layer, [Path("project")], Path("out"), workers=2)
+summary = run(layer, [Path("project")], Path("out"), RunOptions(workers=2))
 # That of this program alone: ru_maxrss begins with what the process was before it became one.
 peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
 print(json.dumps([summary.failures, summary.images, peak]))
@@ -58,7 +59,7 @@ def test_memory_is_bounded_whatever_the_size(tmp_path: Path) -> None:
     assert peak < MOST, f"{peak / 1e6:.0f} MB"
     out = folder / "out" / "experiment001" / "ds"
     assert (out / "img/a.tif").stat().st_size == image.stat().st_size
-    compare(out, Plan(SaveMasks.from_json(CONFIG)), note)
+    compare(out, Plan.of(SaveMasks.from_json(CONFIG)), note)
 
 
 def make(folder: Path, width: int, height: int) -> tuple[Path, bytes]:

@@ -11,10 +11,13 @@ import pytest
 
 from savemasks import kernels
 from savemasks.api.painter import Painter
-from savemasks.encode.choice import encode_png
+from savemasks.encode.general import encode_png
 from savemasks.errors import ConfigError
 from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.plan import Plan
+from savemasks.line.warmup import warm_up
 from savemasks.run.export import run
+from savemasks.run.options import RunOptions
 from support.projects import Project, annotation, picture
 
 CONFIG = {
@@ -50,10 +53,10 @@ def test_a_size_that_is_not_the_images_is_told_before_anything_is_painted(tmp_pa
     huge = orjson.dumps({"size": {"height": 16384, "width": 16384}, "objects": []})
     project.add_bad(picture(), huge, "bad.png")
     layer = SaveMasks.from_json(CONFIG)
-    Painter(layer).warm_up()
+    warm_up(Plan.of(layer))
     tracemalloc.start()
     try:
-        summary = run(layer, [project.folder], tmp_path / "made", workers=1)
+        summary = run(layer, [project.folder], tmp_path / "made", RunOptions(workers=1))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -83,7 +86,7 @@ def test_many_bitmaps_of_the_whole_frame_are_never_all_unpacked_at_once() -> Non
     }
     content = orjson.dumps({"size": {"height": side, "width": side}, "objects": [item] * count})
     painter = Painter(SaveMasks.from_json(CONFIG))
-    painter.warm_up()
+    warm_up(Plan.of(SaveMasks.from_json(CONFIG)))
     tracemalloc.start()
     try:
         shapes = painter.parse(content)

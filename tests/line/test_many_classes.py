@@ -13,7 +13,7 @@ import pyvips
 from PIL import Image
 
 from savemasks.api.painter import Painter
-from savemasks.encode.choice import encode_png
+from savemasks.encode.general import encode_png
 from savemasks.errors import ConfigError
 from savemasks.layers.save_masks import SaveMasks
 

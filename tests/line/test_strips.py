@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from savemasks.encode.choice import Strip, deflate_machine, machine_layout
-from savemasks.encode.png import PngStream
+from savemasks.encode.choice import deflate_machine, machine_layout
+from savemasks.encode.png import PngStream, Strip
 from savemasks.line.plan import Plan
 from savemasks.paint.bins import shapes_by_strip
 from savemasks.scratch import Scratch
@@ -105,7 +105,7 @@ def test_the_bytes_do_not_depend_on_threads_or_memory(bench: Bench, rows: int, f
 def test_runs_in_strips_join_to_one_stream(kind: str, height: int, width: int, rows: int) -> None:
     height = min(height, 12) if width > 1000 else height
     labels = painted(kind, height, width, np.random.default_rng(0))
-    palette = Plan(layer()).machine_palette
+    palette = Plan.of(layer()).machine_palette
     assert palette
     stream = PngStream(machine_layout(height, width, palette))
     png = b"".join(stream.begin())
@@ -131,7 +131,7 @@ def test_a_strip_has_the_shapes_that_touch_it_and_few_others() -> None:
             {"classTitle": "kiwi", "geometryType": "polygon", "points": {"exterior": ring}}
         )
     note = {"size": {"height": 1000, "width": 20}, "objects": things}
-    shapes = Plan(layer()).parse(orjson.dumps(note))
+    shapes = Plan.of(layer()).parse(orjson.dumps(note))
     found = list(shapes_by_strip(shapes, range(0, 1000, 10), order=np.arange(199, -1, -1)))
     assert [order.tolist() for order in found[:2]] == [[1, 0], [3, 2]]
     assert max(map(len, found)) <= 3

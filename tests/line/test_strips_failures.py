@@ -47,7 +47,7 @@ def test_a_full_disk_leaves_nothing(
     bench: Bench, form: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = OSError(28, os.strerror(28))
-    genuine = strips_module._Line._make
+    genuine = strips_module._Strips._make
 
     def writev(*_: object) -> int:
         raise full
@@ -64,7 +64,7 @@ def test_a_full_disk_leaves_nothing(
         assert str(done.error).startswith(f"{out}/masks_")
         assert "No space left on device" in str(done.error)
         monkeypatch.undo()
-    monkeypatch.setattr(strips_module._Line, "_make", make)
+    monkeypatch.setattr(strips_module._Strips, "_make", make)
     done, _ = failing(bench, form, threads)
     assert done.error is full
 

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from savemasks.api.painter import Painter
 from savemasks.errors import AnnotationError
 from savemasks.kernels.parse.bitmaps import DONE, decode
 from savemasks.layers.save_masks import SaveMasks
+from savemasks.line import warmup
+from savemasks.line.plan import Plan
 from savemasks.parse import payload as module
 from savemasks.parse.payload import decode_masks
 from support import TESTS
@@ -175,7 +176,7 @@ def test_everyday_payloads_go_through_the_kernel(colour: int, depth: int, pieces
 
 
 def test_nothing_is_compiled_after_the_warm_up() -> None:
-    """Neither way needs a kernel that `Painter.warm_up` has not called."""
+    """Neither way needs a kernel that `warm_up` has not called."""
     program = (
         "from savemasks.kernels.parse import bitmaps as payload, scanlines\n"
         "from parse import test_payload_paths as t\n"
@@ -199,7 +200,7 @@ def warm_up() -> None:
     mapping = {"kiwi": [255, 0, 0]}
     options = {"masks_machine": True, "masks_human": False, "gt_machine_color": mapping}
     layer = {"action": "save_masks", "src": ["$a"], "dst": "$b", "settings": options}
-    Painter(SaveMasks.from_json(layer)).warm_up()
+    warmup.warm_up(Plan.of(SaveMasks.from_json(layer)))
 
 
 @pytest.mark.slow

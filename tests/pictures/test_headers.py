@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from savemasks.pictures.headers import UnusualError, exif_orientation
+from savemasks.pictures.headers import ORIGINAL, UnusualError, exif_orientation
 from savemasks.pictures.original import Original
 from savemasks.scratch import Scratch
 from support.decoding import (
@@ -85,4 +85,4 @@ def test_pixels_lie_in_the_scratch_memory() -> None:
     scratch = Scratch()
     for data in (PLAIN, png(scanlines((33, 47), (2, 8), [4], 2), (33, 47), (2, 8))):
         pixels = Original(data).pixels(scratch)
-        assert np.shares_memory(pixels, scratch.take("original", (33, 47, 3)))
+        assert np.shares_memory(pixels, scratch.take(ORIGINAL, (33, 47, 3)))

@@ -17,11 +17,13 @@ _RUN = """
 import json, re
 from pathlib import Path
 from savemasks.run.export import run
+from savemasks.run.options import RunOptions
 from savemasks.layers.save_masks import SaveMasks
 layer = SaveMasks.from_json(Path("config.json"))
 peaks = []
 for project in ("first", "project"):  # the first one is there to compile the kernels
-    summary = run(layer, [Path(project)], Path(f"out of {project}"), workers=1, memory=64 << 20)
+    options = RunOptions(workers=1, memory=64 << 20)
+    summary = run(layer, [Path(project)], Path(f"out of {project}"), options)
     peak = re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]
     peaks.append(int(peak) << 10)
 print(json.dumps([summary.failures, summary.images, peaks[1] - peaks[0]]))

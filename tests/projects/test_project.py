@@ -11,14 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from savemasks.errors import ProjectError, SavemasksError
-from savemasks.projects.supervisely import (
-    Dataset,
-    Item,
-    Project,
-    mask_names,
-    merge_meta,
-    plan_datasets,
-)
+from savemasks.projects.items import Dataset, Item, mask_names
+from savemasks.projects.supervisely import Project, merge_meta, plan_datasets
 
 
 def write(folder: Path, *files: str | bytes, meta: Any = None) -> Path:

@@ -14,10 +14,11 @@ from savemasks.errors import AnnotationError, OutputError, WriteError, printable
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import Outcome
 from savemasks.line.plan import Plan
-from savemasks.projects.supervisely import Item
+from savemasks.projects.items import Item
 from savemasks.results.report import ReportWriter, Summary, explain
-from savemasks.run import threads
+from savemasks.run import threads, worker
 from savemasks.run.export import run
+from savemasks.run.options import Hooks, RunOptions
 from savemasks.store.files import Written
 from support.projects import Project, Runner, annotation, files, layer, names, picture, same, tree
 
@@ -100,9 +101,11 @@ def test_progress_is_told_after_every_item(project: Project, tmp_path: Path, wor
         LAYER,
         [project.folder],
         tmp_path / "out",
-        workers=workers,
-        on_progress=lambda *numbers: told.append(numbers),
-        on_start=lambda: told.append("start"),
+        RunOptions(workers=workers),
+        Hooks(
+            on_progress=lambda *numbers: told.append(numbers),
+            on_start=lambda: told.append("start"),
+        ),
     )
     assert told == ["start", *((n, int(n > 8), 16) for n in range(1, 17))]
 
@@ -137,9 +140,8 @@ def test_interruption_keeps_finished_items_and_says_so(
 
     monkeypatch.setattr(threads, "_IN_FLIGHT_PER_WORKER", 2)
     report = tmp_path / "report.json"
-    summary = run(
-        LAYER, [project.folder], tmp_path / "o", workers=2, report=report, on_progress=progress
-    )
+    options = RunOptions(workers=2, report=report)
+    summary = run(LAYER, [project.folder], tmp_path / "o", options, Hooks(on_progress=progress))
     assert summary.interrupted
     assert 5 <= summary.images <= 5 + 3
     content = json.loads(report.read_bytes())
@@ -182,7 +184,7 @@ def test_an_unexpected_exception_names_the_annotation_where_there_is_no_image(
     def parse(*_: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(Plan, "warm_up", lambda *_: None)
+    monkeypatch.setattr(worker, "warm_up", lambda *_: None)
     monkeypatch.setattr(Plan, "parse", parse)
     done = export(project.folder, config=layer(masks_human=False, images=False))
     file = str(project.folder / "ds/ann/bad.png.json")
@@ -266,7 +268,7 @@ def test_a_report_replaces_an_older_one_and_only_when_it_is_complete(tmp_path: P
     path = tmp_path / "report.json"
     path.write_bytes(b"old")
     with path.open("rb", buffering=0) as reader, ReportWriter(path) as writer:
-        writer.add(Outcome(ITEM, outputs={"x": Written(1, 2)}))
+        writer.add(Outcome(ITEM, written=[{"x": Written(1, 2)}]))
         assert path.read_bytes() == b"old"
         writer.add(Outcome(replace(ITEM, name="b.png"), error=AnnotationError("is odd")))
         writer.finish(Summary(out=tmp_path))
@@ -279,7 +281,7 @@ def test_a_report_whose_end_does_not_fit_on_the_disk_does_not_appear(tmp_path: P
     path, summary = tmp_path / "report.json", Summary(out=tmp_path)
     before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with ReportWriter(path) as writer:
-        writer.add(Outcome(ITEM, outputs={"x": Written(1, 2)}))
+        writer.add(Outcome(ITEM, written=[{"x": Written(1, 2)}]))
         (unfinished,) = tmp_path.iterdir()
         # Room for a part of the totals: the system writes that part, and is content.
         resource.setrlimit(resource.RLIMIT_FSIZE, (unfinished.stat().st_size + 100, hard))
@@ -322,7 +324,7 @@ def test_a_report_that_cannot_be_written_ends_the_run_before_anything_is_exporte
     (tmp_path / "file").write_bytes(b"")
     before = files(tmp_path)
     with pytest.raises(OutputError, match=r"report.json: cannot be written: (No such|Not a dir)"):
-        run(LAYER, [project.folder], tmp_path / "out", report=tmp_path / path)
+        run(LAYER, [project.folder], tmp_path / "out", RunOptions(report=tmp_path / path))
     assert files(tmp_path) == before
     assert not (tmp_path / "out").exists()
 
@@ -335,7 +337,7 @@ def test_a_report_goes_into_a_pipe_and_does_not_replace_it(
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
         project.add()
-        run(LAYER, [project.folder], tmp_path / "out", report=pipe)
+        run(LAYER, [project.folder], tmp_path / "out", RunOptions(report=pipe))
         assert pipe.is_fifo()
         assert json.loads(os.read(reader, 1 << 16))["images"] == 1
     finally:

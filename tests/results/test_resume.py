@@ -22,6 +22,7 @@ from savemasks.results.journal import Journal, pack_stamps
 from savemasks.results.lock import HIDDEN, Lock
 from savemasks.results.report import Summary
 from savemasks.run.export import run
+from savemasks.run.options import Hooks, RunOptions
 from support.projects import KIWI, Project, annotation, files, layer, names, picture, same, tree
 
 LAYER = SaveMasks.from_json(layer())
@@ -39,10 +40,12 @@ def out(tmp_path: Path) -> Path:
 def again(project: Project, tmp_path: Path) -> Again:
     """Run with the same arguments, except for those that are given."""
 
-    def call(settings: object = None, *folders: Path, **options: Any) -> Summary:
+    def call(
+        settings: object = None, *folders: Path, hooks: Hooks | None = None, **options: Any
+    ) -> Summary:
         config = SaveMasks.from_json(settings) if isinstance(settings, dict) else LAYER
         where = folders or (project.folder,)
-        return run(config, where, tmp_path / "out", workers=2, **options)
+        return run(config, where, tmp_path / "out", RunOptions(workers=2, **options), hooks)
 
     return call
 
@@ -96,7 +99,7 @@ def test_folders_are_listed_once_unless_there_are_too_many_names_to_keep(
         return genuine(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    monkeypatch.setattr("savemasks.run.worklist._MOST_KEPT", kept)
+    monkeypatch.setattr("savemasks.run.worklist._MAX_KEPT_NAMES", kept)
     assert done(again()) == (0, 0, 3, 0)
     for part in ("img", "ann"):
         listed = [seen.count(f"{project.folder}/{name}/{part}") for name in ("one", "two")]
@@ -107,12 +110,13 @@ def test_a_run_that_stopped_is_completed(project: Project, again: Again, out: Pa
     for i in range(40):
         project.add(f"{i:02}.png")
     stop = threading.Event()
-    first = again(stop=stop, on_progress=lambda ready, *_: stop.set() if ready == 7 else None)
+    hooks = Hooks(stop=stop, on_progress=lambda ready, *_: stop.set() if ready == 7 else None)
+    first = again(hooks=hooks)
     assert first.interrupted
     assert 7 <= first.images < 40
     assert len(journal(out)) == first.images
     told: list[tuple[int, int, int]] = []
-    second = again(on_progress=lambda *numbers: told.append(numbers))
+    second = again(hooks=Hooks(on_progress=lambda *numbers: told.append(numbers)))
     assert done(second) == (40 - first.images, 0, first.images, 0)
     assert told[-1] == (second.images, 0, second.images)
     same(tree(out), project.expected)
@@ -333,12 +337,8 @@ def test_a_restart_that_is_interrupted_goes_on(project: Project, again: Again, o
     again()
     stop = threading.Event()
     thick = layer(line_width=9)
-    first = again(
-        thick,
-        restart=True,
-        stop=stop,
-        on_progress=lambda ready, *_: stop.set() if ready == 5 else None,
-    )
+    hooks = Hooks(stop=stop, on_progress=lambda ready, *_: stop.set() if ready == 5 else None)
+    first = again(thick, hooks=hooks, restart=True)
     second = again(thick)
     assert second.skipped == first.images < 30
     assert second.images == 30 - first.images
@@ -397,9 +397,9 @@ def test_a_journal_that_is_damaged_is_refused(project: Project, again: Again, ou
 HOLD = """
 import sys
 from pathlib import Path
-from savemasks.results.lock import Lock, hold_as_worker
+from savemasks.results.lock import Lock, hold_worker_lock
 root = Path(sys.argv[1])
-lock = Lock(root) if sys.argv[2] == "run" else hold_as_worker(root)
+lock = Lock(root) if sys.argv[2] == "run" else hold_worker_lock(root)
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -435,7 +435,7 @@ def test_a_run_waits_for_the_workers_of_one_that_was_killed(
 ) -> None:
     project.add()
     with holder(out, "worker") as other:
-        monkeypatch.setattr("savemasks.results.lock._PATIENCE", 0.3)
+        monkeypatch.setattr("savemasks.results.lock._WORKERS_TIMEOUT", 0.3)
         with pytest.raises(OutputError, match="workers of a run that was killed are still at work"):
             again()
         monkeypatch.undo()
@@ -528,7 +528,7 @@ def test_an_item_is_in_the_journal_only_when_its_files_are_there(
             for name in row["outputs"].split(b"\0"):
                 assert (out / dataset / os.fsdecode(name)).exists()
 
-    again(on_progress=look)
+    again(hooks=Hooks(on_progress=look))
 
 
 def journal_through_a_copy(out: Path) -> dict[str, dict[str, Any]]:

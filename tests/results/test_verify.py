@@ -19,8 +19,9 @@ from savemasks.cli import commands as cli
 from savemasks.errors import OutputError
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.results.lock import HIDDEN, Lock
-from savemasks.results.verify import Verified, verify
+from savemasks.results.verify import Verification, verify
 from savemasks.run.export import retry, run
+from savemasks.run.options import Hooks, RunOptions
 from support.projects import KIWI, Project, annotation, files, layer, names, picture, same, tree
 
 LAYER = SaveMasks.from_json(layer())
@@ -37,7 +38,7 @@ def out(project: Project, tmp_path: Path) -> Path:
     return tmp_path / "out/experiment001"
 
 
-def damage(out: Path) -> tuple[Verified, list[str]]:
+def damage(out: Path) -> tuple[Verification, list[str]]:
     told: list[str] = []
     return verify(out, on_damage=told.append), [t.removeprefix(f"{out}/") for t in told]
 
@@ -59,7 +60,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sound_results_are_found_sound_and_left_alone(out: Path) -> None:
     before = files(out)
-    assert damage(out) == (Verified(items=3, files=13), [])
+    assert damage(out) == (Verification(items=3, files=13), [])
     assert files(out) == before
     done = call("verify", out)
     assert (done.exit_code, done.output) == (0, "13 files of 3 images read, 0 damaged\n")
@@ -117,7 +118,7 @@ def test_damage_is_named_and_repaired_by_retry(
         (out / place).rmdir()
     assert call("retry", out).exit_code == 0
     same(tree(out), project.expected)
-    assert damage(out) == (Verified(items=3, files=13), [])
+    assert damage(out) == (Verification(items=3, files=13), [])
 
 
 def test_meta_json_is_verified_too(out: Path) -> None:
@@ -140,8 +141,8 @@ def test_a_mask_that_was_written_wrongly_shows_when_it_is_decoded(
 def test_files_of_many_pieces_are_verified_alike(
     out: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.setattr("savemasks.results.verify._PIECE", 11)
-    assert damage(out) == (Verified(items=3, files=13), [])
+    monkeypatch.setattr("savemasks.results.verify._CHUNK", 11)
+    assert damage(out) == (Verification(items=3, files=13), [])
     turn(out / place)
     assert damage(out)[1] == [f"{place}: has other contents than were written"]
 
@@ -153,7 +154,7 @@ def test_a_mask_that_was_written_in_part_shows_when_it_is_decoded(
     project.add()
     monkeypatch.setattr("savemasks.line.item.encode_machine", lambda *_: [picture()[:-50]])
     run(LAYER, [project.folder], tmp_path / "out")
-    monkeypatch.setattr("savemasks.results.verify._PIECE", piece)
+    monkeypatch.setattr("savemasks.results.verify._CHUNK", piece)
     _, (message,) = damage(tmp_path / "out/experiment001")
     assert message.startswith("ds/masks_machine/good.png: cannot be decoded: ")
 
@@ -230,7 +231,7 @@ def test_a_folder_without_journal_is_refused(out: Path, tmp_path: Path, command:
 
 def test_results_may_be_moved_and_still_be_verified(out: Path, tmp_path: Path) -> None:
     out.rename(tmp_path / "moved")
-    assert damage(tmp_path / "moved") == (Verified(items=3, files=13), [])
+    assert damage(tmp_path / "moved") == (Verification(items=3, files=13), [])
     with pytest.raises(OutputError, match="was renamed; it must end in experiment001"):
         retry(tmp_path / "moved")
 
@@ -249,7 +250,7 @@ def test_retry_does_what_failed_and_nothing_else(
     (project.folder / "ds/img/a.png").write_bytes(picture(99))
     project.put("ds/img/bad.png", picture(5))
     told: list[tuple[int, int, int]] = []
-    summary = retry(out, on_progress=lambda *numbers: told.append(numbers))
+    summary = retry(out, hooks=Hooks(on_progress=lambda *numbers: told.append(numbers)))
     assert (summary.images, summary.failed) == (1, 1)
     assert told == [(1, 0, 2), (2, 1, 2)]
     new = set(files(out)) - set(before)
@@ -291,7 +292,8 @@ def test_retry_that_is_interrupted_forgets_nothing(project: Project, tmp_path: P
         mask.write_bytes(b"")
     damage(out)
     stop = threading.Event()
-    first = retry(out, workers=1, stop=stop, on_progress=lambda *_: stop.set())
+    hooks = Hooks(stop=stop, on_progress=lambda *_: stop.set())
+    first = retry(out, RunOptions(workers=1), hooks)
     assert 1 <= first.images < 12
     assert not damage(out)[1]  # nothing is called done that is not there
     assert retry(out).images == 12 - first.images
@@ -316,7 +318,8 @@ def test_retry_of_a_folder_that_is_interrupted_forgets_nothing(
     monkeypatch.undo()
     stop = threading.Event()
     out = tmp_path / "out/experiment001"
-    first = retry(out, workers=1, stop=stop, on_progress=lambda *_: stop.set())
+    hooks = Hooks(stop=stop, on_progress=lambda *_: stop.set())
+    first = retry(out, RunOptions(workers=1), hooks)
     assert 1 <= first.images < 12
     assert retry(out).images == 12 - first.images
     same(tree(out), project.expected)
@@ -325,7 +328,7 @@ def test_retry_of_a_folder_that_is_interrupted_forgets_nothing(
 
 def test_retry_links_if_the_run_did(project: Project, tmp_path: Path) -> None:
     project.add_bad(b"", annotation(KIWI), "a.png")
-    run(LAYER, [project.folder], tmp_path / "out", link=True)
+    run(LAYER, [project.folder], tmp_path / "out", RunOptions(link=True))
     image = project.put("ds/img/a.png", picture())
     assert retry(tmp_path / "out").images == 1
     assert (tmp_path / "out/experiment001/ds/img/a.png").samefile(image)
@@ -345,7 +348,7 @@ def test_errors_are_written_as_they_happen(project: Project, tmp_path: Path) -> 
     def look(ready: int, *_: int) -> None:
         seen.append((ready, log.read_text().count("\n")))
 
-    run(LAYER, [project.folder], tmp_path / "out", workers=1, on_progress=look)
+    run(LAYER, [project.folder], tmp_path / "out", RunOptions(workers=1), Hooks(on_progress=look))
     assert seen == [(1, 0), (2, 1), (3, 1)]
     (line,) = log.read_text().splitlines()
     error = json.loads(line)

@@ -12,6 +12,7 @@ from savemasks.layers.save_masks import SaveMasks
 from savemasks.run import check as check_module
 from savemasks.run.check import check
 from savemasks.run.export import run
+from savemasks.run.options import Hooks, RunOptions
 from support.projects import KIWI, Project, annotation, files, layer, picture
 
 LAYER = SaveMasks.from_json(layer())
@@ -37,16 +38,15 @@ def test_a_check_finds_what_a_run_would_and_writes_nothing(
     survey = check(
         LAYER,
         [project.folder],
-        processes=processes,
-        workers=2,
-        on_progress=lambda *n: told.append(n),
+        RunOptions(processes=processes, workers=2),
+        Hooks(on_progress=lambda *n: told.append(n)),
     )
     assert files(tmp_path) == before
     assert told[-1] == (14, 4, 14)
     summary = run(LAYER, [project.folder], tmp_path / "out")
     assert (survey.items, survey.failed) == (14, summary.failed)
     assert survey.failures == summary.failures
-    assert (survey.lonely_images, survey.lonely_annotations) == (1, 1)
+    assert (survey.images_without_annotation, survey.annotations_without_image) == (1, 1)
     assert survey.sampled == 10
     meta = len(project.put("meta.json", (project.folder / "meta.json").read_bytes()).read_bytes())
     assert survey.bytes == size(tmp_path / "out") - meta
@@ -59,7 +59,7 @@ def test_of_many_items_some_are_tried(
     monkeypatch.setattr(check_module, "_SAMPLES", 20)
     for i in range(100):
         project.add(f"{i}.png")
-    survey = check(LAYER, [project.folder], workers=1)
+    survey = check(LAYER, [project.folder], RunOptions(workers=1))
     assert 5 <= survey.sampled <= 50
     run(LAYER, [project.folder], tmp_path / "out")
     assert abs(survey.bytes / size(tmp_path / "out") - 1) < 0.05

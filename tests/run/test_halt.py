@@ -8,6 +8,7 @@ import pytest
 
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.run.export import run
+from savemasks.run.options import Hooks, RunOptions
 from support.projects import layer, names
 
 # It would take minutes, and a few kilobytes.
@@ -42,11 +43,12 @@ def test_a_large_picture_is_given_up_and_made_the_next_time(
     begun = threading.Thread(target=when_it_has_begun)
     begun.start()
     arguments = (config, [tmp_path / "project"], tmp_path / "out")
-    summary = run(*arguments, workers=workers, processes=processes, stop=stop)
+    options = RunOptions(workers=workers, processes=processes)
+    summary = run(*arguments, options, Hooks(stop=stop))
     begun.join()
     assert (summary.interrupted, summary.images, summary.failed) == (True, 0, 0)
     assert names(folder) == []
     note.write_bytes(orjson.dumps(SMALL))
-    summary = run(*arguments, workers=workers, processes=processes)
+    summary = run(*arguments, options)
     assert (summary.images, summary.skipped, summary.failures) == (1, 0, [])
     assert len(names(folder)) == 1

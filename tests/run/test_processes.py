@@ -13,10 +13,12 @@ from savemasks.cli.demo import CONFIG
 from savemasks.errors import CrashError, FolderError, SavemasksError
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import Job, Outcome
-from savemasks.projects.supervisely import Item, plan_datasets
+from savemasks.projects.items import Item
 from savemasks.projects.supervisely import Project as OpenedProject
+from savemasks.projects.supervisely import plan_datasets
 from savemasks.run.export import run
-from savemasks.run.processes import Processes
+from savemasks.run.options import Hooks, RunOptions
+from savemasks.run.processes import ProcessPool
 from support.deadly import DeadlyItem
 from support.projects import Project, annotation, names, same, tree
 
@@ -35,11 +37,11 @@ def deadly(item: Item, tmp_path: Path, **how: object) -> DeadlyItem:
 
 
 def export(root: Path, items: Sequence[Item | Outcome], workers: int = 2) -> list[Outcome]:
-    crew = Processes(Job(LAYER, ({},), root, link=False), workers, threading.Event())
+    pool = ProcessPool(Job(LAYER, ({},), root, workers=workers), threading.Event())
     try:
-        return [*crew.process(items), *crew.finish()]
+        return [*pool.map(items), *pool.drain()]
     finally:
-        crew.close()
+        pool.close()
 
 
 @pytest.fixture
@@ -63,10 +65,8 @@ def test_processes_make_what_threads_make_and_report_it_in_order(
             LAYER,
             [project.folder],
             out,
-            workers=3,
-            processes=processes,
-            report=report,
-            on_progress=lambda *numbers, told=told: told.append(numbers),
+            RunOptions(workers=3, processes=processes, report=report),
+            Hooks(on_progress=lambda *numbers, told=told: told.append(numbers)),
         )
         assert (summary.images, summary.failed) == (30, 1)
         assert told == [(n, int(n > 6), 31) for n in range(1, 32)]
@@ -120,21 +120,21 @@ def test_an_interruption_while_a_process_is_replaced_costs_no_outcome(
     for i in range(200):  # so that the other process has some in hand
         project.add(f"{i:03}.png")
     first, *others = items_of(project)
-    crew = Processes(Job(LAYER, ({},), tmp_path / "out"), 2, threading.Event())
+    pool = ProcessPool(Job(LAYER, ({},), tmp_path / "out", workers=2), threading.Event())
     successors: list[Any] = []
 
-    def interrupt(_: Processes, member: Any) -> None:
-        successors.append(member)
-        assert member.pipe.poll(60)  # it is ready, which is nobody's outcome
+    def interrupt(_: ProcessPool, worker: Any) -> None:
+        successors.append(worker)
+        assert worker.pipe.poll(60)  # it is ready, which is nobody's outcome
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Processes, "_await_ready", interrupt)
+    monkeypatch.setattr(ProcessPool, "_await_ready", interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
-            list(crew.process([deadly(first, tmp_path), *others]))
-        outcomes = crew.finish()
+            list(pool.map([deadly(first, tmp_path), *others]))
+        outcomes = pool.drain()
     finally:
-        crew.close()
+        pool.close()
     assert len(successors) == 1
     assert 1 <= len(outcomes) < 200
     assert not [outcome.error for outcome in outcomes if outcome.error]
@@ -171,44 +171,44 @@ def test_memory_is_bounded_when_one_item_takes_long(
             taken += 1
             yield item
 
-    crew = Processes(Job(LAYER, ({},), tmp_path / "out", link=False), 2, threading.Event())
+    pool = ProcessPool(Job(LAYER, ({},), tmp_path / "out", workers=2), threading.Event())
     try:
-        for number, _ in enumerate(crew.process(source()), start=1):
+        for number, _ in enumerate(pool.map(source()), start=1):
             assert taken <= number + 2 * 2
         assert number == 10
     finally:
-        crew.close()
+        pool.close()
 
 
 def test_a_request_to_stop_is_answered_after_the_items_in_hand(
     ten: list[Item], tmp_path: Path
 ) -> None:
     stop = threading.Event()
-    crew = Processes(Job(LAYER, ({},), tmp_path / "out", link=False), 1, stop)
+    pool = ProcessPool(Job(LAYER, ({},), tmp_path / "out", workers=1), stop)
     try:
         outcomes = []
-        for outcome in crew.process(ten * 20):
+        for outcome in pool.map(ten * 20):
             outcomes.append(outcome)
             stop.set()
-        outcomes += crew.finish()
+        outcomes += pool.drain()
     finally:
-        crew.close()
+        pool.close()
     assert 1 <= len(outcomes) < 20
     made = {name for outcome in outcomes for name in outcome.outputs}
     assert set(tree(tmp_path / "out")) == made
 
 
 def test_a_worker_that_cannot_begin_ends_the_run_with_its_reason(tmp_path: Path) -> None:
-    job = Job("no layer", ({},), tmp_path, link=False)  # type: ignore[arg-type]
+    job = Job("no layer", ({},), tmp_path, workers=2)  # type: ignore[arg-type]
     with pytest.raises(AttributeError, match="settings"):
-        Processes(job, 2, threading.Event())
+        ProcessPool(job, threading.Event())
 
 
 def test_a_run_stopped_while_it_starts_is_interrupted(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(KeyboardInterrupt):
-        Processes(Job(LAYER, ({},), tmp_path, link=False), 2, stop)
+        ProcessPool(Job(LAYER, ({},), tmp_path, workers=2), stop)
 
 
 def test_the_error_that_is_reported_is_one_of_the_tree() -> None:

@@ -14,6 +14,7 @@ from savemasks.cli.demo import CONFIG
 from savemasks.errors import OutputError, ProjectError
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.run.export import run
+from savemasks.run.options import RunOptions
 from support.projects import Project, Runner, Tree, annotation, files, layer, picture, same, tree
 
 LAYER = SaveMasks.from_json(CONFIG)
@@ -379,7 +380,7 @@ def test_output_that_is_not_empty_is_refused_and_left_alone(
     (root / "mine").write_bytes(b"mine")
     before = files(tmp_path)
     with pytest.raises(OutputError, match="experiment001: is not an empty folder, and not one"):
-        run(LAYER, [project.folder], tmp_path / "out", report=tmp_path / "report.json")
+        run(LAYER, [project.folder], tmp_path / "out", RunOptions(report=tmp_path / "report.json"))
     assert files(tmp_path) == before
     (root / "mine").unlink()
     assert run(LAYER, [project.folder], tmp_path / "out").images == 1  # empty is fine

@@ -14,8 +14,9 @@ import pytest
 from savemasks.cli.demo import CONFIG
 from savemasks.errors import OutputError, WriteError
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.projects.supervisely import Dataset
+from savemasks.projects.items import Dataset
 from savemasks.run.export import run
+from savemasks.run.options import Hooks, RunOptions
 from savemasks.store import files as store_module
 from savemasks.store.files import Store, Written
 from support.projects import (
@@ -288,7 +289,7 @@ def test_a_file_where_the_output_folder_should_be_is_refused(
     (tmp_path / blocked).write_bytes(b"mine")
     before = files(tmp_path)
     with pytest.raises(OutputError, match=r"out/experiment001"):
-        run(LAYER, [project.folder], tmp_path / "out", report=tmp_path / "report.json")
+        run(LAYER, [project.folder], tmp_path / "out", RunOptions(report=tmp_path / "report.json"))
     assert files(tmp_path) == before
 
 
@@ -302,7 +303,7 @@ def test_a_disk_that_is_full_from_the_start_ends_the_run(
     before = files(tmp_path)
     monkeypatch.setattr(store_module.Store, "write", full)
     with pytest.raises(OutputError, match=r"meta.json: cannot be written: No space left"):
-        run(LAYER, [project.folder], tmp_path / "out", report=tmp_path / "report.json")
+        run(LAYER, [project.folder], tmp_path / "out", RunOptions(report=tmp_path / "report.json"))
     assert files(tmp_path) == before
 
 
@@ -352,12 +353,12 @@ def test_a_folder_that_cannot_be_listed_counts_for_progress_and_can_stop_the_run
 
     monkeypatch.setattr(Dataset, "listing", listed)
     told: list[tuple[int, int, int]] = []
-    summary = run(
-        LAYER, [project.folder], tmp_path / "out", on_progress=lambda *numbers: told.append(numbers)
-    )
+    hooks = Hooks(on_progress=lambda *numbers: told.append(numbers))
+    summary = run(LAYER, [project.folder], tmp_path / "out", hooks=hooks)
     assert (summary.images, summary.failed) == (2, 1)
     assert told[-1] == (3, 1, 3)
-    assert run(LAYER, [project.folder], tmp_path / "stopped", on_error="stop").stopped
+    options = RunOptions(on_error="stop")
+    assert run(LAYER, [project.folder], tmp_path / "stopped", options).stopped
 
 
 UNPRIVILEGED = """

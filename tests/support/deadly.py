@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from savemasks.projects.supervisely import Item
+from savemasks.projects.items import Item
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ from typing import Self, TypeAlias
 
 import orjson
 
-from savemasks.api.painter import Painter
 from savemasks.cli.demo import CONFIG, write_project
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.line.item import warm_up
+from savemasks.line.plan import Plan
+from savemasks.line.warmup import warm_up
 from savemasks.results.journal import Journal
 from savemasks.results.lock import HIDDEN, Lock
 from savemasks.run.export import run
@@ -284,7 +284,7 @@ def main() -> None:
     options = parser.parse_args()
     begin: Callable[[Path, str], Run] = start
     if options.fork:
-        warm_up(Painter(SaveMasks.from_json(CONFIG)))
+        warm_up(Plan.of(SaveMasks.from_json(CONFIG)))
         begin = Fork
     with tempfile.TemporaryDirectory() as folder:
         print(torture(Path(folder), options.kills, options.seed, begin, print))

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from savemasks.encode.choice import encode_png
+from savemasks.encode.general import encode_png
 from savemasks.errors import AnnotationError
 from savemasks.paint.labels import paint_labels
 from savemasks.parse.annotation import parse

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import savemasks
-from savemasks.encode.choice import encode_png
+from savemasks.encode.general import encode_png
 from support.projects import Json
 
 TITLES = ("kiwi", "lemon", "peel", "seed", "other")

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from savemasks.cli.demo import CONFIG
-from savemasks.encode.choice import encode_png
+from savemasks.encode.general import encode_png
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.budget import Budget
 from savemasks.line.item import export_item
 from savemasks.line.job import Outcome
 from savemasks.line.plan import Plan
-from savemasks.projects.supervisely import Item
+from savemasks.line.sinks import Line, Sink
+from savemasks.projects.items import Item
 from savemasks.scratch import Scratch
 from savemasks.store.files import Store
 from support.pixels import original
@@ -93,8 +94,8 @@ class Bench:
         self.runs += 1
         out = self.place / f"out{self.runs}"
         out.mkdir()
-        plan = Plan(config)
-        done = export_item(self.item, config.settings, plan, Store(out), Scratch(), budget)
+        sink = Sink(config.settings, Plan.of(config), Store(out))
+        done = export_item(self.item, Line((sink,), budget, Scratch()))
         return done, out / "ds"
 
     def whole(self, **changes: object) -> dict[str, NDArray[Any]]:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encode import choice as encode
+from ..encode.general import encode_png as encode_pixels
+from ..encode.machine import encode_runs
 from ..scratch import own_scratch
 from .arguments import check_layer
 
 if TYPE_CHECKING:
     from ..layers.save_masks import SaveMasks
     from ..results.report import Summary
-    from ..run.export import OnProgress
+    from ..run.options import OnProgress
 
 Folder = str | os.PathLike[str]
 
@@ -68,8 +69,8 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     parts = None
     if pixels.ndim == 2 and pixels.dtype == _BYTES:
         # The pixels of a mask are as good as its labels.
-        parts = encode.encode_runs(pixels, _GRAYS, scratch)
-    png = b"".join(parts or encode.encode_png(pixels, scratch))
+        parts = encode_runs(pixels, _GRAYS, scratch)
+    png = b"".join(parts or encode_pixels(pixels, scratch))
     scratch.forget_large()
     return png
 
@@ -135,7 +136,8 @@ def export(
     >>> summary.images, summary.failed
     (6, 0)
     """
-    from ..run.export import run  # noqa: PLC0415  (brings libvips along)
+    from ..run.export import run  # noqa: PLC0415  (loads libvips)
+    from ..run.options import Hooks, RunOptions  # noqa: PLC0415
 
     check_layer(layer)
     folders = [projects] if isinstance(projects, str | os.PathLike) else list(projects)
@@ -151,12 +153,14 @@ def export(
         layer,
         [Path(folder) for folder in folders],
         Path(out),
-        workers=workers,
-        on_error=on_error,
-        link=link,
-        restart=restart,
-        report=None if report is None else Path(report),
-        on_progress=on_progress,
+        RunOptions(
+            workers=workers,
+            on_error=on_error,
+            link=link,
+            restart=restart,
+            report=None if report is None else Path(report),
+        ),
+        Hooks(on_progress=on_progress),
     )
     if summary.interrupted:
         raise KeyboardInterrupt

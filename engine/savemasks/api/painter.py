@@ -1,6 +1,7 @@
 """`Painter`: annotation → masks in memory, for programs that call the engine."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -8,10 +9,10 @@ from numpy.typing import NDArray
 
 from ..encode.color import color_human, color_machine, label_room
 from ..kernels.encode import lookup as kernels
-from ..layers.palette import paintable_grays
-from ..line.plan import Labels, Mask, Plan, requested
+from ..layers.palette import Palette, paintable_grays
+from ..line.plan import Labels, Mask, Plan
 from ..parse.annotation import Annotation
-from ..projects.supervisely import ClassTemplate, Meta
+from ..projects.classes import ClassTemplate, Meta
 from ..shapes import Shapes
 from .arguments import Image, Window, array_for, check_layer, corner_and_shape, original_pixels
 
@@ -42,7 +43,7 @@ class Instances(NamedTuple):
     classes: dict[int, str]
 
 
-class Painter(Plan):
+class Painter:
     """Paints the masks of one `save_masks` layer. Immutable; threads and processes may share it.
 
     Wherever a method takes an `annotation`, it may be JSON (bytes or str), the dict that it parses
@@ -84,16 +85,69 @@ class Painter(Plan):
     ('kiwi', 'lemon')
     """
 
-    __slots__ = ("_grays", "_is_gray")
+    __slots__ = ("__weakref__", "_classes", "_grays", "_is_gray", "_plan")
 
     def __init__(
         self, layer: "SaveMasks", meta: Meta | Mapping[str, ClassTemplate] | None = None
     ) -> None:
         check_layer(layer)
-        super().__init__(layer, meta)
-        palette = self.machine_palette
+        self._plan = plan = Plan.of(layer, meta)
+        self._classes = plan.classes
+        palette = plan.machine_palette
         self._is_gray = palette is not None and palette.is_gray
-        self._grays = palette and paintable_grays(palette, self._classes)
+        self._grays = palette and paintable_grays(palette, plan.classes)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute that has no value yet: in `__init__`, and when it is unpickled."""
+        if hasattr(self, name):
+            raise AttributeError(f"{name} cannot be set: a {type(self).__name__} never changes")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name} cannot be deleted: a {type(self).__name__} never changes")
+
+    @property
+    def classes(self) -> Mapping[str, int]:
+        """Number of every class that one of the mappings paints."""
+        return MappingProxyType(self._classes)
+
+    @property
+    def machine_palette(self) -> Palette | None:
+        """Classes and colours by label of the machine mask, None if the layer requests none."""
+        return self._plan.machine_palette
+
+    @property
+    def human_palette(self) -> Palette | None:
+        """Classes and colours by label of the human mask, None if the layer requests none."""
+        return self._plan.human_palette
+
+    def parse(self, annotation: Annotation) -> Shapes:
+        """Parse an annotation once, to paint it often.
+
+        Parameters
+        ----------
+        annotation
+            JSON as bytes or str, or a dict.
+
+        Returns
+        -------
+        Shapes
+            Flat arrays, which can be pickled; for painters of the same classes only.
+
+        Raises
+        ------
+        AnnotationError
+            Naming the object if one is to blame.
+        TypeError
+            If it is neither text nor a dict.
+
+        Examples
+        --------
+        >>> shapes = painter.parse(annotation)
+        >>> shapes.height, shapes.width, len(shapes)
+        (4, 6, 2)
+        """
+        return self._plan.parse(annotation)
 
     def labels(
         self,
@@ -140,10 +194,10 @@ class Painter(Plan):
         array([[1, 1, 0],
                [1, 2, 2]], dtype=uint8)
         """
-        table = self._labels_for(mask)
+        table = self._plan.table_of(mask)
         shapes, corner, shape = self._open(annotation, window)
         made = array_for(out, shape, table.dtype)
-        self._paint(shapes, table, made, corner)
+        self._plan.paint(shapes, table, made, corner)
         return made if out is None else out
 
     def machine(
@@ -184,21 +238,21 @@ class Painter(Plan):
                [  0, 100, 100, 200, 200,   0],
                [  0,   0,   0, 200, 200,   0]], dtype=uint8)
         """
-        palette = requested(self.machine_palette, "machine")
+        palette = self._plan.palette_of("machine")
         shapes, corner, shape = self._open(annotation, window)
         made = array_for(out, shape if self._is_gray else (*shape, 3), palette.colors.dtype)
         if self._grays:
             of_class, table = self._grays
-            self._paint(shapes, of_class, made, corner)
+            self._plan.paint(shapes, of_class, made, corner)
             if table is not None:
                 kernels.gray(made, table, made)
         else:
-            table = self._labels_for("machine")
+            table = self._plan.table_of("machine")
             if self._is_gray:  # all 255 grays and black are taken
                 labels = np.empty(shape, table.dtype)
             else:
                 labels = label_room(made, shape, palette.label_dtype)
-            self._paint(shapes, table, labels, corner)
+            self._plan.paint(shapes, table, labels, corner)
             color_machine(labels, palette, made)
         return made if out is None else out
 
@@ -248,14 +302,14 @@ class Painter(Plan):
         >>> page.shape, page[2, 7 + 3].tolist()
         ((4, 13, 3), [13, 0, 127])
         """
-        palette = requested(self.human_palette, "human")
+        palette = self._plan.palette_of("human")
         shapes, corner, shape = self._open(annotation, window)
         (x, y), (height, width) = corner, shape
         made = array_for(out, (height, 2 * width + 1, 3), np.uint8)
         whole = original_pixels(image, shapes.height, shapes.width, out)
         pixels = np.ascontiguousarray(whole[y : y + height, x : x + width])
         labels = label_room(made, shape, palette.label_dtype)
-        self._paint(shapes, self._labels_for("human"), labels, corner)
+        self._plan.paint(shapes, self._plan.table_of("human"), labels, corner)
         color_human(pixels, labels, palette, made)
         return made if out is None else out
 
@@ -291,14 +345,14 @@ class Painter(Plan):
         >>> numbers[2].tolist()
         [0, 1, 1, 2, 2, 0]
         """
-        table = self._labels_for(mask)
+        table = self._plan.table_of(mask)
         shapes, corner, shape = self._open(annotation, window)
         made = array_for(out, shape, np.int32)
         is_painted = table[shapes.class_id] != 0
         objects = shapes.object_index[is_painted]
         numbers = np.zeros(int(np.max(shapes.object_index, initial=-1)) + 1, np.int32)
         numbers[objects] = objects + np.int32(1)
-        self._paint(shapes, numbers, made, corner, key=shapes.object_index)
+        self._plan.paint(shapes, numbers, made, corner, key=shapes.object_index)
         titles = tuple(self._classes)
         pairs = zip(objects.tolist(), shapes.class_id[is_painted].tolist(), strict=True)
         classes = {number + 1: titles[class_id] for number, class_id in pairs}
@@ -309,7 +363,7 @@ class Painter(Plan):
     ) -> tuple[Shapes, tuple[int, int], tuple[int, int]]:
         """The shapes, parsed if they are not, and corner and shape of what is to be painted."""
         if not isinstance(annotation, Shapes):
-            shapes = self.parse(annotation)
+            shapes = self._plan.parse(annotation)
         elif annotation.classes is self._classes or annotation.classes == self._classes:
             shapes = annotation
             # Without a sign, what is below zero is above everything.

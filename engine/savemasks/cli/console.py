@@ -1,4 +1,4 @@
-"""What the commands share on a terminal: progress, signals, the closing words and exit codes."""
+"""What the commands share on a terminal: progress, signals, the summary, exit codes."""
 
 import os
 import signal
@@ -6,25 +6,24 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from ..run.options import Hooks
 
 if TYPE_CHECKING:
     from ..results.report import Summary
 
-SHOWN_FAILURES = 20
-"""How many failures are printed; the others are in errors.jsonl and reports."""
+MAX_SHOWN_FAILURES = 20
+"""How many failures are printed; all are in errors.jsonl and reports."""
 
 _COMPILE_HINT_AFTER = 3.0
 
 
 @contextmanager
-def exporting(quiet: bool) -> Iterator[dict[str, Any]]:
-    """Show progress, heed signals, and say so if kernels take long to compile.
-
-    Yields arguments of `run.run`.
-    """
+def run_hooks(quiet: bool) -> Iterator[Hooks]:
+    """Yield hooks that show progress, stop on signals, and hint at kernels being compiled."""
     from .progress import progress  # noqa: PLC0415  (keeps --help fast)
 
     hint = threading.Timer(
@@ -39,22 +38,22 @@ def exporting(quiet: bool) -> Iterator[dict[str, Any]]:
         hint.start()
     stop = threading.Event()
     try:
-        with _stopped_by_signals(stop), progress(quiet) as on_progress:
-            yield {"stop": stop, "on_progress": on_progress, "on_start": hint.cancel}
+        with _stop_on_signals(stop), progress(quiet) as on_progress:
+            yield Hooks(stop=stop, on_progress=on_progress, on_start=hint.cancel)
     finally:
         hint.cancel()
 
 
 @contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C, or SIGTERM, end the run in good order, and a second one at once."""
+def _stop_on_signals(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C or SIGTERM set the stop event, and a second one end the program at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def handle(*_: object) -> None:
         if stop.is_set():
-            _end_at_once()
+            _kill_all()
         stop.set()
 
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -68,7 +67,7 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, previous[number])
 
 
-def _end_at_once() -> None:
+def _kill_all() -> None:
     import multiprocessing  # noqa: PLC0415
 
     for process in multiprocessing.active_children():
@@ -78,8 +77,8 @@ def _end_at_once() -> None:
 
 
 @contextmanager
-def errors_end_the_program() -> Iterator[None]:
-    """Print what this package raises on purpose, and exit with 2."""
+def exit_on_errors() -> Iterator[None]:
+    """Print errors of this package and exit with 2."""
     from ..errors import SavemasksError, printable  # noqa: PLC0415
 
     try:
@@ -93,14 +92,14 @@ def errors_end_the_program() -> Iterator[None]:
         sys.exit(130)
 
 
-def finish(summary: "Summary", quiet: bool) -> None:
-    """Print the summary and exit."""
+def print_summary_and_exit(summary: "Summary", quiet: bool) -> None:
+    """Print failures to standard error and the totals to standard output, and exit."""
     from ..errors import printable  # noqa: PLC0415
 
-    for failure in summary.failures[:SHOWN_FAILURES]:
+    for failure in summary.failures[:MAX_SHOWN_FAILURES]:
         click.echo(f"failed: {failure}", err=True)
-    if summary.failed > SHOWN_FAILURES:
-        more = summary.failed - SHOWN_FAILURES
+    if summary.failed > MAX_SHOWN_FAILURES:
+        more = summary.failed - MAX_SHOWN_FAILURES
         where = printable(summary.out / ".savemasks/errors.jsonl")
         click.echo(f"... and {more} more; see {where}", err=True)
     if not quiet:

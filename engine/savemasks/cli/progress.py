@@ -1,18 +1,20 @@
 """Progress on a terminal as a bar, elsewhere as plain lines now and then."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from time import monotonic
 
 from tqdm import tqdm
 
+from ..run.options import OnProgress
+
 _SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def progress(quiet: bool) -> Iterator[Callable[[int, int, int], None] | None]:
-    """Yield what a run calls after every item, with items done, failed and in all."""
+def progress(quiet: bool) -> Iterator[OnProgress | None]:
+    """Yield the callback for the numbers of items done, failed and in all; None if quiet."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
@@ -22,21 +24,21 @@ def progress(quiet: bool) -> Iterator[Callable[[int, int, int], None] | None]:
         yield _line_printer()
 
 
-def _bar_updater(stack: ExitStack) -> Callable[[int, int, int], None]:
+def _bar_updater(stack: ExitStack) -> OnProgress:
     bar: tqdm[None] | None = None
 
     def update(done: int, failed: int, total: int) -> None:
         nonlocal bar
-        if bar is None:  # not earlier, or start-up would count as slowness
+        if bar is None:  # not before the first item, or the start would lower the rate
             bar = stack.enter_context(tqdm(total=total, unit="img", dynamic_ncols=True))
-        bar.total = total  # which shrinks by what is found to be finished
+        bar.total = total  # it shrinks by the items that are found finished
         bar.set_postfix(errors=failed, refresh=False)
         bar.update(done - bar.n)
 
     return update
 
 
-def _line_printer() -> Callable[[int, int, int], None]:
+def _line_printer() -> OnProgress:
     started = last = 0.0
 
     def update(done: int, failed: int, total: int) -> None:

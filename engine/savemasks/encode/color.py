@@ -7,9 +7,12 @@ from numpy.typing import NDArray
 
 from ..kernels.encode import lookup as kernels
 from ..layers.palette import Palette
-from ..scratch import Scratch
+from ..scratch import Buffer, Scratch
 
 Labels = NDArray[np.unsignedinteger[Any]]
+
+_MACHINE = Buffer("machine mask")
+_PAGE = Buffer("human page")
 
 
 def color_machine(labels: Labels, palette: Palette, out: NDArray[Any]) -> None:
@@ -62,7 +65,7 @@ def label_room(
 def machine_mask(labels: Labels, palette: Palette, scratch: Scratch) -> NDArray[Any]:
     """The machine mask in memory of `scratch`."""
     shape = labels.shape if palette.is_gray else (*labels.shape, 3)
-    out = scratch.take("machine", shape, palette.colors.dtype)
+    out = scratch.take(_MACHINE, shape, palette.colors.dtype)
     color_machine(labels, palette, out)
     return out
 
@@ -72,6 +75,6 @@ def human_page(
 ) -> NDArray[np.uint8]:
     """The human picture in memory of `scratch`."""
     height, width = labels.shape
-    out = scratch.take("page", (height, 2 * width + 1, 3))
+    out = scratch.take(_PAGE, (height, 2 * width + 1, 3))
     color_human(image, labels, palette, out)
     return out

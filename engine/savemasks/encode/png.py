@@ -52,6 +52,24 @@ class Deflated(NamedTuple):
     size: int
 
 
+class Strip(NamedTuple):
+    """Which of the rows that an encoder is given it has to deflate.
+
+    Attributes
+    ----------
+    first
+        1 if the first row is only the one above the strip, else 0.
+    is_part
+        Whether it is a part of a longer stream, or a zlib stream by itself.
+    """
+
+    first: int
+    is_part: bool
+
+
+WHOLE = Strip(0, is_part=False)
+
+
 class PngStream:
     """A PNG that is made strip by strip. The same strips give the same bytes."""
 

@@ -7,13 +7,15 @@ compressed, and writes tiles while it reads: neither of them is ever whole in me
 import os
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import pyvips
 
-from ..store.files import UnfinishedFile
 from .png import Layout, Part
+
+Failure = Callable[[object], Exception]
+"""From a reason to the error that is raised."""
 
 _TILE = 512
 _WAITING = 2  # strips between the two sides
@@ -55,9 +57,9 @@ class _TiffWriter:
     """Takes a PNG in pieces, while a thread makes a TIFF of it."""
 
     def __init__(
-        self, file: UnfinishedFile, layout: Layout, *, pyramid: bool, smooth: bool
+        self, path: str, layout: Layout, failure: Failure, *, pyramid: bool, smooth: bool
     ) -> None:
-        self._file = file
+        self._path, self._failure = path, failure
         self._options = {
             "tile": True,
             "tile_width": _tile_side(layout.width),
@@ -79,24 +81,24 @@ class _TiffWriter:
             source = pyvips.SourceCustom()
             source.on_read(self._pipe.read)
             image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
-            image.tiffsave(os.fsencode(self._file.path), **self._options)
+            image.tiffsave(os.fsencode(self._path), **self._options)
         except pyvips.Error as error:
-            # Without the error itself, whose traceback would keep the file open.
-            self._error = self._file.failure(_cause(error))
+            # Without the error itself, whose traceback would keep what it names alive.
+            self._error = self._failure(_cause(error))
         except Exception as error:  # for the thread that writes
             self._error = error
         finally:
             self._pipe.closed.set()
 
     def write(self, parts: Iterable[Part]) -> None:
-        """Append to the PNG; raises `WriteError` once libvips has failed."""
+        """Append to the PNG; raises what `failure` makes once libvips has failed."""
         data = b"".join(parts)
         if data:
             self._pipe.put(data)
         self._check()
 
     def end(self) -> None:
-        """Wait until the TIFF is whole; raises `WriteError`."""
+        """Wait until the TIFF is whole, or raise what `failure` makes."""
         self.stop()
         self._check()
 
@@ -124,22 +126,24 @@ def _cause(error: pyvips.Error) -> str:
 
 @contextmanager
 def tiff_from_png(
-    file: UnfinishedFile, layout: Layout, *, pyramid: bool, smooth: bool
+    path: str, layout: Layout, failure: Failure, *, pyramid: bool, smooth: bool
 ) -> Iterator[_TiffWriter]:
     """Write the PNG that is put in as a TIFF, which is whole when the context is left.
 
     Parameters
     ----------
-    file
-        Receives the TIFF.
+    path
+        Where the TIFF is to be; a file of that name is written over.
     layout
         Of the picture.
+    failure
+        Makes the error to raise of what libvips or the system said.
     pyramid
         Whether smaller copies of it follow.
     smooth
         Whether their pixels are means, or each is one of four.
     """
-    writer = _TiffWriter(file, layout, pyramid=pyramid, smooth=smooth)
+    writer = _TiffWriter(path, layout, failure, pyramid=pyramid, smooth=smooth)
     try:
         yield writer
     except BaseException:

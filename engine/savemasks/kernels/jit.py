@@ -6,20 +6,20 @@ files, and a damaged file ends the program. `_KernelCache` closes them: its stam
 files, loads and saves hold a lock, and what cannot be loaded is compiled anew.
 """
 
-import fcntl
 import functools
 import hashlib
 import os
-import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numpy.typing import NDArray
+
+from ..system import FileLock, is_private, user_number
 
 Array: TypeAlias = NDArray[Any]
 """What a kernel takes; its docstring says which shapes and dtypes."""
@@ -56,7 +56,7 @@ def _compiled(function: F, *, nogil: bool) -> F:
 @contextmanager
 def one_process_at_a_time() -> Iterator[None]:
     """Hold the right to compile: the first process compiles, those that wait find its code."""
-    with _lock("compile", fcntl.LOCK_EX):
+    with _lock("compile"):
         yield
 
 
@@ -68,23 +68,20 @@ def cache_folder() -> Path | None:
     to write to; then every process compiles for itself.
     """
     user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
-    private = Path(tempfile.gettempdir()) / f"savemasks-{os.getuid()}"
+    private = Path(tempfile.gettempdir()) / f"savemasks-{user_number()}"
     folders = [Path(__file__).parent / "__pycache__", Path(user) / "savemasks", private]
     if chosen := os.environ.get("SAVEMASKS_CACHE_DIR"):
         folders.insert(0, Path(chosen))
     for folder in folders:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = folder.lstat()
-            if folder == private and (
-                status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077
-            ):
+            if folder == private and not is_private(folder):
                 continue  # somebody else could plant code there
             tempfile.TemporaryFile(dir=folder).close()
             for name in ("compile", "cache"):
                 # Somebody else's lock file, or a file system without locks, is of no use.
-                with _lock_file(folder, name).open("a") as file:
-                    fcntl.flock(file, fcntl.LOCK_SH)
+                with closing(_lock_file(folder, name)) as file:
+                    file.take(shared=True)
         except OSError:
             continue
         return folder
@@ -105,19 +102,19 @@ def _digest() -> str:
 
 
 @contextmanager
-def _lock(name: str, operation: int) -> Iterator[None]:
+def _lock(name: str, *, shared: bool = False) -> Iterator[None]:
     """Hold a file lock of the cache folder; the system lets go of it if the process dies."""
     folder = cache_folder()
     if folder is None:
         yield
         return
-    with _lock_file(folder, name).open("a") as file:
-        fcntl.flock(file, operation)
+    with closing(_lock_file(folder, name)) as file:
+        file.take(shared=shared)
         yield
 
 
-def _lock_file(folder: Path, name: str) -> Path:
-    return folder / f"savemasks-{name}.lock"
+def _lock_file(folder: Path, name: str) -> FileLock:
+    return FileLock(folder / f"savemasks-{name}.lock")
 
 
 class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is not typed
@@ -151,17 +148,17 @@ class _KernelCache(FunctionCache):  # type: ignore[misc]
     def load_overload(self, signature: Any, context: Any) -> Any:
         """Compiled code, or None to compile: if there is none, or if it is damaged."""
         try:
-            with _lock("cache", fcntl.LOCK_SH):
+            with _lock("cache", shared=True):
                 return super().load_overload(signature, context)
         except Exception:
-            with _lock("cache", fcntl.LOCK_EX):
+            with _lock("cache"):
                 self.flush()
             return None
 
     def save_overload(self, signature: Any, code: Any) -> None:
         """Save compiled code; on a full disk go on without."""
         try:
-            with _lock("cache", fcntl.LOCK_EX):
+            with _lock("cache"):
                 super().save_overload(signature, code)
         except OSError:
             return

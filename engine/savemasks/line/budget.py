@@ -1,17 +1,14 @@
-"""How much memory there is, and what an item may have of it."""
+"""What an item may have of the memory that there is."""
 
-import functools
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..layers.save_masks import Settings
+from ..system import available_memory
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _DEFAULT_SHARE = 0.5
-_CGROUPS = Path("/sys/fs/cgroup")
 
 # Bytes per pixel of an item in memory: labels, a mask, its filtered rows and what becomes of them.
 _GRAY_BYTES = 4
@@ -89,35 +86,3 @@ def parse_memory(text: str) -> int:
     if not found or float(found[1]) == 0:
         raise ValueError(f"{text!r} is not a size; write 800M or 1.5G")
     return int(float(found[1]) * _UNITS[found[2]])
-
-
-@functools.cache
-def available_memory() -> int:
-    """Bytes that the machine has, or the control group of this process if that may use fewer."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([total, *_cgroup_limits(Path("/proc/self/cgroup"), _CGROUPS)])
-
-
-def _cgroup_limits(membership: Path, root: Path) -> Iterator[int]:
-    """The limits of a process's control group and those above it, of either version."""
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            base, name = root, "memory.max"
-        elif "memory" in controllers.split(","):
-            base, name = root / "memory", "memory.limit_in_bytes"
-        else:
-            continue
-        folder = base / path.lstrip("/")
-        # In a container the path may be the host's; then the root is the container's own.
-        for place in [folder, *folder.parents]:
-            if not place.is_relative_to(base):
-                break
-            try:
-                yield int((place / name).read_text())
-            except (OSError, ValueError):  # no such file, or "max"
-                continue

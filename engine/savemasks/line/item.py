@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..encode.choice import encode_human, encode_machine, encode_png
+from ..encode.choice import encode_human, encode_machine
 from ..encode.png import Part
 from ..errors import AnnotationError, ImageError, ItemError, WriteError
-from ..kernels.jit import one_process_at_a_time
 from ..layers.save_masks import Settings
 from ..parse.annotation import MAX_BYTES, too_large
 from ..pictures.original import Original
 from ..pictures.streamed import StreamedOriginal
-from ..projects.supervisely import Item
+from ..projects.items import Item
 from ..scratch import Scratch
 from ..shapes import Shapes
-from ..store.files import Store, Written
-from .budget import Budget
-from .job import Outcome, Stamp, mask_names_of, needs_image
-from .plan import Plan
-from .strips import check_limits, masks_of, write_strips
+from ..store.files import Written
+from ..system import READ_AT_ONCE
+from .job import Outcome, Stamp, mask_names_of
+from .sinks import Line, Sink
+from .strips import write_strips
 
 _MOST_AT_ONCE = 1 << 24  # bytes of an image file that is read before its size is known
 
@@ -43,14 +43,6 @@ class _Stopwatch:
         self._last = now
 
 
-def warm_up(plan: Plan) -> None:
-    """Compile, or load from the cache, every kernel that everyday items need."""
-    plan.warm_up()
-    if plan.human_palette:
-        with one_process_at_a_time():
-            Original(b"".join(encode_png(np.zeros((2, 2, 3), np.uint8)))).pixels()
-
-
 @dataclass(frozen=True, slots=True)
 class _Opened:
     """An item whose annotation is parsed, and of whose picture only the header has been looked at.
@@ -64,92 +56,83 @@ class _Opened:
     shapes: Shapes
 
 
-def export_item(
-    item: Item,
-    settings: Settings,
-    plan: Plan,
-    store: Store,
-    scratch: Scratch,
-    budget: Budget | None = None,
-) -> Outcome:
-    """Make and write all outputs of an item, or none of them.
+def export_item(item: Item, line: Line) -> Outcome:
+    """Make and write all outputs of an item for all sinks, or none of them.
 
-    Whatever goes wrong is in the outcome, not raised: an item never ends a run. Without a `budget`
-    it may use what an only worker may. Raises `GivenUp` when that says so.
+    Whatever goes wrong is in the outcome, not raised: an item never ends a run. Raises `GivenUp`
+    when the line's budget says so.
     """
     outcome = Outcome(item)
-    budget = budget or Budget.of_worker(None, 1)
-    written: dict[str, Written] = {}
+    written: list[dict[str, Written]] = [{} for _ in line.sinks]
     try:
-        opened = _open(item, settings, plan, outcome)
-        if budget.wants_strips(settings, opened.shapes.height, opened.shapes.width):
-            written |= _put_strips(item, opened, settings, plan, store, budget, outcome)
-            watch = _Stopwatch(outcome.seconds)
+        opened = _open(item, line, outcome)
+        if line.wants_strips(opened.shapes):
+            _put_strips(item, opened, line, written, outcome.seconds)
         else:
-            masks = _make(item, opened, settings, plan, scratch, outcome)
-            watch = _Stopwatch(outcome.seconds)
-            for name, parts in masks.items():
-                written[name] = store.write(name, parts)
-        for name, source, data in _copies(item, opened, settings):
-            written[name] = store.copy(name, source, data)
+            made = _make(item, opened, line, outcome.seconds)
+            for files, (sink, masks) in zip(written, made, strict=True):
+                watch = _Stopwatch(outcome.seconds)
+                for name, parts in masks.items():
+                    files[name] = sink.store.write(name, parts)
+                watch.lap("write")
+        watch = _Stopwatch(outcome.seconds)
+        for sink, files in zip(line.sinks, written, strict=True):
+            for name, source, data in _copies(item, opened, sink.settings):
+                files[name] = sink.store.copy(name, source, data)
         watch.lap("write")
-        outcome.outputs = written
+        outcome.written = written
     except Exception as error:
         outcome.error = error
     finally:
-        if not outcome.outputs:
-            for name in written:
-                with suppress(WriteError):  # what went wrong first is told
-                    store.remove(name)
+        if not outcome.written:
+            for sink, files in zip(line.sinks, written, strict=True):
+                for name in files:
+                    with suppress(WriteError):  # what went wrong first is reported
+                        sink.store.remove(name)
     return outcome
 
 
-def try_item(
-    item: Item,
-    settings: Settings,
-    plan: Plan,
-    sample: int,
-    scratch: Scratch,
-    budget: Budget | None = None,
-) -> Outcome:
+def try_item(item: Item, line: Line, sample: int) -> Outcome:
     """Read and parse an item; make one in so many completely. Write nothing.
 
-    The outcome of one that was made has outputs, with their sizes. Those that are made in strips
-    are not.
+    The outcome of one that was made says which files it would become, and their sizes. Items that
+    are made in strips are only read and parsed.
     """
     outcome = Outcome(item)
-    budget = budget or Budget.of_worker(None, 1)
     try:
-        opened = _open(item, settings, plan, outcome)
-        is_large = budget.wants_strips(settings, opened.shapes.height, opened.shapes.width)
-        if zlib.crc32(os.fsencode(item.name)) % sample == 0 and not is_large:
-            masks = _make(item, opened, settings, plan, scratch, outcome)
-            for name, parts in masks.items():
-                outcome.outputs[name] = Written(sum(map(len, parts)), 0)
-            for name, source, data in _copies(item, opened, settings):
-                size = os.stat(source).st_size if data is None else len(data)  # noqa: PTH116
-                outcome.outputs[name] = Written(size, 0)
+        opened = _open(item, line, outcome)
+        is_sample = zlib.crc32(os.fsencode(item.name)) % sample == 0
+        if is_sample and not line.wants_strips(opened.shapes):
+            for sink, masks in _make(item, opened, line, outcome.seconds):
+                files = {
+                    name: Written(sum(map(len, parts)), checksum=0) for name, parts in masks.items()
+                }
+                for name, source, data in _copies(item, opened, sink.settings):
+                    size = os.stat(source).st_size if data is None else len(data)  # noqa: PTH116
+                    files[name] = Written(size, checksum=0)
+                outcome.written.append(files)
     except Exception as error:
         outcome.error = error
     return outcome
 
 
-def _open(item: Item, settings: Settings, plan: Plan, outcome: Outcome) -> _Opened:
+def _open(item: Item, line: Line, outcome: Outcome) -> _Opened:
     """Read and parse, and refuse what cannot be made before anything is decoded."""
     watch = _Stopwatch(outcome.seconds)
     annotation = _read_annotation(item, outcome)
-    data = _read_image(item, outcome) if needs_image(settings) else None
+    data = _read_image(item, outcome) if line.needs_image else None
     watch.lap("read")
     with _blaming(item):
-        original = _read_header(item, data) if needs_image(settings) else None
+        original = _read_header(item, data) if line.needs_image else None
 
         def check_size(height: int, width: int) -> None:
             # What does not fit the picture, or no format, is not worth painting.
             if original:
                 original.check_size(height, width)
-            check_limits(masks_of(plan, height, width), settings)
+            for mask in line.masks(item, height, width):
+                mask.check_limits()
 
-        shapes = plan.parse(annotation, check_size)
+        shapes = line.plan.parse(annotation, check_size)
     outcome.pixels = shapes.height * shapes.width
     outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
     watch.lap("parse")
@@ -157,57 +140,67 @@ def _open(item: Item, settings: Settings, plan: Plan, outcome: Outcome) -> _Open
 
 
 def _make(
-    item: Item, opened: _Opened, settings: Settings, plan: Plan, scratch: Scratch, outcome: Outcome
-) -> dict[str, list[Part]]:
-    """The masks of a picture that fits into memory, by their names."""
-    watch = _Stopwatch(outcome.seconds)
-    machine_name, human_name = mask_names_of(item, settings)
-    machine_labels, human_labels = plan.label_maps(opened.shapes, scratch)
-    watch.lap("paint")
-    masks: dict[str, list[Part]] = {}
-    if machine_labels is not None and plan.machine_palette:
-        masks[machine_name] = encode_machine(machine_labels, plan.machine_palette, scratch)
-        watch.lap("encode")
-    if human_labels is not None and opened.original is not None and plan.human_palette:
-        with _blaming(item):
-            original = opened.original
-            if isinstance(original, StreamedOriginal):
-                image = np.empty((*original.size, 3), np.uint8)
-                original.read(image)
-            else:
-                image = original.pixels(scratch)
-        watch.lap("decode")
-        masks[human_name] = encode_human(image, human_labels, plan.human_palette, scratch)
-        watch.lap("encode")
-    return masks
+    item: Item, opened: _Opened, line: Line, seconds: dict[str, float]
+) -> Iterator[tuple[Sink, dict[str, list[Part]]]]:
+    """The masks of a picture that fits into memory, sink after sink, by their names.
+
+    They may lie in scratch memory, and are void when the next sink's turn comes. The original is
+    decoded once, for the first sink that needs its pixels.
+    """
+    scratch = line.scratch
+    image: NDArray[np.uint8] | None = None
+    for sink in line.sinks:
+        watch = _Stopwatch(seconds)
+        plan = sink.plan
+        machine_name, human_name = mask_names_of(item, sink.settings)
+        machine_labels, human_labels = plan.label_maps(opened.shapes, scratch)
+        watch.lap("paint")
+        masks: dict[str, list[Part]] = {}
+        if machine_labels is not None and plan.machine_palette:
+            masks[machine_name] = encode_machine(machine_labels, plan.machine_palette, scratch)
+            watch.lap("encode")
+        if human_labels is not None and opened.original is not None and plan.human_palette:
+            if image is None:
+                image = _decode(item, opened.original, scratch)
+                watch.lap("decode")
+            masks[human_name] = encode_human(image, human_labels, plan.human_palette, scratch)
+            watch.lap("encode")
+        yield sink, masks
+
+
+def _decode(
+    item: Item, original: Original | StreamedOriginal, scratch: Scratch
+) -> NDArray[np.uint8]:
+    with _blaming(item):
+        if isinstance(original, Original):
+            return original.pixels(scratch)
+        image = np.empty((*original.size, 3), np.uint8)
+        original.read(image)
+        return image
 
 
 def _put_strips(
     item: Item,
     opened: _Opened,
-    settings: Settings,
-    plan: Plan,
-    store: Store,
-    budget: Budget,
-    outcome: Outcome,
-) -> dict[str, Written]:
-    """Make and write the masks of a large picture; return what their files hold, by name."""
-    machine_name, human_name = mask_names_of(item, settings)
-    files = {
-        human_name if mask.is_human else machine_name: mask
-        for mask in masks_of(plan, opened.shapes.height, opened.shapes.width)
-    }
+    line: Line,
+    written: list[dict[str, Written]],
+    seconds: dict[str, float],
+) -> None:
+    """Make and write the masks of a large picture; add what their files hold, for every sink."""
+    shapes = opened.shapes
+    masks = line.masks(item, shapes.height, shapes.width)
     with _blaming(item):
-        source = opened.original if plan.human_palette else None
+        source = opened.original if line.needs_pixels else None
         if isinstance(source, Original):
             source = StreamedOriginal(item.image or "")
-            source.check_size(opened.shapes.height, opened.shapes.width)
+            source.check_size(shapes.height, shapes.width)
         if source:
-            source.check_memory(budget.memory)
-        written, seconds = write_strips(files, opened.shapes, plan, source, settings, store, budget)
-    for station, spent in seconds.items():
-        outcome.seconds[station] = outcome.seconds.get(station, 0.0) + spent
-    return written
+            source.check_memory(line.budget.memory)
+        made, spent = write_strips(masks, shapes, source, line)
+    for mask, file in zip(masks, made, strict=True):
+        written[line.sinks.index(mask.sink)][mask.name] = file
+    for station, time in spent.items():
+        seconds[station] = seconds.get(station, 0.0) + time
 
 
 def _copies(
@@ -261,7 +254,7 @@ def _opened(path: str, failure: type[ItemError], outcome: Outcome) -> Iterator[t
     """Yield a descriptor and the size of a file, whose stamp goes to the outcome."""
     try:
         # Without waiting for whoever might write to a pipe.
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        file = os.open(path, READ_AT_ONCE)
         try:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..layers.save_masks import SaveMasks, Settings
-from ..projects.supervisely import ClassTemplate, Entry, Item
+from ..projects.classes import ClassTemplate
+from ..projects.items import Entry, Item
 from ..store.files import Written
 
 
@@ -65,8 +66,8 @@ class Outcome:
         The item.
     inputs
         Stamps of the files that were read, by path, from before they were read.
-    outputs
-        Files written, by their names relative to the store; empty if it failed.
+    written
+        For every sink the files written, by their names relative to its store; empty if it failed.
     error
         Why it failed, or None.
     pixels
@@ -79,12 +80,17 @@ class Outcome:
 
     item: Item
     inputs: dict[str, Stamp] = field(default_factory=dict)
-    outputs: dict[str, Written] = field(default_factory=dict)
+    written: list[dict[str, Written]] = field(default_factory=list)
     error: Exception | None = None
     pixels: int = 0
     geometries: dict[str, int] = field(default_factory=dict)
     unsupported: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> dict[str, Written]:
+        """Files written to the first sink, which is the only one as yet."""
+        return self.written[0] if self.written else {}
 
 
 class GivenUp(BaseException):

@@ -18,46 +18,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encode import png, tiff
-from ..encode.choice import (
-    Strip,
-    deflate_human,
-    deflate_machine,
-    human_layout,
-    machine_layout,
-    store_pixels,
-)
+from ..encode.choice import deflate_human, deflate_machine
 from ..encode.color import human_page, machine_mask
-from ..encode.png import Deflated, Layout, PngStream
+from ..encode.general import store_pixels
+from ..encode.png import Deflated, PngStream, Strip
 from ..encode.tiff import tiff_from_png
-from ..errors import AnnotationError
-from ..layers.save_masks import Settings
 from ..pictures.streamed import StreamedOriginal
-from ..scratch import Scratch
+from ..scratch import Buffer, Scratch
 from ..shapes import Shapes
-from ..store.files import Store, UnfinishedFile, Written
-from .budget import Budget
+from ..store.files import UnfinishedFile, Written
 from .job import GivenUp
-from .plan import Plan
+from .sinks import Line, Mask
 
 Labels = NDArray[np.unsignedinteger[Any]]
 Pixels = NDArray[np.uint8]
 
-
-@dataclass(frozen=True, slots=True)
-class Mask:
-    """A mask that is to be made.
-
-    Attributes
-    ----------
-    is_human
-        Whether it is the human one.
-    layout
-        What it is as a picture.
-    """
-
-    is_human: bool
-    layout: Layout
+_ORIGINAL = Buffer("strip of an original")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,66 +44,26 @@ class _Made:
     seconds: dict[str, float]
 
 
-def masks_of(painter: Plan, height: int, width: int) -> list[Mask]:
-    """The masks that are to be made of a canvas."""
-    masks = []
-    if painter.machine_palette:
-        masks.append(Mask(False, machine_layout(height, width, painter.machine_palette)))
-    if painter.human_palette:
-        masks.append(Mask(True, human_layout(height, width)))
-    return masks
-
-
-def check_limits(masks: Sequence[Mask], settings: Settings) -> None:
-    """Raise `AnnotationError` for masks that their format cannot hold."""
-    for mask in masks:
-        height, width = mask.layout[:2]
-        name = "human" if mask.is_human else "machine"
-        limit = tiff.MAX_SIDE if settings.format == "tiff" else png.MAX_SIDE
-        if max(height, width) > limit:
-            raise AnnotationError(
-                f"its {name} mask would have {width} x {height} pixels, but the sides of a"
-                f" {settings.format.upper()} may have {limit} at most"
-            )
-        if mask.layout.row_bytes > png.MOST_ROW_BYTES:
-            raise AnnotationError(
-                f"its {name} mask would be {width} pixels wide, which are"
-                f" {mask.layout.row_bytes} bytes a row, but PNGs may have"
-                f" {png.MOST_ROW_BYTES} at most"
-            )
-
-
 def write_strips(
-    files: dict[str, Mask],
-    shapes: Shapes,
-    painter: Plan,
-    source: StreamedOriginal | None,
-    settings: Settings,
-    store: Store,
-    budget: Budget,
-) -> tuple[dict[str, Written], dict[str, float]]:
+    masks: Sequence[Mask], shapes: Shapes, source: StreamedOriginal | None, line: Line
+) -> tuple[list[Written], dict[str, float]]:
     """Make and write the masks of one item, or none of them.
 
     Parameters
     ----------
-    files
-        The masks by the name of their file, relative to the store.
+    masks
+        What to make, for which sinks.
     shapes
         What to paint.
-    painter
-        Paints them.
     source
         The original, which human masks need.
-    settings
-        Of the layer.
-    store
-        Receives the files.
-    budget
-        How many strips may be under way, threads work on them, and whether to go on.
+    line
+        Its budget says how many strips may be under way, how many threads work on them, and
+        whether to go on.
 
     Returns
     -------
-    What the files hold, by name; and seconds per station, those of threads added up.
+    What each file holds; and seconds per station, those of threads added up.
 
     Raises
     ------
@@ -135,41 +71,39 @@ def write_strips(
         Nothing is left of any file then.
     """
     seconds: dict[str, float] = {}
-    line = _Line(list(files.values()), shapes, painter, source, settings, budget)
-    limit = budget.strips_at_once(settings, shapes.width)
+    strips = _Strips(masks, shapes, source, line)
     try:
         with ExitStack() as stack:
-            outs = [
-                stack.enter_context(_opened(name, mask, settings, store))
-                for name, mask in files.items()
-            ]
-            for made in _in_order(line.make, len(line.strips), budget.threads, limit):
+            files = [stack.enter_context(_opened(mask)) for mask in masks]
+            for made in _in_order(strips.make, len(strips), *line.strips_at_once(shapes.width)):
                 started = perf_counter()
-                for (put, _), piece in zip(outs, made.pieces, strict=True):
+                for (put, _), piece in zip(files, made.pieces, strict=True):
                     put(piece)
                 made.seconds["write"] = perf_counter() - started
                 for station, spent in made.seconds.items():
                     seconds[station] = seconds.get(station, 0.0) + spent
     except BaseException:
-        for name in files:  # the last one may have failed when the others had their names already
-            store.remove(name)
+        for mask in masks:  # the last one may have failed when the others had their names already
+            mask.sink.store.remove(mask.name)
         raise
-    written = {name: file.written for name, (_, file) in zip(files, outs, strict=True)}
-    return written, seconds
+    return [file.written for _, file in files], seconds
 
 
 @contextmanager
-def _opened(
-    name: str, mask: Mask, settings: Settings, store: Store
-) -> Iterator[tuple[Callable[[Deflated], None], UnfinishedFile]]:
-    """Begin a file, and end it if all goes well; what is given takes its strips."""
+def _opened(mask: Mask) -> Iterator[tuple[Callable[[Deflated], None], UnfinishedFile]]:
+    """Begin a file, and end it if all goes well; the first thing yielded takes its strips."""
     stream = PngStream(mask.layout)
-    is_tiff = settings.format == "tiff"
     with (
-        store.growing(name) as file,
+        mask.sink.store.growing(mask.name) as file,
         (
-            tiff_from_png(file, mask.layout, pyramid=settings.pyramid, smooth=mask.is_human)
-            if is_tiff
+            tiff_from_png(
+                file.path,
+                mask.layout,
+                file.failure,
+                pyramid=mask.sink.settings.pyramid,
+                smooth=mask.is_human,
+            )
+            if mask.is_tiff
             else nullcontext(file)
         ) as out,
     ):
@@ -199,28 +133,25 @@ def _in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-class _Line:
+class _Strips:
     """Makes strips by their number; threads may call it at the same time, but begin in order."""
 
     def __init__(
-        self,
-        masks: Sequence[Mask],
-        shapes: Shapes,
-        painter: Plan,
-        source: StreamedOriginal | None,
-        settings: Settings,
-        budget: Budget,
+        self, masks: Sequence[Mask], shapes: Shapes, source: StreamedOriginal | None, line: Line
     ) -> None:
-        self.strips = range(0, shapes.height, budget.rows(shapes.width))
-        self._masks, self._shapes, self._painter = masks, shapes, painter
-        self._source, self._halted = source, budget.halted
-        self._is_tiff = settings.format == "tiff"
-        self._orders = painter.by_strip(shapes, self.strips)
+        self._tops = range(0, shapes.height, line.budget.rows(shapes.width))
+        self._masks, self._shapes = masks, shapes
+        self._source, self._halted = source, line.budget.halted
+        self._plans = list(dict.fromkeys(mask.sink.plan for mask in masks))
+        self._orders = [plan.order_by_strip(shapes, self._tops) for plan in self._plans]
         self._above: Pixels = np.zeros((0, shapes.width, 3), np.uint8)
         self._turn = threading.Condition()
         self._next = 0
-        self._failed = len(self.strips)  # the first one that has, if any
+        self._failed = len(self._tops)  # the first one that has, if any
         self._own = threading.local()
+
+    def __len__(self) -> int:
+        return len(self._tops)
 
     def make(self, number: int) -> _Made:
         """Everything from reading to compressed bytes. If it fails, nobody waits for it."""
@@ -242,25 +173,28 @@ class _Line:
         rows = self._rows(number)
         with self._in_turn(number):
             started = perf_counter()
-            order = next(self._orders)
+            orders = [next(order) for order in self._orders]
             image = self._read(rows, scratch) if self._source else None
             seconds["decode"] = perf_counter() - started
-        started = perf_counter()
-        labels = self._painter.label_maps(self._shapes, scratch, rows=rows, order=order)
-        seconds["paint"] = perf_counter() - started
-        started = perf_counter()
-        pieces = []
         strip = Strip(1 if number else 0, is_part=True)
-        for mask in self._masks:
-            piece = self._deflate(mask, labels, image, scratch, strip)
-            pieces.append(piece._replace(data=bytes(piece.data)))  # out of the scratch memory
-        seconds["encode"] = perf_counter() - started
-        return _Made(pieces, seconds)
+        pieces: dict[Mask, Deflated] = {}
+        for plan, order in zip(self._plans, orders, strict=True):
+            started = perf_counter()
+            labels = plan.label_maps(self._shapes, scratch, rows=rows, order=order)
+            painted = perf_counter()
+            for mask in self._masks:
+                if mask.sink.plan is plan:
+                    piece = _deflate(mask, labels, image, scratch, strip)
+                    # Out of the scratch memory.
+                    pieces[mask] = piece._replace(data=bytes(piece.data))
+            seconds["paint"] = seconds.get("paint", 0.0) + painted - started
+            seconds["encode"] = seconds.get("encode", 0.0) + perf_counter() - painted
+        return _Made([pieces[mask] for mask in self._masks], seconds)
 
     def _rows(self, number: int) -> range:
         """Rows of a strip, with the one above it."""
-        top = self.strips[number]
-        return range(max(0, top - 1), min(top + self.strips.step, self._shapes.height))
+        top = self._tops[number]
+        return range(max(0, top - 1), min(top + self._tops.step, self._shapes.height))
 
     @contextmanager
     def _in_turn(self, number: int) -> Iterator[None]:
@@ -276,29 +210,31 @@ class _Line:
     def _read(self, rows: range, scratch: Scratch) -> Pixels:
         """Decode a strip below the last row of the one before."""
         assert self._source  # noqa: S101
-        out: Pixels = scratch.take("strip original", (len(rows), self._shapes.width, 3))
+        out: Pixels = scratch.take(_ORIGINAL, (len(rows), self._shapes.width, 3))
         above = len(self._above)
         out[:above] = self._above
         self._source.read(out[above:])
         self._above = out[-1:].copy()
         return out
 
-    def _deflate(
-        self,
-        mask: Mask,
-        labels: tuple[Labels | None, Labels | None],
-        image: Pixels | None,
-        scratch: Scratch,
-        strip: Strip,
-    ) -> Deflated:
-        machine, human = self._painter.machine_palette, self._painter.human_palette
-        machine_labels, human_labels = labels
-        if mask.is_human and human and human_labels is not None and image is not None:
-            if self._is_tiff:
-                return store_pixels(human_page(image, human_labels, human, scratch), strip)
-            return deflate_human(image, human_labels, human, scratch, strip)
-        assert machine  # noqa: S101
-        assert machine_labels is not None  # noqa: S101
-        if self._is_tiff:
-            return store_pixels(machine_mask(machine_labels, machine, scratch), strip)
-        return deflate_machine(machine_labels, machine, scratch, strip)
+
+def _deflate(
+    mask: Mask,
+    labels: tuple[Labels | None, Labels | None],
+    image: Pixels | None,
+    scratch: Scratch,
+    strip: Strip,
+) -> Deflated:
+    """A strip of one mask, of which `labels` are those of its machine and its human mask."""
+    plan = mask.sink.plan
+    machine_labels, human_labels = labels
+    if mask.is_human and human_labels is not None and image is not None:
+        palette = plan.palette_of("human")
+        if mask.is_tiff:
+            return store_pixels(human_page(image, human_labels, palette, scratch), strip)
+        return deflate_human(image, human_labels, palette, scratch, strip)
+    assert machine_labels is not None  # noqa: S101
+    palette = plan.palette_of("machine")
+    if mask.is_tiff:
+        return store_pixels(machine_mask(machine_labels, palette, scratch), strip)
+    return deflate_machine(machine_labels, palette, scratch, strip)

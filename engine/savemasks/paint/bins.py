@@ -1,7 +1,7 @@
 """Shapes by strips: which of them each strip of rows has to paint.
 
-A shape costs something in the strips that it touches and nothing in the others; what is under way
-is a list of those that have begun and not ended, so memory does not grow with their heights.
+A shape takes time only in the strips that it touches. The state between two strips is a list of the
+shapes that have begun and not ended, so memory does not grow with their heights.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def shapes_by_strip(
     strips
         First rows of the strips; each also looks at the row above it.
     line_width
-        Thickness of lines in pixels, which decides how far they reach.
+        Thickness of lines in pixels; thicker lines reach further.
     order
         Numbers of the shapes from the lowest to the topmost; by default all as listed.
 
@@ -49,7 +49,7 @@ def shapes_by_strip(
     )
     order = np.arange(len(shapes)) if order is None else order
     first, last = first[order], last[order]
-    # By places in the painting order, so that sorting a list of them is painting order again.
+    # Positions in the painting order: sorting a list of them restores that order.
     begins = np.argsort(first, kind="stable")
     stops = np.searchsorted(first[begins], np.array(strips) + strips.step)
     active = np.zeros(0, np.int64)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..kernels.paint import painting as kernels
 from ..shapes import Shapes
 
-_AS_LISTED = np.arange(1 << 10)  # of which slices are cheaper than new ones
+_AS_LISTED = np.arange(1 << 10)  # slices of it are cheaper than new arrays
 
 
 def paint_labels(
@@ -32,7 +32,7 @@ def paint_labels(
     out
         (height, width) uint8, uint16 or int32, C-contiguous; overwritten.
     key
-        (n,) what the labels are of, if not of the shapes' classes.
+        (n,) index into `label_of_class` of every shape; by default its class.
     order
         Numbers of the shapes to paint, from the lowest to the topmost; by default all as listed.
     line_width

@@ -7,7 +7,7 @@ from ..kernels.paint.painting import measure
 from ..shapes import FACE, Shapes
 from .labels import paint_labels
 
-_BAND_PIXELS = 1 << 22  # of a solid that is counted, at once
+_BAND_PIXELS = 1 << 22  # pixels of a solid that are counted at once
 
 
 def paint_order(
@@ -20,7 +20,7 @@ def paint_order(
     shapes
         What is to be painted.
     by_area
-        Larger objects below smaller ones; among equals, and otherwise, the annotation's order.
+        Whether larger objects lie below smaller ones. Equal ones keep the annotation's order.
     rank_of_class
         (classes,) by class number: objects of a higher rank lie above all of a lower one.
     """
@@ -35,9 +35,9 @@ def paint_order(
 
 
 def _object_areas(shapes: Shapes) -> NDArray[np.float64]:
-    """Area of every object in pixels: what its shapes have together.
+    """Area of every object in pixels: the sum of its shapes' areas.
 
-    The faces of a solid overlap, so what counts is how many pixels they paint.
+    The faces of a solid overlap, so for solids the painted pixels are counted.
     """
     areas = shapes.area.copy()
     masks = shapes.masks

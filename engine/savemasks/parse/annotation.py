@@ -1,7 +1,7 @@
 """Annotation JSON → `Shapes`. The only place that knows how Supervisely writes annotations.
 
-Unknown keys are ignored. Objects of classes without a colour are counted but not looked into;
-geometries that this version does not paint are counted apart.
+Unknown keys are ignored. Objects of classes without a colour are counted, but their contents are
+not read. Geometries that this version does not paint are counted separately.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,21 +10,23 @@ from typing import Any
 import orjson
 
 from ..errors import AnnotationError, shown
-from ..projects.supervisely import ClassTemplate
+from ..projects.classes import ClassTemplate
 from ..shapes import Shapes
 from .builder import Builder
 from .geometry import GEOMETRIES, geometry_of
 from .pieces import LARGE, Text, split
 
 MAX_PIXELS = 1 << 40
-"""Largest canvas, in pixels: what is larger is a mistake."""
+"""Largest canvas, in pixels. A larger size is taken for a mistake."""
 
 Annotation = Text | dict[str, Any]
 """An annotation's JSON, as text or already parsed."""
 
 MAX_BYTES = 1 << 27
-"""Largest annotation. What JSON becomes may take twenty times its memory: not that of a large
-annotation, which is read in pieces, but that of one object, or of one in which something is wrong.
+"""Largest annotation, in bytes. Parsed JSON may take twenty times the memory of its text.
+
+A large annotation is parsed in pieces, so this holds for one object at a time, or for the whole if
+the annotation has an error.
 """
 
 
@@ -41,13 +43,12 @@ def parse(
     annotation
         Its JSON, or the dict that it parses to, which is only read.
     classes
-        Number of every class that is wanted; objects of other classes are left out.
+        Number of every class to parse; objects of other classes are skipped.
     templates
         What the project's meta.json says of its classes: geometries of old annotations, and edges
         of graphs.
     on_size
-        Called with height and width; what it raises comes before anything that is wrong with an
-        object.
+        Called with height and width. Its exceptions come before those about objects.
 
     Raises
     ------
@@ -83,9 +84,9 @@ def _read_whole(
 def _read_pieces(
     annotation: Annotation, classes: Mapping[str, int], templates: Mapping[str, ClassTemplate]
 ) -> Builder | None:
-    """Read a large annotation piece by piece; None if it is none, or if anything is wrong with it.
+    """Read a large annotation piece by piece; None if it is small or has any error.
 
-    What is wrong, `_read_whole` says: it alone knows what comes first and in which line it is.
+    `_read_whole` then reports the error: only it knows the first error and its line.
     """
     if not isinstance(annotation, Text) or not LARGE <= len(annotation) <= MAX_BYTES:
         return None
@@ -100,7 +101,7 @@ def _read_pieces(
             _add_objects(builder, objects, count, classes, templates)
             builder.read_points()
             count += len(objects)
-    except ValueError:  # that of an object, of orjson or of `Pieces`
+    except ValueError:  # raised for an object, by orjson or by `Pieces`
         return None
     return builder
 

@@ -1,4 +1,4 @@
-"""`Builder`: the shapes of one annotation as they are found → `Shapes`."""
+"""`Builder` collects the shapes of one annotation, one by one, and makes them `Shapes`."""
 
 import math
 from array import array
@@ -17,9 +17,9 @@ from .payload import NO_MASKS, Payloads, decode_masks
 
 Ring = list[Any]
 
-# To make a dtype of a type takes a fifth of making an array.
+# Made once: making a dtype from a type takes a fifth of the time of making an array.
 _UINT8, _INT32, _INT64 = np.dtype(np.uint8), np.dtype(np.int32), np.dtype(np.int64)
-_POINTS_AT_ONCE = 1 << 16  # so that millions of them do not take their memory three times
+_POINTS_AT_ONCE = 1 << 16  # bounds the temporary copies when there are millions
 
 
 class Builder:
@@ -32,7 +32,7 @@ class Builder:
     class_id, object_index
         Of the object whose shapes are being added.
     geometries, unsupported
-        How many objects there are of each geometry, and of each that is not painted.
+        Number of objects by geometry, and the same for geometries that are not painted.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -40,17 +40,17 @@ class Builder:
         self.class_id = self.object_index = -1
         self.geometries: dict[str, int] = {}
         self.unsupported: dict[str, int] = {}
-        # The columns of `Shapes`; NumPy will look at their memory, not copy it.
+        # The columns of `Shapes`. NumPy arrays will share their memory without a copy.
         self._kind = bytearray()
         self._class_id = array("i")
         self._object_index = array("i")
         self._ring = array("q", [0])
         self._vertex = array("q", [0])
         self._xy = array("i")
-        self._areas: dict[int, int] = {}  # by number of the shape, for few have one
+        self._areas: dict[int, int] = {}  # by number of the shape, because few shapes have one
         self._payloads: Payloads | None = None  # until there is a bitmap
-        self._points: Ring = []  # those that are not in `_xy` yet ...
-        self._read = 0  # ... and how many are
+        self._points: Ring = []  # points that are not in `_xy` yet ...
+        self._read = 0  # ... and the number of points that are
 
     def add(self, kind: int, ring: Ring) -> None:
         """Append a shape of one ring."""
@@ -69,18 +69,18 @@ class Builder:
         self._ring[-1] += 1
 
     def set_area(self, area: int) -> None:
-        """Say how many pixels the last shape counts for."""
+        """Set the area of the last shape, in pixels."""
         self._areas[len(self._kind) - 1] = area
 
     def add_bitmap(self, origin: Any, data: str, threshold: int) -> None:
-        """Append a bitmap; its mask has the pixels that reach a threshold of 8 bits."""
+        """Append a bitmap. Its mask has the pixels of at least `threshold`, an 8-bit level."""
         if self._payloads is None:
             self._payloads = Payloads()
         self._payloads.add(data, self.object_index, threshold)
         self.add(BITMAP, [origin])
 
     def read_points(self) -> None:
-        """Turn the points since the last call into floored pixels, and forget what they were.
+        """Turn the points added since the last call into floored pixels, and drop the originals.
 
         Raises `AnnotationError` for the first shape that has a point which is no pair of numbers,
         or else for the first point that is too far away.
@@ -106,7 +106,7 @@ class Builder:
         self._points = []
 
     def shapes(self, classes: Mapping[str, int]) -> Shapes:
-        """All of them; their points must have been read, and nothing may be added any more.
+        """Return all shapes. Call `read_points` before, and add nothing afterwards.
 
         Raises `AnnotationError` for a bitmap that is damaged.
         """
@@ -140,16 +140,16 @@ class Builder:
         )
 
     def _first_points(self) -> NDArray[np.int64]:
-        """Where each shape begins in `_points`, (n + 1,); below 0 if it was read before."""
+        """Index in `_points` where each shape begins, (n + 1,); negative if it was read before."""
         vertex = np.frombuffer(self._vertex, np.int64)
         return vertex.take(self._ring) - np.int64(self._read)
 
     def _far_point(self, points: NDArray[np.float64], first: int) -> AnnotationError:
-        """The error for the first of these points that is too far away, or nowhere."""
+        """The error for the first of these points that is too far away or not finite."""
         near = (points >= -COORDINATE_LIMIT) & (points <= COORDINATE_LIMIT)
         at = first + int(np.flatnonzero(~near.all(axis=1))[0])
         shape = int(np.searchsorted(self._first_points(), at, side="right")) - 1
-        # As written, except for whole numbers of hundreds of digits.
+        # Shown as written, except for whole numbers of hundreds of digits.
         x, y = (v if abs(v) < 1e20 else float(v) for v in self._points[at])
         return AnnotationError(
             f"point [{x}, {y}] is not within {COORDINATE_LIMIT} pixels of the origin",
@@ -186,7 +186,7 @@ def _numbers(points: list[Any]) -> NDArray[np.float64] | None:
         if not set(map(len, points)) <= {2}:
             return None
         flat = list(chain.from_iterable(points))
-        # Checked by type, for NumPy would read numbers out of texts.
+        # The types are checked because NumPy would convert texts to numbers.
         if not set(map(type, flat)) <= {int, float}:
             return None
         return np.array(flat, np.float64).reshape(-1, 2)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import shown
-from ..projects.supervisely import ClassTemplate
+from ..projects.classes import ClassTemplate
 from ..shapes import COORDINATE_LIMIT, FACE, LINE, POINT, POLYGON, RECTANGLE
 from .builder import Builder, Ring
 
@@ -30,7 +30,7 @@ _CUBOID_EDGES = (
 def geometry_of(item: dict[str, Any], template: _Template) -> str:
     """Name of an object's geometry.
 
-    Old annotations do not say it: then it is that of the class, or shows in the object's keys.
+    Old annotations do not name it. Then it is taken from the class, or from the object's keys.
     """
     name = item.get("geometryType") or item.get("shape") or None
     if name is None and template is not None and template.shape != "any":
@@ -58,7 +58,7 @@ def _exterior(contours: dict[str, Any], name: str = "points") -> Ring:
 
 
 def _add_polygon(builder: Builder, contours: dict[str, Any], name: str) -> None:
-    """An exterior and its holes; holes without points are no holes."""
+    """Add an exterior and its holes; holes without points are ignored."""
     builder.add(POLYGON, _exterior(contours, name))
     interior = contours.get("interior")
     if interior:
@@ -83,7 +83,7 @@ def _rectangle(builder: Builder, item: dict[str, Any], _template: _Template) -> 
 
 
 def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
-    """Four corners, turned about the middle; all of them are whole pixels, before and after."""
+    """Four corners, turned about the middle. They are whole pixels before and after turning."""
     corners = _two(item["points"], "points")
     first, second = map(_floored, corners)
     (left, right), (top, bottom) = map(sorted, zip(first, second, strict=True))
@@ -144,7 +144,7 @@ def _cuboid_2d(builder: Builder, item: dict[str, Any], _template: _Template) -> 
 def _nodes_and_edges(
     builder: Builder, nodes: dict[str, Any], edges: Sequence[tuple[str, str]]
 ) -> None:
-    """Edges as lines, then nodes as points; a disabled node takes its edges with it."""
+    """Edges as lines, then nodes as points. Disabled nodes and their edges are not painted."""
     places = {name: node["loc"] for name, node in nodes.items() if not node.get("disabled")}
     for source, target in edges:
         if source in places and target in places:

@@ -1,9 +1,13 @@
 """`bitmap.data` → packed masks: base64 of zlib of a PNG, or base64 of a bare PNG.
 
-Everyday payloads of an annotation go through one kernel call. Whatever it does not take is looked
-at one by one: large ones, which are inflated a megabyte at a time, the odd kinds (interlaced,
-16-bit, a transparent colour) by way of libvips, and the damaged ones to say what is wrong. Bombs
-are refused from their headers: nothing is inflated beyond what a mask that fits the canvas needs.
+One kernel call decodes the usual payloads of an annotation. The others are decoded one by one:
+
+* large payloads are inflated a megabyte at a time;
+* rare kinds (interlaced, 16-bit, with a transparent colour) are decoded by libvips;
+* damaged ones are read again to report the error.
+
+Decompression bombs are refused by their headers: nothing is inflated beyond the size of a mask that
+fits the canvas.
 """
 
 import binascii
@@ -25,13 +29,13 @@ from ..shapes import Masks
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG colour type
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-# A compressed payload up to this size is inflated at once: deflate expands 1032 times at most.
+# A compressed payload up to this size is inflated at once: deflate expands it 1032 times at most.
 _SMALL = 4096
-# Of large ones so many bytes of scanlines are inflated at once, from so many compressed ones.
+# Large ones: bytes of scanlines that are inflated at once, and of compressed data given at once.
 _PIECE, _SLICE = 1 << 20, 1 << 16
 # What a PNG may need beyond its pixels: chunk headers, palettes, a comment.
 _CHUNK_ALLOWANCE = 1 << 16
-# Packed masks that one kernel call may return; much more than an everyday annotation has.
+# Bytes of packed masks that one kernel call may return; much more than most annotations have.
 _ROOM = 1 << 18
 MAX_MASK_PIXELS = 1 << 33
 """Most pixels that the bitmaps of one annotation may have together; packed, they take 1 GiB."""
@@ -43,15 +47,15 @@ _InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # 
 
 
 class _BadPayloadError(ValueError):
-    """What is wrong with one payload, before it is known which object's it is."""
+    """An error in one payload. The caller adds the number of the object."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
     """A PNG up to its scanlines, or already reduced to 8-bit samples by libvips.
 
-    `pieces` are whole rows, inflated as they are asked for; `layout` and `visible` are what
-    `kernels.scanlines.unpack` wants to know of them.
+    `pieces` are whole rows, inflated when they are iterated; `layout` and `visible` are arguments
+    of `kernels.parse.scanlines.unpack`.
     """
 
     pieces: Iterable[bytes]
@@ -71,7 +75,7 @@ class Payloads:
     thresholds
         (b,), the 8-bit level from which a pixel belongs to each mask.
     objects
-        (b,), for messages: the object that each belongs to.
+        (b,), the object that each belongs to, for messages.
     """
 
     def __init__(self) -> None:
@@ -122,9 +126,9 @@ def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
     packed: list[NDArray[np.uint8]] = []
     done, left = 0, MAX_MASK_PIXELS
     while done < count:
-        # Up to the next one that is not for the kernel, or until there is no room.
+        # Decodes up to the next payload that the kernel does not take, or until the room is full.
         stop, status, used = decode(text, text_start, done, levels, limit, left, start, shape, room)
-        # Copied so that Python's lock is kept: to get it back takes longer than the copy.
+        # This way of copying keeps Python's lock: getting it back would take longer than the copy.
         packed.append(np.frombuffer(bytearray(room[:used]), np.uint8))
         if stop == count:
             break
@@ -148,7 +152,7 @@ def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
 
 
 def _pack(picture: _Picture, left: int) -> NDArray[np.uint8]:
-    """The mask of a picture; `left` is how many pixels the annotation may still have after it."""
+    """Pack the mask of a picture; `left` is the number of pixels still allowed after it."""
     if left < 0:
         raise _BadPayloadError(
             f"the annotation's bitmaps have more than {MAX_MASK_PIXELS} pixels together"
@@ -160,14 +164,14 @@ def _pack(picture: _Picture, left: int) -> NDArray[np.uint8]:
     stride = _stride(layout)
     above, row, is_sound = b"", 0, True
     for piece in picture.pieces:
-        # With the row above, which is packed once more; as it is not filtered any longer.
+        # With the unfiltered row above in front, which the filters need. It is packed once more.
         lines = np.frombuffer(bytearray(above + piece), np.uint8)
         first = row - len(above) // stride
         row = first + lines.size // stride
         rows = layout._replace(height=row - first)
         is_sound = is_sound and unpack(lines, rows, visible, bits, first * packed)
         above = b"\0" + lines[lines.size - stride + 1 :].tobytes()
-    if not is_sound:  # told when there are as many rows as there should be
+    if not is_sound:  # raised only now: a wrong number of rows is reported first
         raise _BadPayloadError("the PNG has a row filter that does not exist")
     return bits
 
@@ -181,7 +185,7 @@ def _inflate(data: bytes, layout: Layout) -> Iterator[bytes]:
     """All scanlines and no more, about a megabyte at a time."""
     stride = _stride(layout)
     inflater = isal_zlib.decompressobj()
-    # Cut, for what the inflater does not want yet is copied every time.
+    # Given in slices, because the inflater copies unused input every time.
     slices = (data[at : at + _SLICE] for at in range(0, len(data), _SLICE))
     left = layout.height * stride
     try:
@@ -199,7 +203,7 @@ def _inflate(data: bytes, layout: Layout) -> Iterator[bytes]:
 
 
 def _inflate_some(inflater: Any, slices: Iterator[bytes], size: int) -> bytes:
-    """The next so many bytes, or fewer at the end."""
+    """Return the next `size` bytes, or fewer at the end."""
     found = b""
     while len(found) < size and not inflater.eof:
         data = inflater.unconsumed_tail or next(slices, b"")
@@ -215,7 +219,7 @@ def _unwrap(text: str, limit: int) -> bytes:
     try:
         try:
             raw = binascii.a2b_base64(text, strict_mode=True)
-        except ValueError:  # perhaps it is only folded
+        except ValueError:  # perhaps it only has line breaks
             raw = binascii.a2b_base64("".join(text.split()), strict_mode=True)
     except ValueError as error:
         raise _BadPayloadError(f"not base64 ({error})") from error
@@ -226,7 +230,7 @@ def _unwrap(text: str, limit: int) -> bytes:
         if len(raw) <= _SMALL:
             png = inflater.decompress(raw)
         else:
-            # The header first, for what it promises bounds what may follow.
+            # The header first: its size limits how much is inflated afterwards.
             png = inflater.decompress(raw, 33)
             height, width, depth, colour, _ = _header(png, limit)
             size = height * (1 + (width * depth * _CHANNELS[colour] + 7) // 8)
@@ -318,7 +322,7 @@ def _visible_grays(chunks: dict[bytes, bytes], depth: int, threshold: int) -> ND
 
 
 def _read_by_libvips(png: bytes, threshold: int) -> _Picture:
-    """The slow road: any PNG at all, reduced to 8-bit samples that are 0 or 1."""
+    """The slow way, for every kind of PNG: reduce it to 8-bit samples that are 0 or 1."""
     import pyvips  # noqa: PLC0415  (most annotations never need it)
 
     try:
@@ -328,7 +332,7 @@ def _read_by_libvips(png: bytes, threshold: int) -> _Picture:
         samples = image.numpy()
     except pyvips.Error as error:
         raise _BadPayloadError("the PNG cannot be decoded") from error
-    # 16-bit samples: any that is not zero belongs to a bitmap, an alpha mask reduces them.
+    # 16-bit samples: bitmaps have every sample that is not zero; alpha masks reduce them to 8 bits.
     least = threshold << 8 if image.format == "ushort" and threshold > 1 else threshold
     inside = (samples.reshape(image.height, image.width, -1) >= least).any(axis=2)
     lines = np.zeros((image.height, image.width + 1), np.uint8)

@@ -1,4 +1,4 @@
-"""Large annotations in pieces, so that what their JSON becomes is never in memory as a whole."""
+"""Large annotations in pieces, so that their parsed JSON is never in memory as a whole."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import orjson
 from ..kernels.parse.objects import split_objects
 
 LARGE = 1 << 20
-"""Bytes from which on an annotation is read in pieces."""
+"""Annotations of at least this many bytes are read in pieces."""
 
-_PIECE = 1 << 16  # what becomes of it is a megabyte
+_PIECE = 1 << 16  # bytes; parsed, they take about a megabyte
 
 
 Text = bytes | bytearray | memoryview | str
@@ -34,12 +34,12 @@ class Pieces:
     def __iter__(self) -> Iterator[list[Any]]:
         """Read the objects, some at a time.
 
-        Raises ValueError, which `orjson.JSONDecodeError` is, unless they are valid JSON. They are
-        if `head` is, and every piece is a list when it stands in brackets, one with values if a
-        comma was beside it; the places of the cuts need not be believed.
+        Raises ValueError (`orjson.JSONDecodeError` is one) unless they are valid JSON. The whole
+        annotation is valid if `head` is, if every piece in brackets is a list, and if pieces
+        beside a comma have values. So this check does not rely on the cuts being right.
         """
         for text in self._texts:
-            # Two brackets: JSON may not be nested too deep, and here stays as deep as it was.
+            # Two brackets keep the nesting as deep as in the whole, where depth is limited.
             (objects,) = orjson.loads(b"".join((b"[[", text, b"]]")))
             if not objects and len(self._texts) > 1:
                 raise ValueError("there is no value between two commas")
@@ -47,14 +47,14 @@ class Pieces:
 
 
 def split(annotation: Text) -> Pieces | None:
-    """Cut an annotation into pieces; None if it has no list of objects that is easily found."""
+    """Cut an annotation into pieces; None if its list of objects is not easily found."""
     if isinstance(annotation, str):
-        # What is no character is found out when the pieces are read.
+        # Invalid characters are found when the pieces are read.
         annotation = annotation.encode("utf-8", "surrogatepass")
-    text = memoryview(annotation).toreadonly()  # for the kernel, always of one kind
+    text = memoryview(annotation).toreadonly()  # one type for the kernel
     try:
         text = text.cast("B")
-    except (TypeError, ValueError):  # with gaps, or of items that it does not know
+    except (TypeError, ValueError):  # not contiguous, or of an unknown item format
         return None
     cuts = np.empty(len(text) // _PIECE + 3, np.int64)
     count = split_objects(np.frombuffer(text, np.uint8), _PIECE, cuts)

@@ -1,7 +1,7 @@
-"""Everyday JPEGs → RGB, through libjpeg-turbo alone.
+"""Usual JPEGs → RGB, by libjpeg-turbo alone.
 
-libvips, which decodes the others, does it through the same kind of library, but takes about 3 ms
-longer for a 1080p picture, whichever way it is asked.
+libvips decodes the others. It uses the same kind of library, but takes about 3 ms longer for a
+1080p picture, whichever of its interfaces is used.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from ..scratch import Scratch
-from .headers import Header, UnusualError, exif_orientation
+from .headers import ORIGINAL, Header, UnusualError, exif_orientation
 
 _START = b"\xff\xd8"
 _FRAMES = {0xC0, 0xC1, 0xC2}  # sequential and progressive, Huffman-coded
@@ -18,7 +18,7 @@ _SCAN = 0xDA
 _APP1, _APP2 = 0xE1, 0xE2
 _PLAIN = {0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)}  # tables, restart interval, comment, APPn
 _PROFILE = b"ICC_PROFILE\0"
-_GAIN_MAP = b"hdrgm"  # in the metadata of pictures that are more than their JPEG
+_GAIN_MAP = b"hdrgm"  # in the metadata of JPEGs that carry a second picture
 
 
 def read_header(data: bytes) -> Header:
@@ -34,13 +34,13 @@ def read_header(data: bytes) -> Header:
 
 
 def decode(data: bytes, header: Header, scratch: Scratch) -> NDArray[np.uint8]:
-    """Decode a JPEG; raises `UnusualError` if libjpeg-turbo so much as warns.
+    """Decode a JPEG; raises `UnusualError` for any error or warning of libjpeg-turbo.
 
     Returns
     -------
     (height, width, 3) uint8 RGB as stored, in memory of `scratch`.
     """
-    out = scratch.take("original", (header.height, header.width, 3))
+    out = scratch.take(ORIGINAL, (header.height, header.width, 3))
     try:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", buffer=out)
     except ValueError as error:
@@ -51,7 +51,7 @@ def decode(data: bytes, header: Header, scratch: Scratch) -> NDArray[np.uint8]:
 def _orientation(data: bytes) -> int:
     """Walk from segment to segment up to the first scan, looking for EXIF data.
 
-    Raises `UnusualError` if there is a segment that everyday JPEGs do not have, or no scan.
+    Raises `UnusualError` if there is a segment that usual JPEGs do not have, or no scan.
     """
     if data[:2] != _START:
         raise UnusualError

@@ -1,4 +1,4 @@
-"""Everyday PNGs → RGB: chunks checked here, inflated by ISA-L, unfiltered by a kernel."""
+"""Usual PNGs → RGB: chunks are checked here, ISA-L inflates, and a kernel undoes the filters."""
 
 import struct
 from collections.abc import Iterator
@@ -8,9 +8,10 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from ..kernels.pictures.unfilter import to_rgb
-from ..scratch import Scratch
-from .headers import Header, UnusualError, exif_orientation
+from ..scratch import Buffer, Scratch
+from .headers import ORIGINAL, Header, UnusualError, exif_orientation
 
+_LINES = Buffer("two rows of a PNG")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START = _SIGNATURE + b"\0\0\0\rIHDR"
 _BEHIND_IHDR = 33  # where the other chunks begin
@@ -26,8 +27,8 @@ _DEPTHS = {
 _MOST_PIXELS_ON_AXIS = 10_000_000  # of libvips
 _MOST_CHUNK_BYTES = 1 << 22  # of chunks that are not pixels
 _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
-_RAW_PROFILE = b"Raw profile type"  # by some programs EXIF data in a text
-# Chunks that change neither size nor pixels, and whose damage nobody minds.
+_RAW_PROFILE = b"Raw profile type"  # some programs store EXIF data in such a text
+# Chunks that change neither size nor pixels. Damage in them is ignored.
 _HARMLESS = {b"bKGD", b"cHRM", b"gAMA", b"iCCP", b"pHYs", b"sBIT", b"sRGB", b"tIME", b"tRNS"}
 
 _InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says Exception
@@ -76,8 +77,8 @@ def decode(data: bytes, header: Header, scratch: Scratch) -> NDArray[np.uint8]:
     size = height * (_stride(width, depth, colour) + 1)
     raw = np.frombuffer(_inflate(compressed, size), np.uint8)
     table = _table(depth, palette if colour == _PALETTE else None)
-    lines = scratch.take("png lines", (2, 3 * width))
-    out: NDArray[np.uint8] = scratch.take("original", (height, 3 * width))
+    lines = scratch.take(_LINES, (2, 3 * width))
+    out: NDArray[np.uint8] = scratch.take(ORIGINAL, (height, 3 * width))
     if not to_rgb(raw, depth, _CHANNELS[colour], table, lines, out):
         raise UnusualError
     return out.reshape(height, width, 3)
@@ -94,7 +95,7 @@ def _orientation(data: bytes, depth: int, colour: int, size: int) -> int:
     palettes = 0
     for name, first, last in _chunks(data, _BEHIND_IHDR):
         if name == b"IDAT":
-            # A chunk that promises more than its pixels ever need is refused by libpng.
+            # libpng refuses a chunk that is longer than its pixels can need.
             if last - first > max(size, _MOST_CHUNK_BYTES):
                 raise UnusualError
             if palettes > 1 or len(found) > 1 or (colour == _PALETTE and not palettes):
@@ -158,10 +159,10 @@ def _contents(data: bytes) -> tuple[bytes, bytes | memoryview]:
 
 
 def _inflate(compressed: bytes | memoryview, size: int) -> bytes:
-    """Exactly `size` bytes, and no more memory than that; anything else is unusual."""
+    """Inflate exactly `size` bytes, in no more memory; raises `UnusualError` for any other size."""
     if len(compressed) < 2 or compressed[0] & 15 != 8:
         raise UnusualError
-    # ISA-L looks back as far as it likes; others only as far as the stream promises.
+    # Other decoders allow distances only up to the window in the header; ISA-L does not check it.
     window = 256 << (compressed[0] >> 4)
     if window != 1 << 15 and window < size:
         raise UnusualError

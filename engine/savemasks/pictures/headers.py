@@ -1,21 +1,26 @@
-"""What the header of a picture tells before anything is decoded.
+"""The header of a picture: size and orientation, read before anything is decoded.
 
-Our own readers (`decode_jpeg`, `decode_png`) take only what is surely good. All else is unusual to
-them: then libvips decides, and words the error.
+Our own readers (`decode_jpeg`, `decode_png`) take only pictures that are certainly sound. They call
+all others unusual; libvips then decodes them, or reports the error.
 """
 
 import struct
 from typing import NamedTuple
 
+from ..scratch import Buffer
+
+ORIGINAL = Buffer("original")
+"""The pixels of a picture as stored, whichever way they are decoded."""
+
 _ORIENTATION = 0x0112
 _SHORT = 3
-# A directory that is longer, or data that is, is cut by the EXIF library of libvips.
+# The EXIF library of libvips cuts longer directories and longer data.
 _MOST_ENTRIES = 200
 _MOST_BYTES = 0xFFF0
 
 
 class UnusualError(Exception):
-    """A picture is not for the short way, be it damaged or only rare."""
+    """Our own readers do not take this picture: it is damaged, or of a rare kind."""
 
 
 class Header(NamedTuple):
@@ -35,7 +40,7 @@ class Header(NamedTuple):
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """Height and width, the orientation applied."""
+        """Height and width after applying the orientation."""
         size = self.height, self.width
         return size if self.orientation < 5 else size[::-1]
 

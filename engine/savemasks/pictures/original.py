@@ -1,7 +1,8 @@
 """Pictures in: any format that libvips reads → 8-bit RGB, as the viewer shows it.
 
-Everyday JPEGs and PNGs take a short way around libvips. It leads to the same pixels or to nowhere:
-what is unusual or damaged in the least is for libvips to decode or to refuse.
+Usual JPEGs and PNGs are decoded without libvips, which is faster and gives the same pixels.
+Pictures that are unusual, or damaged in any way, are left to libvips, which decodes or refuses
+them.
 """
 
 import io
@@ -13,7 +14,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..scratch import Scratch
+from ..scratch import Buffer, Scratch
 from . import decode_jpeg, decode_png
 from .headers import Header, UnusualError
 
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from PIL.BmpImagePlugin import BmpImageFile
 
 _RGB = 3
+_UPRIGHT = Buffer("upright original")
 _PIXEL = np.dtype("V3")  # NumPy moves it at once, not sample by sample
 
 
 class Original:
-    """A picture of which only the header has been read.
+    """A picture whose header has been read, and nothing else.
 
     Attributes
     ----------
@@ -59,11 +61,11 @@ class Original:
         check_size(self.size, height, width)
 
     def pixels(self, scratch: Scratch | None = None) -> NDArray[np.uint8]:
-        """Decode: (height, width, 3) uint8 RGB. At most once.
+        """Decode to (height, width, 3) uint8 RGB. Call it once at most.
 
         EXIF orientation is applied, alpha is dropped, gray is repeated in three channels, 16-bit
         samples are shifted right by 8. Raises `ImageError` if the picture is damaged or cut off.
-        The pixels may lie in memory of `scratch`, and are void with the next picture's.
+        The pixels may lie in memory of `scratch`; the next picture overwrites them.
         """
         if self._header:
             scratch = scratch or Scratch()
@@ -90,7 +92,7 @@ class Original:
 
 
 def _open(data: bytes) -> pyvips.Image:
-    # libvips keeps what it had to say of other pictures, and would say it of this one.
+    # libvips keeps messages about earlier pictures, and would add them to an error of this one.
     pyvips.vips_lib.vips_error_clear()
     try:
         return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
@@ -109,13 +111,13 @@ def _upright(pixels: NDArray[np.uint8], orientation: int, scratch: Scratch) -> N
         turned = turned[:, ::-1]
     if orientation in {3, 4, 7, 8}:
         turned = turned[::-1]
-    out: NDArray[np.uint8] = scratch.take("upright original", (*turned.shape, 3))
+    out: NDArray[np.uint8] = scratch.take(_UPRIGHT, (*turned.shape, 3))
     out.view(_PIXEL)[:, :, 0] = turned
     return out
 
 
 def check_size(size: tuple[int, int], height: int, width: int) -> None:
-    """Raise `ImageError` unless a picture's size is that which its annotation says."""
+    """Raise `ImageError` unless a picture has the size that its annotation says."""
     if size != (height, width):
         raise ImageError(
             f"is {size[1]} x {size[0]} pixels, but its annotation says {width} x {height}"
@@ -123,7 +125,7 @@ def check_size(size: tuple[int, int], height: int, width: int) -> None:
 
 
 def is_turned(image: pyvips.Image) -> bool:
-    """Whether EXIF data want the picture to be shown in another way than it is stored."""
+    """Whether EXIF data say that the picture is to be turned or mirrored."""
     return bool(image.get_typeof("orientation") and image.get("orientation") != 1)
 
 
@@ -134,7 +136,7 @@ def upright_size(image: pyvips.Image) -> tuple[int, int]:
 
 
 def _open_bmp(data: bytes) -> "BmpImageFile":
-    """BMP is what libvips is built without. Image.open would warn of large pictures too early."""
+    """Open a BMP by Pillow: libvips is built without it. Image.open would warn of large ones."""
     from PIL import BmpImagePlugin  # noqa: PLC0415  (rarely needed)
 
     try:
@@ -158,7 +160,7 @@ def to_rgb(image: pyvips.Image) -> pyvips.Image:
 
 
 def undecodable(error: pyvips.Error) -> ImageError:
-    """What libvips says of the cause, without the trace of its operations."""
+    """The cause as libvips words it, without the trace of its operations."""
     lines = [line for line in error.detail.splitlines() if line.strip()]
     cause = lines[0].strip() if lines else str(error.message)
     return ImageError(f"cannot be decoded: {cause}")

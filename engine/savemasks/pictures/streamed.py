@@ -1,7 +1,8 @@
-"""Pictures too large for memory: their rows from top to bottom, a few at a time.
+"""Pictures too large for memory, decoded from top to bottom, a few rows at a time.
 
-libvips decodes them as they are asked for. What it cannot decode in that order (pictures that EXIF
-turns) it unpacks into a temporary file, which the environment variable TMPDIR places.
+libvips decodes the rows when they are requested. It unpacks pictures that it cannot decode in that
+order (those that EXIF turns) into a temporary file, in the folder that the environment variable
+TMPDIR names.
 """
 
 import os
@@ -16,14 +17,14 @@ from .original import Original, check_size, is_turned, to_rgb, undecodable, upri
 
 _COPIED = 1 << 19  # bytes
 _WHOLE = ("webpload", "gifload", "heifload", "jp2kload", "jxlload")
-# Bytes a pixel of what is decoded only as a whole: of JPEG the coefficients, else four samples.
+# Bytes a pixel of pictures that are decoded as a whole: coefficients of JPEG, else four samples.
 _COEFFICIENTS, _SAMPLES = 6, 4
 # A JPEG of Huffman codes has at least a bit for every 8 x 8 pixels.
 _MOST_JPEG_PIXELS = 512  # for a byte
 
 
 class StreamedOriginal:
-    """A picture in a file of which only the header has been read.
+    """A picture in a file, whose header has been read, and nothing else.
 
     Attributes
     ----------
@@ -53,9 +54,9 @@ class StreamedOriginal:
         check_size(self.size, height, width)
 
     def check_memory(self, most: int) -> None:
-        """Raise `ImageError` if decoding needs more bytes than these, or cannot succeed.
+        """Raise `ImageError` if decoding needs more than `most` bytes, or cannot succeed.
 
-        Some kinds have to be held as a whole by their decoder, whoever asks for rows.
+        The decoders of some kinds hold the whole picture, even if only rows are requested.
         """
         if self._bmp:
             return
@@ -89,7 +90,7 @@ class StreamedOriginal:
         try:
             if self._region is None:
                 self._region = pyvips.Region.new(self._upright())
-            # Few rows at a time: libvips hands out copies, and small ones stay in the caches.
+            # Few rows at a time: libvips returns copies, and small ones stay in the caches.
             step = max(1, _COPIED // (3 * width))
             for top in range(0, rows, step):
                 piece = out[top : top + step]
@@ -105,10 +106,10 @@ class StreamedOriginal:
 
 
 def _open(path: str, access: str) -> pyvips.Image:
-    # libvips keeps what it had to say of other pictures, and would say it of this one.
+    # libvips keeps messages about earlier pictures, and would add them to an error of this one.
     pyvips.vips_lib.vips_error_clear()
     try:
-        # Of a file's name libvips would take what is in brackets at its end for options.
+        # By name, libvips would read brackets at the end of the file's name as options.
         source = pyvips.Source.new_from_file(os.fsencode(path))
         return pyvips.Image.new_from_source(source, "", access=access, fail_on="error")
     except pyvips.Error as error:
@@ -116,7 +117,7 @@ def _open(path: str, access: str) -> pyvips.Image:
 
 
 def _open_bmp(path: str) -> Original | None:
-    """BMP is not for libvips; it is read at once, for it cannot have more than 4 GB."""
+    """Read a BMP at once: libvips does not take it, and it cannot have more than 4 GB."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             start = file.read(2)

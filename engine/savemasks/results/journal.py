@@ -1,11 +1,12 @@
-"""What is done: a SQLite database in the output's hidden folder.
+"""The journal: a SQLite database in the output's hidden folder that records what is done.
 
-It says of every item that was tried from what it was made, what it became, or why it failed. A row
-is written after the item's files are in their places, so what the journal calls done is there; what
-a killed run had finished in its last moments may be missing, and is made again.
+For every item that was tried, it holds the stamps of the inputs and the names and sums of the
+outputs, or the error. A row is written after the item's files are in their places, so the files of
+a finished item are there. The rows of the last moments of a killed run may be missing; their items
+are made again.
 
-Only one process has it open, which a `Lock` sees to. That allows SQLite's exclusive mode, in which
-write-ahead logging needs no shared memory and so works on file systems without it.
+A `Lock` ensures that only one process has the journal open. That allows SQLite's exclusive mode, in
+which write-ahead logging needs no shared memory and so works on file systems without it.
 """
 
 import os
@@ -22,15 +23,17 @@ import orjson
 from ..errors import OutputError
 from ..line.job import Outcome, Stamp
 from ..store.files import Written
+from ..system import sync_folder
 from .lock import HIDDEN
 from .report import describe
 
 _SECONDS_BETWEEN_COMMITS = 0.2
-_MOST_PENDING = 256
-_TOO_MANY_PENDING = 10_000  # when nothing can be written any more
-_PAGE = 1000  # rows that are read at once
-_CACHE_KIBIBYTES = 4096
+_MAX_PENDING_ROWS = 256
+_STUCK_PENDING_ROWS = 10_000  # the journal cannot be written, and the run should end
+_ROWS_PER_PAGE = 1000
+_CACHE_KIB = 4096
 
+# The table `strangers` holds foreign files; its name stays so that older outputs can be resumed.
 _SCHEMA = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE datasets (number INTEGER PRIMARY KEY, output BLOB UNIQUE NOT NULL);
@@ -49,22 +52,22 @@ _NO_STAMP = Stamp(-1, -1)
 
 
 class Record(NamedTuple):
-    """What the journal says of one item.
+    """The row of one item.
 
     Attributes
     ----------
     name
         Its name, in bytes.
     generation
-        Under which settings it was made; those of the latest run have the highest number.
+        Number of the settings that it was made with; the latest have the highest number.
     inputs
-        What `pack_stamps` makes of its annotation's and its image's stamp.
+        Stamps of its annotation and its image, as `pack_stamps` encodes them.
     outputs
-        Names of its files below its data set's folder, joined by NUL; None if it failed.
+        Names of its files below its data set's folder, joined by NUL bytes; None if it failed.
     sums
         Size and CRC-32 of each of them.
     error
-        JSON of why it failed, or None.
+        The reason why it failed, as JSON, or None.
     """
 
     name: bytes
@@ -75,7 +78,7 @@ class Record(NamedTuple):
     error: bytes | None
 
     def files(self) -> Iterator[tuple[str, Written]]:
-        """Names of its files below its data set's folder, with what they hold."""
+        """Yield its files: the name below the data set's folder, size and checksum."""
         if self.outputs and self.sums:
             sums = _SUM.iter_unpack(self.sums)
             for name, (size, checksum) in zip(self.outputs.split(b"\0"), sums, strict=True):
@@ -83,12 +86,12 @@ class Record(NamedTuple):
 
 
 def pack_stamps(annotation: Stamp | None, image: Stamp | None) -> bytes:
-    """Bytes that are equal if and only if the stamps are."""
+    """Encode two stamps as bytes that are equal if and only if the stamps are."""
     return _STAMPS.pack(*(annotation or _NO_STAMP), *(image or _NO_STAMP))
 
 
 def pack_names(names: Iterable[str]) -> bytes:
-    """Names of files below their data set's folder, as a record has them."""
+    """Encode names of files below their data set's folder as a record has them."""
     return os.fsencode("\0".join(names))
 
 
@@ -98,20 +101,20 @@ class Journal:
     Attributes
     ----------
     generation
-        The number of the settings that are in force, which goes with all that is noted.
+        Number of the current settings; every row that is added gets it.
     problem
-        Why rows could not be written of late, or None. They are kept and written when that works.
+        Why the last commit failed, or None. The rows are kept, and written by a later commit.
     """
 
     def __init__(self, root: Path, *, durable: bool = False, read_only: bool = False) -> None:
-        """Open it, or make an empty one; raises `OutputError`."""
+        """Open the journal or create an empty one; raises `OutputError`."""
         self.generation = 0
         self.problem: str | None = None
         self._root, self._durable = root, durable
         self._path = root / HIDDEN / "journal.sqlite"
         self._numbers: dict[str, int] = {}
         self._added: list[tuple[object, ...]] = []
-        self._forgotten: list[tuple[int, bytes]] = []
+        self._deleted: list[tuple[int, bytes]] = []
         self._folders: set[str] = set()
         self._synced: set[str] = set()
         self._committed = monotonic()
@@ -127,7 +130,7 @@ class Journal:
         database = sqlite3.connect(self._path, isolation_level=None)
         try:
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            database.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+            database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             if not database.execute("SELECT 1 FROM sqlite_master").fetchone():
@@ -140,40 +143,40 @@ class Journal:
     # ------------------------------------------------------------ the run
 
     def get(self, key: str) -> bytes | None:
-        """Something about the run as a whole."""
+        """Return a value about the run as a whole, or None."""
         row = self._one("SELECT value FROM run WHERE key = ?", (key,))
         return None if row is None else bytes(row[0])
 
     def put(self, **values: bytes) -> None:
-        """Note something about the run as a whole, at once and all of it; raises `OutputError`."""
+        """Store values about the run as a whole in one transaction; raises `OutputError`."""
         self._replace("REPLACE INTO run VALUES (?, ?)", values.items())
 
-    def add_strangers(self, names: Iterable[str]) -> None:
-        """Note files and links that were there before; raises `OutputError`."""
+    def add_foreign(self, names: Iterable[str]) -> None:
+        """Store the names of foreign files and links; raises `OutputError`."""
         rows = ((os.fsencode(name),) for name in names)
         self._replace("REPLACE INTO strangers VALUES (?)", rows)
 
-    def has_strangers(self) -> bool:
-        """Whether anything was there before."""
+    def has_foreign(self) -> bool:
+        """Whether there are foreign files."""
         return self._one("SELECT 1 FROM strangers", ()) is not None
 
-    def is_stranger(self, name: str) -> bool:
-        """Whether a file or link of that name was there before."""
+    def is_foreign(self, name: str) -> bool:
+        """Whether a file or link of that name is foreign."""
         return self._one("SELECT 1 FROM strangers WHERE name = ?", (os.fsencode(name),)) is not None
 
     # ------------------------------------------------------------ items
 
-    def expect(self, datasets: Iterable[str]) -> None:
-        """Make room for the items of some data sets; raises `OutputError`."""
+    def add_datasets(self, datasets: Iterable[str]) -> None:
+        """Add data sets, whose items will follow; raises `OutputError`."""
         for dataset in datasets:
             self._number(dataset)
 
     def datasets(self) -> list[str]:
-        """Outputs of all data sets that have items here."""
+        """Return the outputs of all data sets in the journal."""
         return [os.fsdecode(row[0]) for row in self._all("SELECT output FROM datasets", ())]
 
     def count(self, dataset: str | None = None, *, failed: bool = False) -> int:
-        """Number of items: of one data set or of all, all or only the failed ones."""
+        """Count the items of one data set or of all; with `failed`, only those that failed."""
         conditions = ["error IS NOT NULL"] if failed else []
         parameters: tuple[object, ...] = ()
         if dataset is not None:
@@ -184,7 +187,7 @@ class Journal:
         return int(row[0]) if row else 0
 
     def find(self, dataset: str, name: bytes) -> Record | None:
-        """What is known of one item."""
+        """Return the record of one item, or None."""
         row = self._one(
             f"SELECT {_COLUMNS} FROM items WHERE dataset = ? AND name = ?",  # noqa: S608
             (self._number(dataset), name),
@@ -192,24 +195,24 @@ class Journal:
         return None if row is None else Record(*row)
 
     def records(self, dataset: str) -> Iterator[Record]:
-        """All that is known of a data set's items, by the bytes of their names.
+        """Yield the records of a data set, sorted by the bytes of their names.
 
-        A page is in memory at a time, and rows may be added meanwhile.
+        One page of rows is in memory at a time, and rows may be added meanwhile.
         """
         query = (
             f"SELECT {_COLUMNS} FROM items WHERE dataset = ? AND name >= ?"  # noqa: S608
-            f" ORDER BY name LIMIT {_PAGE}"
+            f" ORDER BY name LIMIT {_ROWS_PER_PAGE}"
         )
         number, start = self._number(dataset), b""
         while True:
             rows = self._all(query, (number, start))
             yield from map(Record._make, rows)
-            if len(rows) < _PAGE:
+            if len(rows) < _ROWS_PER_PAGE:
                 return
             start = rows[-1][0] + b"\0"
 
     def add(self, outcome: Outcome) -> None:
-        """Note what became of an item, soon."""
+        """Add the outcome of an item; the row is written by a later commit."""
         item = outcome.item
         row: tuple[object, ...]
         if outcome.error is not None:
@@ -223,43 +226,43 @@ class Journal:
             row = (pack_stamps(*(s or None for s in stamps)), names, sums, None)
             if self._durable:
                 self._folders.update(name.rpartition("/")[0] for name in outcome.outputs)
-        self._note(item.dataset, os.fsencode(item.name), row)
+        self._add_row(item.dataset, os.fsencode(item.name), row)
 
     def add_failure(self, dataset: str, name: bytes, error: bytes) -> None:
-        """Note why an item, or with an empty name its whole data set, failed."""
-        self._note(dataset, name, (None, None, None, error))
+        """Add why an item, or with an empty name its whole data set, failed."""
+        self._add_row(dataset, name, (None, None, None, error))
 
-    def mark(self, dataset: str, record: Record, error: bytes) -> None:
-        """Note that a finished item is not as it was, and must be made anew."""
+    def add_damage(self, dataset: str, record: Record, error: bytes) -> None:
+        """Add that the files of a finished item are damaged; it must be made anew."""
         row = (record.inputs, record.outputs, record.sums, error)
-        self._note(dataset, record.name, row)
+        self._add_row(dataset, record.name, row)
 
-    def forget(self, dataset: str, name: bytes) -> None:
-        """Take an item out, soon."""
-        self._forgotten.append((self._number(dataset), name))
+    def delete(self, dataset: str, name: bytes) -> None:
+        """Delete an item; a later commit does it."""
+        self._deleted.append((self._number(dataset), name))
 
-    def _note(self, dataset: str, name: bytes, row: tuple[object, ...]) -> None:
+    def _add_row(self, dataset: str, name: bytes, row: tuple[object, ...]) -> None:
         self._added.append((self._number(dataset), name, self.generation, *row))
         now = monotonic()
         late = now - self._committed >= _SECONDS_BETWEEN_COMMITS
-        if late or (len(self._added) >= _MOST_PENDING and not self.problem):
+        if late or (len(self._added) >= _MAX_PENDING_ROWS and not self.problem):
             self.commit()
 
     @property
     def is_stuck(self) -> bool:
-        """Whether so much waits to be written that it is better to stop."""
-        return len(self._added) >= _TOO_MANY_PENDING
+        """Whether so many rows wait to be written that the run should end."""
+        return len(self._added) >= _STUCK_PENDING_ROWS
 
     def commit(self) -> None:
-        """Write what waits. If that fails, `problem` says why, and all of it waits on."""
+        """Write the pending rows. If that fails, `problem` says why, and they stay pending."""
         self._committed = monotonic()
-        if not self._added and not self._forgotten:
+        if not self._added and not self._deleted:
             return
         try:
             self._sync_folders()
             self._database.execute("BEGIN")
             self._database.executemany(
-                "DELETE FROM items WHERE dataset = ? AND name = ?", self._forgotten
+                "DELETE FROM items WHERE dataset = ? AND name = ?", self._deleted
             )
             self._database.executemany(
                 f"REPLACE INTO items (dataset, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
@@ -272,24 +275,24 @@ class Journal:
             return
         self.problem = None
         self._added.clear()
-        self._forgotten.clear()
+        self._deleted.clear()
         self._folders.clear()
 
     def _sync_folders(self) -> None:
-        """Wait until the disk holds the names of all files that are about to be called done."""
+        """Sync the folders of all files whose items are about to be called done."""
         top = str(self._root.parent)
         for name in self._folders:
             folder = f"{self._root}/{name}"
-            _sync(folder)
+            sync_folder(folder)
             while folder != top and folder not in self._synced:
                 self._synced.add(folder)
                 folder = os.path.dirname(folder)  # noqa: PTH120
-                _sync(folder)
+                sync_folder(folder)
 
     def close(self) -> None:
-        """Write what waits, if that is possible, and let go."""
+        """Write the pending rows if possible, and close the database."""
         self.commit()
-        with suppress(sqlite3.Error):  # a full disk, where the log cannot be folded in; it stays
+        with suppress(sqlite3.Error):  # on a full disk the write-ahead log stays
             self._database.close()
 
     # ------------------------------------------------------------ SQLite
@@ -318,7 +321,7 @@ class Journal:
             raise self._failure(error) from error
 
     def _replace(self, query: str, rows: Iterable[tuple[object, ...]]) -> None:
-        """Write some rows at once and all of them."""
+        """Write rows in one transaction."""
         try:
             self._database.execute("BEGIN")
             self._database.executemany(query, rows)
@@ -333,14 +336,6 @@ class Journal:
 
     def _failure(self, error: Exception) -> OutputError:
         return OutputError(f"{self._path}: the journal cannot be used: {error}")
-
-
-def _sync(folder: str) -> None:
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _quoted(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The output folder of a run: whose it is, under which settings it was begun, and who is in it."""
+"""The output folder of a run: its lock, its journal, and the arguments it was begun with."""
 
 import hashlib
 import os
@@ -19,14 +19,14 @@ from .lock import HIDDEN, Lock
 from .report import ErrorLog
 
 FORMAT = 1
-"""Raised whenever the same input and settings give other files, or the journal another meaning."""
+"""Increased whenever the same input gives other files, or the journal gets another meaning."""
 
 _JOURNAL = f"{HIDDEN}/journal.sqlite"
-_NAMED_DIFFERENCES = 5
+_MAX_NAMED_DIFFERENCES = 5
 
 
 def check_output(root: Path, *, force: bool = False) -> None:
-    """Refuse to mix results with files of somebody else. Writes nothing."""
+    """Raise `OutputError` if the folder holds foreign files, unless `force`. Writes nothing."""
     try:
         if (root / _JOURNAL).is_file() or not root.exists():
             return
@@ -58,9 +58,9 @@ def find_output(folder: Path) -> Path:
 
 
 def arguments_of(layer: SaveMasks, projects: Sequence[Project]) -> dict[str, Any]:
-    """Everything that the files of a result depend on, besides the items, as JSON.
+    """Return everything besides the items that the files of a result depend on, as JSON.
 
-    Keys without effect are left out, and of the classes of each project only a digest is kept.
+    Unknown keys of the settings are left out; the classes of each project are kept as a digest.
     """
     settings = layer.settings
     known = settings.model_dump(mode="json", include=set(type(settings).model_fields))
@@ -81,14 +81,14 @@ def _digest(project: Project) -> str:
 
 
 class Output:
-    """An output folder that is ours until it is closed.
+    """An output folder, locked until it is closed.
 
     Attributes
     ----------
     root
         The folder.
     journal, errors
-        What is kept in its hidden folder.
+        Journal and error log in its hidden folder.
     """
 
     def __init__(
@@ -100,24 +100,25 @@ class Output:
         force: bool = False,
         durable: bool = False,
     ) -> None:
-        """Take the folder, or make it.
+        """Lock the folder; create it if needed.
 
         Parameters
         ----------
         root
             The folder.
         arguments
-            What `arguments_of` says. If the folder was begun with others, it is refused, unless
-            `restart` is true, which makes everything that it holds outdated.
+            What `arguments_of` returns. A folder that was begun with others is refused.
+        restart
+            Accept other arguments, and call everything in the folder outdated.
         force
-            Take a folder with files of somebody else, which are then never replaced.
+            Accept a folder with foreign files, which are then never replaced.
         durable
-            Wait for the disk.
+            Commit rows only when the disk holds them.
 
         Raises
         ------
         OutputError
-            If the folder cannot be used, is in use, or must not be used so.
+            If the folder cannot be used, is in use, or holds foreign files or other arguments.
         """
         self.root = root
         hidden = root / HIDDEN
@@ -146,11 +147,10 @@ class Output:
         before = journal.get("arguments")
         generation = int(journal.get("generation") or 0)
         if before is None:
-            check_foreign = force or all(e.name == HIDDEN for e in self.root.iterdir())
-            if not check_foreign:
+            if not force and any(e.name != HIDDEN for e in self.root.iterdir()):
                 raise OutputError(f"{self.root}: is not an empty folder")
-            # Before the arguments, with which the folder becomes ours.
-            journal.add_strangers(_strangers(self.root))
+            # Before the arguments, which mark the folder as an output of this package.
+            journal.add_foreign(_existing_files(self.root))
         elif before != now and not restart:
             raise OutputError(
                 f"{self.root}: was begun with other settings:"
@@ -158,14 +158,14 @@ class Output:
                 " --restart makes everything anew, another --out leaves this as it is"
             )
         if journal.get("open") == b"1":
-            _sweep(self.root)
+            _remove_unfinished(self.root)
         generation += before is None or restart
         journal.put(arguments=now, generation=b"%d" % generation, open=b"1")
         journal.generation = generation
 
     def put_meta(self, content: bytes, store: Store) -> None:
         """Write `meta.json`; raises `OutputError`."""
-        if self.journal.is_stranger("meta.json"):
+        if self.journal.is_foreign("meta.json"):
             raise OutputError(f"{self.root}/meta.json: exists and is not ours; move it away")
         try:
             written = store.write("meta.json", [content])
@@ -173,18 +173,22 @@ class Output:
             raise OutputError(str(error)) from error
         self.journal.put(meta=orjson.dumps([*written]))
 
+    def put_options(self, *, link: bool, durable: bool) -> None:
+        """Store the options that `retry` takes over from the run; raises `OutputError`."""
+        self.journal.put(options=orjson.dumps({"link": link, "durable": durable}))
+
     def add(self, outcome: Outcome) -> None:
-        """Note what became of an item."""
+        """Add the outcome of an item to the error log and the journal."""
         self.errors.add(outcome)
-        if outcome.item.name:  # otherwise it is a folder, which the plan has noted
+        if outcome.item.name:  # without a name it is a data set, which the worklist has added
             self.journal.add(outcome)
 
     def close(self) -> None:
-        """Let the next one in."""
+        """Close the journal and release the lock."""
         self.errors.close()
         self.journal.commit()
         if self.journal.problem is None:
-            with suppress(OutputError):  # then the next run has a little more to do
+            with suppress(OutputError):  # the next run then looks for unfinished files
                 self.journal.put(open=b"0")
         self.journal.close()
         self._lock.close()
@@ -192,7 +196,7 @@ class Output:
 
 @contextmanager
 def locked_journal(root: Path) -> Iterator[Journal]:
-    """Open the journal of a finished or broken-off run; raises `OutputError`."""
+    """Lock an output folder and open its journal; raises `OutputError`."""
     lock = Lock(root)
     try:
         journal = Journal(root, read_only=not os.access(root / HIDDEN, os.W_OK))
@@ -205,7 +209,7 @@ def locked_journal(root: Path) -> Iterator[Journal]:
 
 
 def read_arguments(journal: Journal) -> tuple[SaveMasks, list[Path]]:
-    """Return the layer and the projects that a result was begun with; raises `OutputError`."""
+    """Return the layer and the projects that an output was begun with; raises `OutputError`."""
     content = journal.get("arguments")
     if content is None:
         raise OutputError("the journal is empty: the run that made it ended before its first item")
@@ -214,19 +218,25 @@ def read_arguments(journal: Journal) -> tuple[SaveMasks, list[Path]]:
     return SaveMasks.from_json(arguments["layer"]), projects
 
 
-def meta_written(journal: Journal) -> Written | None:
-    """Return what `meta.json` must hold."""
+def read_options(journal: Journal) -> tuple[bool, bool]:
+    """Return `link` and `durable` of the last run."""
+    options = orjson.loads(journal.get("options") or b"{}")
+    return bool(options.get("link")), bool(options.get("durable"))
+
+
+def read_meta_sum(journal: Journal) -> Written | None:
+    """Return size and checksum of the `meta.json` that was written, or None."""
     content = journal.get("meta")
     return None if content is None else Written(*orjson.loads(content))
 
 
 def _encodable(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Paths need not be UTF-8."""
+    """Replace the paths of the projects, which need not be UTF-8, by their bytes in hex."""
     return {**arguments, "projects": [os.fsencode(p).hex() for p in arguments["projects"]]}
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Say in words what is not as it was."""
+    """Describe in words how the arguments differ."""
     old, new = before.get("layer", {}).get("settings", {}), now["layer"]["settings"]
     named = [
         f"settings.{key} was {shown(old.get(key))} and is {shown(new.get(key))}"
@@ -240,13 +250,13 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
         named.append(f"the projects were {', '.join(map(printable, paths))}")
     elif before.get("classes") != now["classes"]:
         named.append("shapes or names of the classes in meta.json have changed")
-    more = len(named) - _NAMED_DIFFERENCES
-    shown_ones = "; ".join(named[:_NAMED_DIFFERENCES]) or "src or dst of the layer"
+    more = len(named) - _MAX_NAMED_DIFFERENCES
+    shown_ones = "; ".join(named[:_MAX_NAMED_DIFFERENCES]) or "src or dst of the layer"
     return shown_ones + (f"; and {more} more" if more > 0 else "")
 
 
-def _strangers(root: Path) -> Iterator[str]:
-    """Files, and links to folders, that are in the folder already."""
+def _existing_files(root: Path) -> Iterator[str]:
+    """Yield the names of all files, and links to folders, in the folder."""
     for folder, folders, files in os.walk(root):
         below = os.path.relpath(folder, root)
         if below == ".":
@@ -256,8 +266,8 @@ def _strangers(root: Path) -> Iterator[str]:
             yield name if below == "." else f"{below}/{name}"
 
 
-def _sweep(root: Path) -> None:
-    """Remove what a run that was killed had not finished writing."""
+def _remove_unfinished(root: Path) -> None:
+    """Remove files that a killed run had not finished writing."""
     begin, end = UNFINISHED
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if name != HIDDEN]

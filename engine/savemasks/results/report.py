@@ -1,4 +1,4 @@
-"""What a run did: totals in memory, items streamed to a JSON report."""
+"""Totals of a run in memory, and its items streamed to a JSON report and an error log."""
 
 import secrets
 from collections import Counter
@@ -12,9 +12,9 @@ import orjson
 
 from ..errors import ItemError, OutputError, printable
 from ..line.job import Outcome
-from ..projects.supervisely import Item
+from ..projects.items import Item
 
-_KEPT_FAILURES = 1000
+_MAX_FAILURES = 1000
 
 
 @dataclass(slots=True)
@@ -26,24 +26,23 @@ class Summary:
     images, failed
         Items exported, and items that could not be.
     seconds, startup_seconds
-        Wall time from the first item read to the last file written; and that before it, for
-        loading the kernels.
+        Wall time from the first item read to the last file written, and the time before it, in
+        which kernels are loaded.
     pixels
         Pixels of the exported items' canvases.
     stations
-        Seconds per station, added up over all workers; colouring counts as encoding, for it
-        happens on the way.
+        Seconds per station, summed over all workers; encoding includes colouring.
     geometries, unsupported
         Objects by geometry, and those that this version does not paint.
     failures
         "file: what is wrong" of the first thousand failed items.
     warnings
-        What the user should know although nothing failed.
+        Messages to the user that are not failures.
     skipped
         Items that an earlier run had finished.
     vanished
-        Items that an earlier run had finished and whose files are gone from the project; what
-        became of them stays.
+        Items that an earlier run had finished and whose files are gone from the project; their
+        results stay.
     report_problem, journal_problem
         Why the report, or the journal, could not be written, or None.
     interrupted, stopped
@@ -76,12 +75,12 @@ class Summary:
     journal_problem: str | None = None
 
     def add(self, outcome: Outcome) -> None:
-        """Count one item."""
+        """Add the outcome of one item."""
         for station, seconds in outcome.seconds.items():
             self.stations[station] += seconds  # type: ignore[assignment]  # a Counter of floats
         if outcome.error is not None:
             self.failed += 1
-            if len(self.failures) < _KEPT_FAILURES:
+            if len(self.failures) < _MAX_FAILURES:
                 self.failures.append(explain(outcome.error, _source(outcome.item)))
             return
         self.images += 1
@@ -120,14 +119,14 @@ def _source(item: Item) -> str | None:
 
 
 def explain(error: Exception, source: str | None) -> str:
-    """One line that names the file and says what is wrong with it."""
+    """Return one line that names the file and says what is wrong with it."""
     if isinstance(error, ItemError):
         return printable(error)
     return printable(f"{source}: unexpected {type(error).__name__}: {error}")
 
 
 def describe(error: Exception, item: Item) -> dict[str, Any]:
-    """What went wrong with an item, as reports and journals have it."""
+    """Return an error as reports and journals have it."""
     return {
         "kind": getattr(error, "kind", "unexpected"),
         "message": explain(error, _source(item)),
@@ -136,7 +135,7 @@ def describe(error: Exception, item: Item) -> dict[str, Any]:
     }
 
 
-def _name(item: Item) -> dict[str, Any]:
+def _identify(item: Item) -> dict[str, Any]:
     name = printable(item.name) if item.name else None
     return {"dataset": printable(item.dataset), "name": name}
 
@@ -154,33 +153,33 @@ class ErrorLog:
         try:
             self._file = FileIO(path, "wb")
         except OSError as error:
-            self._give_up(error)
+            self._fail(error)
 
     def add(self, outcome: Outcome) -> None:
         """Write a line, if the item failed."""
         if outcome.error is None or self._file is None or self.problem:
             return
-        entry = _name(outcome.item) | describe(outcome.error, outcome.item)
+        entry = _identify(outcome.item) | describe(outcome.error, outcome.item)
         line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
         try:
-            while line:  # a full disk takes a part, and complains of the next
+            while line:  # a full disk takes a part, and refuses the next
                 line = line[self._file.write(line) :]
         except OSError as error:
-            self._give_up(error)
+            self._fail(error)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
-    def _give_up(self, error: OSError) -> None:
+    def _fail(self, error: OSError) -> None:
         self.problem = f"{printable(self._path)}: cannot be written: {error.strerror}"
 
 
 class ReportWriter:
     """Writes the report item by item, so that memory does not grow with the run.
 
-    It appears under its name when it is complete; with `path` None nothing is written. If writing
+    The file gets its name when it is complete; if `path` is None, nothing is written. If writing
     fails on the way, `problem` says why, and the run goes on.
     """
 
@@ -205,7 +204,7 @@ class ReportWriter:
 
     def add(self, outcome: Outcome) -> None:
         """Write one item."""
-        entry = _name(outcome.item)
+        entry = _identify(outcome.item)
         if outcome.error is None:
             entry["outputs"] = [printable(output) for output in outcome.outputs]
         else:
@@ -214,7 +213,7 @@ class ReportWriter:
         self._separator = b","
 
     def finish(self, summary: Summary) -> None:
-        """Add the totals and put the report in its place; say in the summary if that fails."""
+        """Write the totals and give the report its name; a failure goes into the summary."""
         self._write(b"\n]," + orjson.dumps(summary.as_json())[1:] + b"\n")
         if self._file is not None:
             try:
@@ -222,7 +221,7 @@ class ReportWriter:
                 if self._unfinished and self._path and not self.problem:
                     self._unfinished.replace(self._path)
             except OSError as error:
-                self._give_up(error)
+                self._fail(error)
         if self.problem:
             summary.report_problem = self.problem
 
@@ -230,13 +229,13 @@ class ReportWriter:
         if self._file is not None and self.problem is None:
             try:
                 rest = memoryview(data)
-                while rest:  # a full disk takes a part, and complains of the next
+                while rest:  # a full disk takes a part, and refuses the next
                     rest = rest[self._file.write(rest) :]
             except OSError as error:
-                self._give_up(error)
+                self._fail(error)
 
-    def _give_up(self, error: OSError) -> None:
-        """A report that cannot be written must not cost the items of the run."""
+    def _fail(self, error: OSError) -> None:
+        """Note why the report cannot be written; the run goes on."""
         self.problem = f"{printable(self._path)}: cannot be written: {error.strerror}"
 
     def __enter__(self) -> Self:

@@ -1,6 +1,5 @@
-"""Results read again: whether everything is there, and as it was written."""
+"""Verify results: whether all files are there, and as they were written."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,21 +12,22 @@ from isal import isal_zlib
 
 from ..errors import printable
 from ..store.files import Written
+from ..system import usable_cores
 from .journal import Journal, Record
-from .output import find_output, locked_journal, meta_written
+from .output import find_output, locked_journal, read_meta_sum
 
-_PIECE = 1 << 20  # bytes that are read at once
-_AHEAD = 16  # files per thread that are under way
+_CHUNK = 1 << 20  # bytes that are read at once
+_QUEUE_LENGTH = 16  # files per thread that are in progress
 
 
 @dataclass(slots=True)
-class Verified:
-    """What was found.
+class Verification:
+    """What a verification has found.
 
     Attributes
     ----------
     items, files
-        How many were read.
+        Items and files that were read.
     failed
         Items that have no results because they failed.
     damaged
@@ -45,19 +45,19 @@ def verify(
     *,
     workers: int | None = None,
     on_damage: Callable[[str], None] | None = None,
-) -> Verified:
+) -> Verification:
     """Compare results with their journal.
 
     Every file must have the size and the CRC-32 of what was written, and masks must decode. Items
-    with a damaged file are noted in the journal as failed, so that `run.retry` makes them anew,
-    unless the folder is read-only.
+    with a damaged file are marked in the journal as failed, so that `retry` makes them anew, unless
+    the folder is read-only.
 
     Parameters
     ----------
     out
         The folder with the results, or the one that it lies in.
     workers
-        How many threads, or None for one per available core.
+        Number of threads, or None for one per available core.
     on_damage
         Called with "file: what is wrong" for every damaged one.
 
@@ -67,28 +67,28 @@ def verify(
         If there is no journal, or a run is at work.
     """
     root = find_output(out)
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or usable_cores()
     pyvips.cache_set_max(0)
     pyvips.concurrency_set(1)
-    found = Verified()
+    found = Verification()
     with locked_journal(root) as journal, ThreadPoolExecutor(workers) as pool:
         found.failed = journal.count(failed=True)
         _check_meta(root, journal, found, on_damage)
-        under_way: deque[tuple[str, Record, str, Future[str | None]]] = deque()
+        in_progress: deque[tuple[str, Record, str, Future[str | None]]] = deque()
         for dataset, record, name, written in _files(journal, found):
             path = f"{root}/{dataset}/{name}"
             is_mask = name.startswith("masks_")
             future = pool.submit(_find_damage, path, written, is_mask=is_mask)
-            under_way.append((dataset, record, path, future))
-            if len(under_way) > _AHEAD * workers:
-                _take(journal, found, on_damage, *under_way.popleft())
-        for waiting in under_way:
-            _take(journal, found, on_damage, *waiting)
+            in_progress.append((dataset, record, path, future))
+            if len(in_progress) > _QUEUE_LENGTH * workers:
+                _add_result(journal, found, on_damage, *in_progress.popleft())
+        for waiting in in_progress:
+            _add_result(journal, found, on_damage, *waiting)
     return found
 
 
-def _files(journal: Journal, found: Verified) -> Iterator[tuple[str, Record, str, Written]]:
-    """All files that must be there: data set, item, name below the data set, contents."""
+def _files(journal: Journal, found: Verification) -> Iterator[tuple[str, Record, str, Written]]:
+    """Yield all files that must be there: data set, item, name below the data set, sums."""
     for dataset in journal.datasets():
         for record in journal.records(dataset):
             if record.error is None:
@@ -98,9 +98,9 @@ def _files(journal: Journal, found: Verified) -> Iterator[tuple[str, Record, str
 
 
 def _check_meta(
-    root: Path, journal: Journal, found: Verified, on_damage: Callable[[str], None] | None
+    root: Path, journal: Journal, found: Verification, on_damage: Callable[[str], None] | None
 ) -> None:
-    written = meta_written(journal)
+    written = read_meta_sum(journal)
     if written is None:
         return
     found.files += 1
@@ -110,16 +110,16 @@ def _check_meta(
             on_damage(f"{root}/meta.json: {damage}")
 
 
-def _take(
+def _add_result(
     journal: Journal,
-    found: Verified,
+    found: Verification,
     on_damage: Callable[[str], None] | None,
     dataset: str,
     record: Record,
     path: str,
     future: Future[str | None],
 ) -> None:
-    """Count one file, and note its item if it is damaged."""
+    """Count one file; if it is damaged, mark its item in the journal."""
     found.files += 1
     damage = future.result()
     if damage is None:
@@ -129,19 +129,19 @@ def _take(
         on_damage(f"{path}: {damage}")
     message = printable(f"{path}: {damage}")
     error = {"kind": "damage", "message": message, "file": printable(path), "object": None}
-    journal.mark(dataset, record, orjson.dumps(error))
+    journal.add_damage(dataset, record, orjson.dumps(error))
 
 
 def _find_damage(path: str, written: Written, *, is_mask: bool) -> str | None:
-    """Say what is wrong with a file, or None; a piece of it is in memory at a time."""
+    """Say what is wrong with a file, or None; one chunk is in memory at a time."""
     size = checksum = 0
-    piece = b""
+    chunk = b""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            while size <= written.size and (read := file.read(_PIECE)):
-                piece = read
-                size += len(piece)
-                checksum = isal_zlib.crc32(piece, checksum)
+            while size <= written.size and (read := file.read(_CHUNK)):
+                chunk = read
+                size += len(chunk)
+                checksum = isal_zlib.crc32(chunk, checksum)
             if size != written.size:
                 more = "more than " if size > written.size else ""
                 return f"has {more}{min(size, written.size)} bytes instead of {written.size}"
@@ -150,7 +150,7 @@ def _find_damage(path: str, written: Written, *, is_mask: bool) -> str | None:
             if not is_mask:
                 return None
             file.seek(0)
-            return _decoding_problem(piece if len(piece) == size else file.fileno())
+            return _decoding_problem(chunk if len(chunk) == size else file.fileno())
     except FileNotFoundError:
         return "is missing"
     except OSError as error:

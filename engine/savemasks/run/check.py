@@ -1,48 +1,49 @@
-"""What a run would meet, found out without writing anything."""
+"""Survey what a run would find, without writing anything."""
 
 import os
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..layers.save_masks import SaveMasks
 from ..line.job import Job, Outcome
-from ..projects.supervisely import Dataset, Item, Project, plan_datasets
+from ..projects.items import Dataset, Item
+from ..projects.supervisely import Project, plan_datasets
 from ..results.report import explain
-from .export import OnProgress, config_warnings
-from .pool import hire, work
-from .worklist import folder_failure
+from .export import config_warnings
+from .options import DEFAULT_OPTIONS, Hooks, RunOptions
+from .pool import process_items, start_pool
+from .worklist import listing_failure
 
 _SAMPLES = 256
-_KEPT_FAILURES = 1000
+_MAX_FAILURES = 1000
 
 
 @dataclass(slots=True)
 class Survey:
-    """What a run would meet.
+    """What a run would find.
 
     Attributes
     ----------
     warnings
-        What in the configuration does not meet the projects' classes.
+        Differences between the configuration and the projects' classes.
     items, failed
         Items that were read, and those among them that a run could not export.
     failures
         "file: what is wrong" of the first thousand of them.
-    lonely_images, lonely_annotations
-        Images without annotation, and annotations without image.
+    images_without_annotation, annotations_without_image
+        Items of which one file is missing.
     unsupported
         Objects that this version does not paint, by geometry.
     sampled, sample_seconds, sample_bytes
-        Items that went all the way except for being written, the time they took on one core, and
-        the size of their files.
+        Items that were made but not written, the seconds that they took on one core, and the size
+        of their files.
     workers
-        How many a run would have.
+        Number of workers of a run.
     interrupted
-        Whether the survey was ended early.
+        Whether the survey has ended early.
     """
 
     warnings: list[str]
@@ -50,8 +51,8 @@ class Survey:
     items: int = 0
     failed: int = 0
     failures: list[str] = field(default_factory=list)
-    lonely_images: int = 0
-    lonely_annotations: int = 0
+    images_without_annotation: int = 0
+    annotations_without_image: int = 0
     unsupported: Counter[str] = field(default_factory=Counter)
     sampled: int = 0
     sample_seconds: float = 0.0
@@ -64,11 +65,11 @@ class Survey:
         self.items += 1
         self.unsupported.update(outcome.unsupported)
         if item.name:
-            self.lonely_images += item.annotation is None
-            self.lonely_annotations += item.image is None
+            self.images_without_annotation += item.annotation is None
+            self.annotations_without_image += item.image is None
         if outcome.error is not None:
             self.failed += 1
-            if len(self.failures) < _KEPT_FAILURES:
+            if len(self.failures) < _MAX_FAILURES:
                 self.failures.append(explain(outcome.error, item.image or item.annotation))
         elif outcome.outputs:
             self.sampled += 1
@@ -77,29 +78,29 @@ class Survey:
 
     @property
     def seconds(self) -> float:
-        """Estimate of the time that a run takes, without waiting for the disk."""
+        """Estimate of the seconds that a run takes if the disk is fast enough."""
         good = self.items - self.failed
         return self.sample_seconds / max(self.sampled, 1) * good / self.workers
 
     @property
     def bytes(self) -> int:
-        """Estimate of the size of all results."""
+        """Estimate of the size of all results, in bytes."""
         return self.sample_bytes * (self.items - self.failed) // max(self.sampled, 1)
 
     def notes(self) -> list[str]:
-        """What the user should know, a line each."""
+        """Return what the user should know, one line each."""
         notes = list(self.warnings)
-        if self.lonely_images:
-            notes.append(f"images without annotation: {self.lonely_images}")
-        if self.lonely_annotations:
-            notes.append(f"annotations without image: {self.lonely_annotations}")
+        if self.images_without_annotation:
+            notes.append(f"images without annotation: {self.images_without_annotation}")
+        if self.annotations_without_image:
+            notes.append(f"annotations without image: {self.annotations_without_image}")
         if self.unsupported:
             counts = ", ".join(f"{n} x {name!a}" for name, n in sorted(self.unsupported.items()))
             notes.append(f"objects that this version does not paint: {counts}")
         return notes
 
     def forecast(self) -> str:
-        """One line about time and size."""
+        """Return one line about time and size."""
         if not self.sampled:
             return "nothing can be exported"
         minutes, seconds = divmod(round(self.seconds), 60)
@@ -113,38 +114,39 @@ class Survey:
 def check(
     layer: SaveMasks,
     projects: Sequence[Path],
-    *,
-    workers: int | None = None,
-    processes: bool = False,
-    stop: threading.Event | None = None,
-    on_progress: OnProgress | None = None,
-    on_start: Callable[[], None] | None = None,
+    options: RunOptions = DEFAULT_OPTIONS,
+    hooks: Hooks | None = None,
 ) -> Survey:
-    """Read and parse all items, take some of them all the way, and write nothing.
+    """Read and parse all items, make some of them completely, and write nothing.
 
-    The arguments are those of `run.run`. Raises `ProjectError`.
+    The arguments are those of `run`; of the options, `workers`, `processes` and `memory` have an
+    effect. Raises `ProjectError`.
     """
-    workers = workers or len(os.sched_getaffinity(0))
-    stop = stop or threading.Event()
+    hooks = hooks or Hooks()
     opened = [Project.open(folder) for folder in projects]
     datasets = plan_datasets(opened)
-    survey = Survey(config_warnings(layer, opened), workers)
+    survey = Survey(config_warnings(layer, opened), options.worker_count)
     total = sum(dataset.count() for dataset in datasets)
-    templates = tuple(project.templates for project in opened)
-    nowhere = Path(os.devnull)
-    job = Job(layer, templates, nowhere, workers=workers, sample=max(1, total // _SAMPLES))
+    job = Job(
+        layer,
+        tuple(project.templates for project in opened),
+        Path(os.devnull),
+        workers=survey.workers,
+        memory=options.memory,
+        sample=max(1, total // _SAMPLES),
+    )
 
-    def told(outcome: Outcome) -> bool:
+    def accept(outcome: Outcome) -> bool:
         survey.add(outcome)
-        if on_progress:
-            on_progress(survey.items, survey.failed, total)
+        if hooks.on_progress:
+            hooks.on_progress(survey.items, survey.failed, total)
         return True
 
-    with closing(hire(job, workers, stop, processes=processes)) as crew:
-        if on_start:
-            on_start()
-        work(crew, _items(datasets), stop, told=told, record=survey.add)
-    survey.interrupted = stop.is_set()
+    with closing(start_pool(job, hooks.stop, processes=options.processes)) as pool:
+        if hooks.on_start:
+            hooks.on_start()
+        process_items(pool, _items(datasets), hooks.stop, accept=accept, record=survey.add)
+    survey.interrupted = hooks.stop.is_set()
     return survey
 
 
@@ -153,4 +155,4 @@ def _items(datasets: Sequence[Dataset]) -> Iterator[Item | Outcome]:
         try:
             yield from dataset.items()
         except OSError as error:
-            yield folder_failure(error)
+            yield listing_failure(error)

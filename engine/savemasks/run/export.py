@@ -1,15 +1,11 @@
-"""Many items: what is left of them, workers, order, interruption and totals."""
+"""Export many items: open projects and output, let workers do what remains, add up the totals."""
 
-import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
-
-import orjson
 
 from ..errors import OutputError, printable
 from ..layers.save_masks import SaveMasks
@@ -22,42 +18,27 @@ from ..results.output import (
     find_output,
     locked_journal,
     read_arguments,
+    read_options,
 )
 from ..results.report import ReportWriter, Summary
 from ..store.files import Store
-from .pool import hire, work
-from .worklist import Agenda
+from .options import DEFAULT_OPTIONS, Hooks, RunOptions
+from .pool import process_items, start_pool
+from .worklist import Worklist
 
-_MOST_NAMES = 100  # in one warning
-
-OnError = Literal["skip", "stop"]
-OnProgress = Callable[[int, int, int], None]
-"""Called with the number of items done, of those that failed, and of all."""
+_MAX_NAMES = 100  # in one warning
 
 
 def run(
     layer: SaveMasks,
     projects: Sequence[Path],
     out: Path,
-    *,
-    workers: int | None = None,
-    on_error: OnError = "skip",
-    processes: bool = False,
-    memory: int | None = None,
-    link: bool = False,
-    restart: bool = False,
-    force: bool = False,
-    durable: bool = False,
-    only_failed: bool = False,
-    max_errors: int | None = None,
-    stop: threading.Event | None = None,
-    report: Path | None = None,
-    on_progress: OnProgress | None = None,
-    on_start: Callable[[], None] | None = None,
+    options: RunOptions = DEFAULT_OPTIONS,
+    hooks: Hooks | None = None,
 ) -> Summary:
     """Export projects through a `save_masks` layer into `out / layer.dst`.
 
-    What an earlier run has finished there is not done again, unless its image or annotation has
+    Items that an earlier run has finished there are skipped, unless their image or annotation has
     changed since.
 
     Parameters
@@ -69,124 +50,67 @@ def run(
     out
         Output folder; `out / layer.dst` must not exist, be empty, or have been made with the same
         arguments.
-    workers
-        How many, or None for one per available core.
-    processes
-        Whether workers are processes, which survive each other, instead of threads of this one.
-        Programs that call this must then be importable, as for all of `multiprocessing`.
-    on_error
-        "skip" goes on after an item that fails, "stop" ends the run; what is done stays.
-    memory
-        Bytes for large pictures, of all workers together, or None for half of what there is.
-    link
-        Put hard links to images and annotations instead of copies, where the file system can.
-    restart
-        Make everything anew, also with other arguments, and replace what is there.
-    force
-        Take an output folder with files of somebody else, which are then never replaced.
-    durable
-        Call an item done only when the disk holds its files, so that even a loss of power loses
-        nothing.
-    only_failed
-        Do only what the journal knows to have failed.
-    max_errors
-        End the run when so many items have failed, or None.
-    stop
-        Once it is set, the items in hand are finished and the run ends. Ctrl-C does the same
-        where nobody handles it otherwise.
-    report
-        Where to write a JSON report, or None.
-    on_progress
-        Called after every item.
-    on_start
-        Called when the kernels are ready and the first item is about to be read.
+    options
+        How to work.
+    hooks
+        The caller's stop event and callbacks.
 
     Raises
     ------
     ProjectError, OutputError
         Before anything is written.
     """
-    workers = workers or len(os.sched_getaffinity(0))
-    stop = stop or threading.Event()
-    most_errors = 1 if on_error == "stop" else max_errors
+    hooks = hooks or Hooks()
     opened = [Project.open(folder) for folder in projects]
     datasets = plan_datasets(opened)
     root = out / layer.dst
-    check_output(root, force=force)
+    check_output(root, force=options.force)
     summary = Summary(out=root, warnings=config_warnings(layer, opened))
-    arguments = arguments_of(layer, opened)
     with (
-        ReportWriter(report) as writer,
-        closing(Output(root, arguments, restart=restart, force=force, durable=durable)) as output,
+        ReportWriter(options.report) as report,
+        closing(
+            Output(
+                root,
+                arguments_of(layer, opened),
+                restart=options.restart,
+                force=options.force,
+                durable=options.durable,
+            )
+        ) as output,
     ):
         started = perf_counter()
-        store = Store(root, link=link, durable=durable)
+        store = Store(root, link=options.link, durable=options.durable)
         output.put_meta(merge_meta(opened), store)
-        output.journal.put(options=orjson.dumps({"link": link, "durable": durable}))
-        agenda = Agenda(
-            datasets, output.journal, layer.settings, store, stop, only_failed=only_failed
+        output.put_options(link=options.link, durable=options.durable)
+        worklist = Worklist(
+            datasets,
+            output.journal,
+            layer.settings,
+            store,
+            hooks.stop,
+            only_failed=options.only_failed,
         )
-        total = agenda.total()
-        if total == 0 and not only_failed:
+        total = worklist.total()
+        if total == 0 and not options.only_failed:
             summary.warnings.append("the projects have no images: nothing was exported")
-        left = agenda.left()
-        first = next(left, None)  # before the workers, who cost a second, for there may be none
-        templates = tuple(project.templates for project in opened)
-        job = Job(layer, templates, root, link, durable, workers, memory)
-        crew = None if first is None else hire(job, workers, stop, processes=processes)
-        with closing(crew) if crew else nullcontext():
-            summary.startup_seconds = perf_counter() - started
-            if on_start:
-                on_start()
-
-            def record(outcome: Outcome) -> None:
-                summary.add(outcome)
-                writer.add(outcome)
-                output.add(outcome)
-
-            def told(outcome: Outcome) -> bool:
-                """Record an outcome; whether the run may go on."""
-                record(outcome)
-                if on_progress:
-                    done = summary.images + summary.failed
-                    on_progress(done, summary.failed, total - agenda.skipped)
-                too_many = most_errors is not None and summary.failed >= most_errors
-                return not too_many and not output.journal.is_stuck
-
-            started = perf_counter()
-            if crew and first:
-                items = chain([first], left)
-                summary.stopped = work(crew, items, stop, told=told, record=record)
-            output.journal.commit()
-            summary.seconds = perf_counter() - started
-        summary.interrupted = stop.is_set()
-        _conclude(summary, agenda, output)
-        writer.finish(summary)
+        recorder = _Recorder(summary, report, output, worklist, total, options, hooks)
+        _export_remaining(_job(layer, opened, root, options), recorder, started)
+        report.finish(summary)
     return summary
 
 
-def _conclude(summary: Summary, agenda: Agenda, output: Output) -> None:
-    """Add to the summary what the agenda found, and what could not be written of the journal."""
-    summary.skipped, summary.vanished = agenda.skipped, agenda.vanished
-    if agenda.vanished:
-        names = ", ".join(agenda.vanished_names)
-        names += ", ..." if agenda.vanished > len(agenda.vanished_names) else ""
-        summary.warnings.append(
-            f"{agenda.vanished} finished items are no longer in the projects, what became of them"
-            f" stays: {names}"
-        )
-    summary.journal_problem = output.journal.problem or output.errors.problem
-
-
-def retry(out: Path, **options: Any) -> Summary:
-    """Export once more what failed, by the journal in an output folder.
+def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None = None) -> Summary:
+    """Export the failed items of the journal in an output folder once more.
 
     Parameters
     ----------
     out
         The folder with the results, or the one that it lies in.
     options
-        Those of `run`, except for `restart` and `force`; `link` and `durable` are as they were.
+        How to work; `link` and `durable` are as they were in the run, `restart` and `force` have
+        no effect.
+    hooks
+        The caller's stop event and callbacks.
 
     Raises
     ------
@@ -196,18 +120,102 @@ def retry(out: Path, **options: Any) -> Summary:
     root = find_output(out)
     with locked_journal(root) as journal:
         layer, projects = read_arguments(journal)
-        kept = orjson.loads(journal.get("options") or b"{}")
-    # The layer's dst says where the output lay in its parent, which may have been moved since.
+        link, durable = read_options(journal)
+    # The layer's dst tells where the output lay in its parent, which may have been moved since.
     base = root
     for _ in Path(layer.dst).parts:
         base = base.parent
     if base / layer.dst != root:
         raise OutputError(f"{root}: was renamed; it must end in {layer.dst}")
-    return run(layer, projects, base, only_failed=True, **kept | options)
+    options = replace(
+        options, link=link, durable=durable, restart=False, force=False, only_failed=True
+    )
+    return run(layer, projects, base, options, hooks)
+
+
+def _job(layer: SaveMasks, projects: Sequence[Project], root: Path, options: RunOptions) -> Job:
+    return Job(
+        layer,
+        tuple(project.templates for project in projects),
+        root,
+        link=options.link,
+        durable=options.durable,
+        workers=options.worker_count,
+        memory=options.memory,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorder:
+    """Hands outcomes on to all that record them: totals, report, journal, the caller's hook."""
+
+    summary: Summary
+    report: ReportWriter
+    output: Output
+    worklist: Worklist
+    total: int
+    options: RunOptions
+    hooks: Hooks
+
+    def record(self, outcome: Outcome) -> None:
+        """Record an outcome."""
+        self.summary.add(outcome)
+        self.report.add(outcome)
+        self.output.add(outcome)
+
+    def accept(self, outcome: Outcome) -> bool:
+        """Record an outcome, tell the caller, and return whether the run may go on."""
+        self.record(outcome)
+        failed = self.summary.failed
+        if self.hooks.on_progress:
+            done = self.summary.images + failed
+            self.hooks.on_progress(done, failed, self.total - self.worklist.skipped)
+        limit = self.options.failure_limit
+        return (limit is None or failed < limit) and not self.output.journal.is_stuck
+
+
+def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
+    """Export all items that are not finished, and complete the summary; `started` is in seconds."""
+    summary, hooks, journal = recorder.summary, recorder.hooks, recorder.output.journal
+    items = recorder.worklist.remaining()
+    # Workers take a second to start: look first whether there is anything to do.
+    first = next(items, None)
+    processes = recorder.options.processes
+    pool = None if first is None else start_pool(job, hooks.stop, processes=processes)
+    with closing(pool) if pool else nullcontext():
+        summary.startup_seconds = perf_counter() - started
+        if hooks.on_start:
+            hooks.on_start()
+        started = perf_counter()
+        if pool and first:
+            summary.stopped = process_items(
+                pool,
+                chain([first], items),
+                hooks.stop,
+                accept=recorder.accept,
+                record=recorder.record,
+            )
+        journal.commit()
+        summary.seconds = perf_counter() - started
+    summary.interrupted = hooks.stop.is_set()
+    _add_worklist(summary, recorder.worklist)
+    summary.journal_problem = journal.problem or recorder.output.errors.problem
+
+
+def _add_worklist(summary: Summary, worklist: Worklist) -> None:
+    """Add to the summary what the worklist has found: skipped and vanished items."""
+    summary.skipped, summary.vanished = worklist.skipped, worklist.vanished
+    if worklist.vanished:
+        names = ", ".join(worklist.vanished_names)
+        names += ", ..." if worklist.vanished > len(worklist.vanished_names) else ""
+        summary.warnings.append(
+            f"{worklist.vanished} finished items are no longer in the projects, what became of them"
+            f" stays: {names}"
+        )
 
 
 def config_warnings(layer: SaveMasks, projects: Sequence[Project]) -> list[str]:
-    """What in the configuration does not meet the projects' classes."""
+    """Return a warning for each way in which configuration and classes differ."""
     settings = layer.settings
     mapped = {
         *((settings.gt_machine_color or {}) if settings.masks_machine else ()),
@@ -216,17 +224,17 @@ def config_warnings(layer: SaveMasks, projects: Sequence[Project]) -> list[str]:
     existing = {title for project in projects for title in project.classes}
     warnings = []
     if absent := sorted(mapped - existing):
-        warnings.append(f"classes of the config that no project has: {_listed(absent)}")
-    if bare := sorted(existing - mapped):
-        warnings.append(f"classes without a colour, which are not painted: {_listed(bare)}")
-    if strange := sorted(set(settings.class_priority) - mapped):
-        warnings.append(f"classes in class_priority that have no colour: {_listed(strange)}")
+        warnings.append(f"classes of the config that no project has: {_join_names(absent)}")
+    if plain := sorted(existing - mapped):
+        warnings.append(f"classes without a colour, which are not painted: {_join_names(plain)}")
+    if unmapped := sorted(set(settings.class_priority) - mapped):
+        warnings.append(f"classes in class_priority that have no colour: {_join_names(unmapped)}")
     if unknown := layer.unknown_keys():
-        warnings.append(f"keys of the config that have no effect: {_listed(unknown)}")
+        warnings.append(f"keys of the config that have no effect: {_join_names(unknown)}")
     return [printable(warning) for warning in warnings]
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Join names; of very many only the first."""
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+def _join_names(names: Sequence[str]) -> str:
+    """Join names; of very many, the first ones and how many more there are."""
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -1,57 +1,72 @@
-"""Workers of either kind, and how they are let go."""
+"""Pools of workers: threads or processes behind one interface."""
 
 import threading
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias, Union
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from ..line.job import Job, Outcome
-from ..projects.supervisely import Item
-from .processes import Processes
-
-if TYPE_CHECKING:
-    from .threads import Threads
-
-Crew: TypeAlias = Union["Threads", Processes]
+from ..projects.items import Item
+from .processes import ProcessPool
 
 
-def hire(job: Job, workers: int, stop: threading.Event, *, processes: bool) -> Crew:
-    """Get workers ready: processes, or threads of this one."""
+class Pool(Protocol):
+    """Workers of one kind, and the items that they were given."""
+
+    def map(self, items: Iterable[Item | Outcome]) -> Iterator[Outcome]:
+        """Export items in parallel and yield their outcomes in the order of the items.
+
+        Outcomes among the items are yielded in their places. Ends early once the run's stop event
+        is set; `drain` has the rest.
+        """
+
+    def drain(self) -> list[Outcome]:
+        """Cancel the items that have not begun, wait for the others, return their outcomes."""
+
+    def close(self) -> None:
+        """Release the workers, whatever they do."""
+
+
+def start_pool(job: Job, stop: threading.Event, *, processes: bool) -> Pool:
+    """Start `job.workers` workers, and return when they are ready.
+
+    Raises `KeyboardInterrupt` if `stop` is set meanwhile.
+    """
     if processes:
-        return Processes(job, workers, stop)
-    from .threads import Threads  # noqa: PLC0415  (with all that a worker needs)
+        return ProcessPool(job, stop)
+    from .threads import ThreadPool  # noqa: PLC0415  (loads all stations, which processes do)
 
-    return Threads(job, workers, stop)
+    return ThreadPool(job, stop)
 
 
-def work(
-    crew: Crew,
+def process_items(
+    pool: Pool,
     items: Iterable[Item | Outcome],
     stop: threading.Event,
     *,
-    told: Callable[[Outcome], bool],
+    accept: Callable[[Outcome], bool],
     record: Callable[[Outcome], None],
 ) -> bool:
-    """Have items worked on until there are no more, or it is time to stop and none is in hand.
+    """Process items until there are no more, or it is time to stop and none is in progress.
 
     Parameters
     ----------
-    told
-        Takes an outcome; false ends the work.
+    accept
+        Takes an outcome and returns whether to go on.
     record
-        Takes the outcomes of the items that were in hand then.
+        Takes the outcomes of the items that were in progress when the end was decided.
 
     Returns
     -------
-    Whether `told` has ended the work.
+    Whether `accept` has ended it.
     """
     stopped = False
     try:
-        for outcome in crew.process(items):
-            if not told(outcome):
+        for outcome in pool.map(items):
+            if not accept(outcome):
                 stopped = True
                 break
     except KeyboardInterrupt:
         stop.set()
-    for outcome in crew.finish():
+    for outcome in pool.drain():
         record(outcome)
     return stopped

@@ -1,8 +1,9 @@
-"""Workers as processes of their own, so that none waits for another's Python, or dies of its item.
+"""Workers as processes, so that none waits for another's Python or dies of another's item.
 
-Each process takes items one after the other from its pipe, in which a few are waiting so that it
-is never idle, and sends back an outcome for each. When a process dies, the item in its hands is the
-first that has no outcome: it is tried once more while nothing else runs, and then given up.
+Each process takes items one after the other from its pipe, in which a few wait so that it is never
+idle, and sends back an outcome for each. When a process dies, it was working on the first item that
+has no outcome. That item goes into quarantine: it is tried once more while nothing else runs, and
+fails if its process dies again.
 """
 
 import gc
@@ -17,258 +18,248 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 from ..errors import CrashError, OutputError, SavemasksError
 from ..line.job import Job, Outcome
-from ..projects.supervisely import Item
-from ..results.lock import hold_as_worker
+from ..projects.items import Item
+from ..results.lock import hold_worker_lock
 from ..store.files import remove_unfinished
+from ..system import Pipes, ignore_signals, signal_name, signals_wait
 
-_AHEAD = 4  # items given to a process, with the one in its hands
-_BLINK = 0.1  # seconds after which a request to stop is seen
-# How far the outcomes may run ahead of the first that is missing, per process.
-_WINDOW = 64
-_FEW_COLLECTIONS = 100_000
-_NOT_FOR_WORKERS = (signal.SIGINT, signal.SIGTERM)
+_QUEUE_LENGTH = 4  # items submitted to a process, with the one in progress
+_POLL_SECONDS = 0.1  # how often the stop event is looked at
+_WINDOW = 64  # items per process that may be submitted beyond the first without an outcome
+_GC_THRESHOLD = 100_000
+_SIGNALS_OF_PARENT = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(slots=True, eq=False)
-class _Process:
-    """A process, our end of its pipe, and the items it was given, in its order."""
+class _Worker:
+    """A process, our end of its pipe, and the items submitted to it, in their order."""
 
     process: SpawnProcess
     pipe: Connection
     items: deque[tuple[int, Item]] = field(default_factory=deque)
 
 
-class Processes:
-    """Processes, and the items that are under way."""
+class ProcessPool:
+    """A `Pool` of processes."""
 
-    def __init__(self, job: Job, workers: int, stop: threading.Event) -> None:
+    def __init__(self, job: Job, stop: threading.Event) -> None:
         """Start them; returns when all are ready."""
         self._job, self._stop = job, stop
         self._context = multiprocessing.get_context("spawn")
         self._halt = self._context.Event()
         self._done: dict[int, Outcome] = {}
-        self._next = 0  # number of the first item whose outcome was not yielded
-        self._given = 0  # number of the first item that nobody was given
-        self._again: deque[tuple[int, Item]] = deque()  # their process died before their turn
-        self._suspects: deque[tuple[int, Item]] = deque()  # their process died of them, perhaps
-        self._crew: list[_Process] = []
-        self._pipes = DefaultSelector()  # of the crew, which are its data
+        self._next = 0  # number of the next item whose outcome is to be yielded
+        self._submitted = 0  # number of items taken from the source
+        self._resubmit: deque[tuple[int, Item]] = deque()  # their process died before their turn
+        self._quarantine: deque[tuple[int, Item]] = deque()  # their process died at their turn
+        self._workers: list[_Worker] = []
+        self._pipes = Pipes()  # each with its process
         try:
             # The first one finds the kernels on disk, or compiles them for all.
-            for _ in range(workers):
-                self._crew.append(self._start())
-            for member in self._crew:
-                self._await_ready(member)
+            for _ in range(job.workers):
+                self._workers.append(self._start())
+            for worker in self._workers:
+                self._await_ready(worker)
         except BaseException:
             self.close()
             raise
 
-    def process(self, items: Iterable[Item | Outcome]) -> Iterator[Outcome]:
-        """Export items in parallel; yield their outcomes in order, with those that are known.
-
-        Ends early once `stop` is set.
-        """
+    def map(self, items: Iterable[Item | Outcome]) -> Iterator[Outcome]:
+        """Export items in parallel and yield their outcomes in order."""
         source = iter(items)
         while not self._stop.is_set():
-            more = self._hand_out(source)
-            yield from self._in_order()
-            if not more and not self._is_busy():
+            more = self._submit_items(source)
+            yield from self._completed()
+            if not more and not self._has_unfinished():
                 return
-            self._collect()
+            self._receive_outcomes()
 
-    def finish(self) -> list[Outcome]:
-        """Drop the items that have not begun, wait for the others and return their outcomes."""
+    def drain(self) -> list[Outcome]:
+        """Cancel the items that have not begun, wait for the others, return their outcomes."""
         self._halt.set()
-        self._again.clear()
-        while any(member.items for member in self._crew):
-            self._collect()
+        self._resubmit.clear()
+        while any(worker.items for worker in self._workers):
+            self._receive_outcomes()
         return [self._done[number] for number in sorted(self._done)]
 
     def close(self) -> None:
-        """End all processes at once, whatever they do."""
+        """Kill all processes, whatever they do."""
         self._pipes.close()
-        for member in self._crew:
-            member.process.kill()
-        for member in self._crew:
-            member.process.join()
-            member.pipe.close()
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.join()
+            worker.pipe.close()
 
-    def _start(self) -> _Process:
+    def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_serve, args=(theirs, self._job, self._halt), name="savemasks", daemon=True
         )
-        # Until it can say that signals are not for it, they wait.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_WORKERS)
-        try:
+        # Signals wait until the process ignores them itself.
+        with signals_wait(_SIGNALS_OF_PARENT):
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
-        return _Process(process, ours)
+        return _Worker(process, ours)
 
-    def _await_ready(self, member: _Process) -> None:
+    def _await_ready(self, worker: _Worker) -> None:
         """Wait until a process has loaded its kernels."""
-        while not member.pipe.poll(_BLINK):
+        while not worker.pipe.poll(_POLL_SECONDS):
             if self._stop.is_set():
                 raise KeyboardInterrupt
         try:
-            failure = _receive(member.pipe)
+            failure = _receive(worker.pipe)
         except EOFError:
-            failure = OutputError(f"a worker process {_how_it_ended(member.process)} at its start")
+            failure = OutputError(f"a worker process {_exit_reason(worker.process)} at its start")
         if failure is not None:
             raise failure
-        # What comes now are outcomes.
-        self._pipes.register(member.pipe, EVENT_READ, member)
+        # From now on it sends outcomes.
+        self._pipes.add(worker.pipe, worker)
 
-    def _is_busy(self) -> bool:
-        waiting = self._suspects or self._again or self._done
-        return bool(waiting) or any(member.items for member in self._crew)
+    def _has_unfinished(self) -> bool:
+        waiting = self._quarantine or self._resubmit or self._done
+        return bool(waiting) or any(worker.items for worker in self._workers)
 
-    def _hand_out(self, source: Iterator[Item | Outcome]) -> bool:
-        """Give items to those that have few; say whether the source may have more of them."""
-        if self._suspects:
-            # Alone, so that nothing else can be to blame. Until then nobody gets anything.
-            if not any(member.items for member in self._crew):
-                self._give(self._crew[0], *self._suspects[0])
+    def _submit_items(self, source: Iterator[Item | Outcome]) -> bool:
+        """Fill the queues of the processes; return whether the source may have more items."""
+        if self._quarantine:
+            # One alone, so that nothing else can be the cause. The others finish first.
+            if not any(worker.items for worker in self._workers):
+                self._submit(self._workers[0], *self._quarantine[0])
             return True
-        for place in range(_AHEAD):
-            for member in self._crew:
-                if len(member.items) > place:
+        for length in range(_QUEUE_LENGTH):
+            for worker in self._workers:
+                if len(worker.items) > length:
                     continue
-                if self._again:
-                    self._give(member, *self._again.popleft())
-                elif self._given >= self._next + _WINDOW * len(self._crew):
+                if self._resubmit:
+                    self._submit(worker, *self._resubmit.popleft())
+                elif self._submitted >= self._next + _WINDOW * len(self._workers):
                     return True
-                elif not self._give_next(member, source):
+                elif not self._submit_next(worker, source):
                     return False
         return True
 
-    def _give_next(self, member: _Process, source: Iterator[Item | Outcome]) -> bool:
-        """Give the next item of the source; False if there is none."""
+    def _submit_next(self, worker: _Worker, source: Iterator[Item | Outcome]) -> bool:
+        """Submit the next item of the source; return False if there is none."""
         for item in source:
-            number = self._given
-            self._given += 1
+            number = self._submitted
+            self._submitted += 1
             if isinstance(item, Outcome):
                 self._done[number] = item
                 continue
-            self._give(member, number, item)
+            self._submit(worker, number, item)
             return True
         return False
 
-    def _give(self, member: _Process, number: int, item: Item) -> None:
-        member.items.append((number, item))
-        with suppress(OSError):  # if it is dead, `_collect` will see
-            _send(member.pipe, item)
+    def _submit(self, worker: _Worker, number: int, item: Item) -> None:
+        worker.items.append((number, item))
+        with suppress(OSError):  # a dead process is replaced by `_receive_outcomes`
+            _send(worker.pipe, item)
 
-    def _in_order(self) -> Iterator[Outcome]:
+    def _completed(self) -> Iterator[Outcome]:
         while self._next in self._done:
             outcome = self._done.pop(self._next)
             self._next += 1
             yield outcome
 
-    def _collect(self) -> None:
-        """Take the outcomes that have come; wait a moment for one."""
-        for key, _ in self._pipes.select(_BLINK):
-            member: _Process = key.data
+    def _receive_outcomes(self) -> None:
+        """Take the outcomes that have arrived; wait up to the poll interval for one."""
+        for worker in self._pipes.ready(_POLL_SECONDS):
             try:
-                outcome = _receive(member.pipe)
-            except (EOFError, OSError):  # also in the middle of a message
-                self._replace(member)
+                outcome = _receive(worker.pipe)
+            except (EOFError, OSError):  # also in the middle of an outcome
+                self._replace_dead(worker)
                 continue
-            number, _ = member.items.popleft()
+            number, _ = worker.items.popleft()
             if outcome is not None:
                 self._done[number] = outcome
-            if self._suspects and self._suspects[0][0] == number:
-                self._suspects.popleft()
+            if self._quarantine and self._quarantine[0][0] == number:
+                self._quarantine.popleft()
 
-    def _replace(self, member: _Process) -> None:
-        """Put another process in the place of one that died, and look after its items."""
-        self._pipes.unregister(member.pipe)
-        member.pipe.close()
-        member.process.join()
-        if member.items:
-            culprit = member.items.popleft()
-            remove_unfinished(self._job.root / culprit[1].dataset, member.process.pid or 0)
-            self._accuse(culprit, _how_it_ended(member.process))
+    def _replace_dead(self, worker: _Worker) -> None:
+        """Start a process in place of one that died, and see to its items."""
+        self._pipes.remove(worker.pipe)
+        worker.pipe.close()
+        worker.process.join()
+        if worker.items:
+            failed = worker.items.popleft()
+            remove_unfinished(self._job.root / failed[1].dataset, worker.process.pid or 0)
+            self._isolate_or_fail(failed, _exit_reason(worker.process))
         if not self._halt.is_set():
-            self._again.extend(member.items)
-            self._fill_place(member)
-        member.items.clear()
+            self._resubmit.extend(worker.items)
+            self._start_replacement(worker)
+        worker.items.clear()
 
-    def _accuse(self, culprit: tuple[int, Item], how: str) -> None:
-        """Give up an item of which a process has died, if that was the second time."""
-        if self._suspects and self._suspects[0] == culprit:
-            self._suspects.popleft()
-            number, item = culprit
+    def _isolate_or_fail(self, failed: tuple[int, Item], how: str) -> None:
+        """Put an item whose process died into quarantine; if it comes from there, it has failed."""
+        if self._quarantine and self._quarantine[0] == failed:
+            self._quarantine.popleft()
+            number, item = failed
             error = CrashError(
                 f"the process that worked on it {how}, twice; the item was alone the second time",
                 file=item.image or item.annotation,
             )
             self._done[number] = Outcome(item, error=error)
         elif not self._halt.is_set():
-            self._suspects.append(culprit)
+            self._quarantine.append(failed)
 
-    def _fill_place(self, member: _Process) -> None:
-        """Start another process in the place of one; without, if there are others and it fails."""
+    def _start_replacement(self, worker: _Worker) -> None:
+        """Start another process in place of a dead one; go on without it if there are others."""
         fresh = self._start()
-        place = self._crew.index(member)
-        self._crew[place] = fresh
+        place = self._workers.index(worker)
+        self._workers[place] = fresh
         try:
             self._await_ready(fresh)
         except SavemasksError:
-            if len(self._crew) == 1:
+            if len(self._workers) == 1:
                 raise
-            del self._crew[place]
+            del self._workers[place]
             fresh.pipe.close()
 
 
 def _send(pipe: Connection, thing: object) -> None:
-    """As `Connection.send`, in half its time, for what needs none of its own picklers."""
+    """Do as `Connection.send` in half its time: plain data needs none of its reducers."""
     pipe.send_bytes(pickle.dumps(thing, pickle.HIGHEST_PROTOCOL))
 
 
 def _receive(pipe: Connection) -> Any:
-    return pickle.loads(pipe.recv_bytes())  # noqa: S301  (from a process of ours)
+    return pickle.loads(pipe.recv_bytes())  # noqa: S301  (from our own process)
 
 
-def _how_it_ended(process: SpawnProcess) -> str:
+def _exit_reason(process: SpawnProcess) -> str:
     process.join()
     code = process.exitcode or 0
     if code >= 0:
         return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
+    name = signal_name(-code)
     return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
 def _serve(pipe: Connection, job: Job, halt: threading.Event) -> None:
-    """Be a worker: export what comes through the pipe until it is closed."""
-    # Whoever started us is told to stop, and tells us. If it dies, the pipe ends.
-    for number in _NOT_FOR_WORKERS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOT_FOR_WORKERS)
+    """Work: export the items that come through the pipe until it is closed."""
+    # The parent handles signals and sets `halt`. If it dies, the pipe is closed.
+    ignore_signals(_SIGNALS_OF_PARENT)
     try:
-        from ..scratch import Scratch  # noqa: PLC0415  (NumPy and Numba are for workers only)
+        from ..scratch import Scratch  # noqa: PLC0415  (only workers load NumPy and Numba)
         from .worker import Worker  # noqa: PLC0415
 
-        hold_as_worker(job.root)
+        hold_worker_lock(job.root)
         worker, scratch = Worker(job, halt), Scratch()
     except Exception as error:
         _send(pipe, error)
         return
-    # Parsed JSON has no cycles, and by far the most objects of this process are parsed JSON.
+    # Nearly all objects of this process are parsed JSON, which has no cycles to collect.
     gc.freeze()
-    gc.set_threshold(_FEW_COLLECTIONS)
+    gc.set_threshold(_GC_THRESHOLD)
     try:
         _send(pipe, None)
         while True:
             item = _receive(pipe)
             _send(pipe, None if halt.is_set() else worker.export(item, scratch))
     except (EOFError, ConnectionError):
-        # Nobody is there any more. The interpreter's own end could wait for threads of libraries.
+        # The parent is gone. A regular exit could wait for threads of libraries.
         os._exit(0)

@@ -1,9 +1,9 @@
 """Workers as threads of this process.
 
-They suffice for embedding and for a few cores, because kernels, ISA-L and decoders work without
-Python's lock. A bounded number of items is under way, and outcomes are taken in the order of the
-items, so that reports do not depend on the number of workers and memory does not depend on the
-number of items.
+Threads suffice for embedding and for a few cores, because kernels, ISA-L and decoders work without
+Python's lock. The number of items in progress is bounded, so memory does not depend on the number
+of items. Outcomes are taken in the order of the items, so reports do not depend on the number of
+workers.
 """
 
 import threading
@@ -12,67 +12,64 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..line.job import Job, Outcome
-from ..projects.supervisely import Item
+from ..projects.items import Item
 from ..scratch import Scratch
 from .worker import Worker
 
 _IN_FLIGHT_PER_WORKER = 4
-_BLINK = 0.1  # seconds after which a request to stop is seen
+_POLL_SECONDS = 0.1  # how often the stop event is looked at
 
 
-class Threads:
-    """Threads, and the items that are under way."""
+class ThreadPool:
+    """A `Pool` of threads."""
 
-    def __init__(self, job: Job, workers: int, stop: threading.Event) -> None:
+    def __init__(self, job: Job, stop: threading.Event) -> None:
         self._stop, self._halt = stop, threading.Event()
         self._worker = Worker(job, self._halt)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="savemasks")
-        self._limit = workers * _IN_FLIGHT_PER_WORKER
-        self._under_way: deque[Future[Outcome | None]] = deque()
-        self._own = threading.local()
+        self._executor = ThreadPoolExecutor(job.workers, thread_name_prefix="savemasks")
+        self._limit = job.workers * _IN_FLIGHT_PER_WORKER
+        self._in_flight: deque[Future[Outcome | None]] = deque()
+        self._local = threading.local()
 
-    def process(self, items: Iterable[Item | Outcome]) -> Iterator[Outcome]:
-        """Export items in parallel; yield their outcomes in order, with those that are known.
-
-        Ends early once `stop` is set.
-        """
+    def map(self, items: Iterable[Item | Outcome]) -> Iterator[Outcome]:
+        """Export items in parallel and yield their outcomes in order."""
         for item in items:
             if isinstance(item, Outcome):
                 future: Future[Outcome | None] = Future()
                 future.set_result(item)
             else:
-                future = self._pool.submit(self._export, item)
-            self._under_way.append(future)
-            while len(self._under_way) >= self._limit:
+                future = self._executor.submit(self._export, item)
+            self._in_flight.append(future)
+            while len(self._in_flight) >= self._limit:
                 if self._stop.is_set():
                     return
-                yield from self._next()
-        while self._under_way and not self._stop.is_set():
-            yield from self._next()
+                yield from self._next_outcome()
+        while self._in_flight and not self._stop.is_set():
+            yield from self._next_outcome()
 
-    def finish(self) -> list[Outcome]:
-        """Drop the items that have not begun, wait for the others and return their outcomes."""
+    def drain(self) -> list[Outcome]:
+        """Cancel the items that have not begun, wait for the others, return their outcomes."""
         self.close()
-        outcomes = [future.result() for future in self._under_way if not future.cancelled()]
-        self._under_way.clear()
+        outcomes = [future.result() for future in self._in_flight if not future.cancelled()]
+        self._in_flight.clear()
         return [outcome for outcome in outcomes if outcome]
 
     def close(self) -> None:
-        """Let go of everything, finished or not."""
+        """Wait for the items in progress, and end the threads."""
         self._halt.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _next(self) -> list[Outcome]:
-        """The next outcome, if it comes soon."""
+    def _next_outcome(self) -> list[Outcome]:
+        """Return the next outcome, or nothing if it takes longer than the poll interval."""
         try:
-            outcome = self._under_way[0].result(_BLINK)
+            outcome = self._in_flight[0].result(_POLL_SECONDS)
         except TimeoutError:
             return []
-        self._under_way.popleft()
+        self._in_flight.popleft()
         return [outcome] if outcome else []
 
     def _export(self, item: Item) -> Outcome | None:
-        scratch = getattr(self._own, "scratch", None)
+        scratch = getattr(self._local, "scratch", None)
         if scratch is None:
-            scratch = self._own.scratch = Scratch()
+            scratch = self._local.scratch = Scratch()
         return self._worker.export(item, scratch)

@@ -5,10 +5,12 @@ import threading
 import pyvips
 
 from ..line.budget import Budget
-from ..line.item import export_item, try_item, warm_up
+from ..line.item import export_item, try_item
 from ..line.job import GivenUp, Job, Outcome
 from ..line.plan import Plan
-from ..projects.supervisely import Item
+from ..line.sinks import Line, Sink
+from ..line.warmup import warm_up
+from ..projects.items import Item
 from ..scratch import Scratch
 from ..store.files import Store
 
@@ -18,12 +20,13 @@ class Worker:
 
     def __init__(self, job: Job, halt: threading.Event) -> None:
         """Load the kernels, or compile them; once `halt` is set, large items are given up."""
-        self._settings = job.layer.settings
         self._sample = job.sample
-        self._plans = [Plan(job.layer, templates) for templates in job.templates]
         self._budget = Budget.of_worker(job.memory, job.workers, halt.is_set)
-        self._store = Store(job.root, link=job.link, durable=job.durable)
-        warm_up(self._plans[0])
+        store = Store(job.root, link=job.link, durable=job.durable)
+        # By project, for each says what it wants of its own classes.
+        plans = [Plan.of(job.layer, templates) for templates in job.templates]
+        self._sinks = [(Sink(job.layer.settings, plan, store),) for plan in plans]
+        warm_up(plans[0])
         pyvips.cache_set_max(0)  # every picture is read once
         pyvips.concurrency_set(1)  # the workers are the parallelism
 
@@ -32,10 +35,10 @@ class Worker:
 
         None if it was given up.
         """
-        plan, settings, budget = self._plans[item.project], self._settings, self._budget
+        line = Line(self._sinks[item.project], self._budget, scratch)
         if self._sample:
-            return try_item(item, settings, plan, self._sample, scratch, budget)
+            return try_item(item, line, self._sample)
         try:
-            return export_item(item, settings, plan, self._store, scratch, budget)
+            return export_item(item, line)
         except GivenUp:
             return None

@@ -14,8 +14,11 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
-from ..encode.png import Part
 from ..errors import WriteError
+from ..system import NEW, READ, copy_all, let_go, write_all
+
+Part = bytes | memoryview
+"""A piece of a file."""
 
 UNFINISHED = ".savemasks-", ".part"
 """How the names of files begin and end that are not yet in their places."""
@@ -29,15 +32,11 @@ class Written(NamedTuple):
 
 
 _counter = itertools.count()
-_MOST_PARTS = 1024  # in one call
 _PIECE = 1 << 24  # bytes that are copied in one call
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 # Another file system, one without hard links, a file of somebody else, too many links.
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP}
-# Two file systems, or one that cannot, or a system that does not allow it.
-_NO_RANGES = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
 
 
 class UnfinishedFile:
@@ -68,11 +67,11 @@ class UnfinishedFile:
             checksum = isal_zlib.crc32(part, checksum)
         file = self._file.fileno()
         try:
-            _write_all(file, views)
+            write_all(file, views)
             if size - self._let_go >= _PIECE:
                 # To the disk with it, and out of memory what is there already. Large files would
                 # push out everything else, and fresh memory for them costs more than the disk.
-                os.posix_fadvise(file, 0, size, os.POSIX_FADV_DONTNEED)
+                let_go(file, size)
                 self._let_go = size
         except OSError as error:
             raise self.failure(error.strerror) from error
@@ -210,27 +209,18 @@ def remove_unfinished(folder: Path, process: int) -> None:
 def _write_new(path: str, parts: Iterable[Part], durable: bool) -> Written:
     """Write a file that does not exist yet, in one call of the system if it takes all at once."""
     size = checksum = 0
-    file = os.open(path, _NEW, 0o666)
+    file = os.open(path, NEW, 0o666)
     try:
         views = [memoryview(part) for part in parts]
         for part in views:
             size += len(part)
             checksum = isal_zlib.crc32(part, checksum)
-        _write_all(file, views)
+        write_all(file, views)
         if durable:
             os.fsync(file)
     finally:
         os.close(file)
     return Written(size, checksum)
-
-
-def _write_all(file: int, left: list[memoryview]) -> None:
-    while left:
-        written = os.writev(file, left[:_MOST_PARTS])
-        while left and written >= len(left[0]):
-            written -= len(left.pop(0))
-        if written:
-            left[0] = left[0][written:]
 
 
 def _link(source: str, path: str) -> bool:
@@ -245,22 +235,11 @@ def _link(source: str, path: str) -> bool:
 
 
 def _copy(source: str, path: str) -> None:
-    """Copy a file to one that does not exist yet, inside the system.
-
-    Where the file system can, both share their blocks.
-    """
+    """Copy a file to one that does not exist yet."""
     with open(source, "rb", buffering=0) as read:  # noqa: PTH123
-        file = os.open(path, _NEW, 0o666)
+        file = os.open(path, NEW, 0o666)
         try:
-            try:
-                while os.copy_file_range(read.fileno(), file, _PIECE):
-                    pass
-            except OSError as error:
-                if error.errno not in _NO_RANGES:
-                    raise
-            # From where the other way has ended, which is the end if it could do it.
-            while os.sendfile(file, read.fileno(), None, _PIECE):
-                pass
+            copy_all(read.fileno(), file, _PIECE)
         finally:
             os.close(file)
 
@@ -268,7 +247,7 @@ def _copy(source: str, path: str) -> None:
 def _finish(path: str, durable: bool) -> Written:
     """Read again what a file holds that was not written at once; wait for the disk if `durable`."""
     size = checksum = 0
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    file = os.open(path, READ)
     try:
         while piece := os.read(file, _PIECE):
             size += len(piece)

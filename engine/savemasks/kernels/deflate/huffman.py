@@ -1,8 +1,8 @@
 """Huffman codes (RFC 1951) as look-up tables, for short streams.
 
-Tables are no wider than the longest code, and at most `_TABLE_BITS` wide, for with so little data
-making a table takes as long as using it; the rare longer codes are found bit by bit in the
-canonical order.
+Tables are as wide as the longest code, and at most `_TABLE_BITS` wide, because with so little data
+making a table takes as long as using it. The rare longer codes are found bit by bit in canonical
+order.
 """
 
 import numpy as np
@@ -95,7 +95,7 @@ def _fill_table(codes: Array, code: int, width: int) -> None:
             for place in range(TABLE + value, end, 1 << bits):
                 codes[code, np.uint64(place)] = entry
             i += 1
-            # Add one to a number whose bits are turned round.
+            # Add one to a number whose bits are reversed.
             carry = 1 << (bits - 1)
             while value & carry:
                 carry >>= 1

@@ -1,12 +1,12 @@
 """Inflate (RFC 1951) and its zlib wrapping (RFC 1950), for the masks of one annotation.
 
-A library call costs more than a stream of a few hundred bytes itself, and lets go of Python's lock
-for each; what a mask of some kilobytes holds is mostly long matches, which any loop copies as fast.
-`huffman` has the codes.
+A library call takes longer than inflating a stream of a few hundred bytes, and releases Python's
+lock each time. A mask of some kilobytes consists mostly of long matches, which any loop copies as
+fast as a library. `huffman` has the codes.
 
-What zlib refuses is refused: too many codes or too few, distances that reach before the output,
-wrong checksums, a cut stream. Whatever the input is, no array is left and all loops end: every
-step takes bits of the input, of which there are at most a few past its end, read as zeros.
+This code refuses what zlib refuses: too many codes or too few, distances that reach before the
+output, wrong checksums, a cut stream. Whatever the input is, indices stay inside their arrays and
+all loops end: every step takes bits of the input. A few bits past its end are read as zeros.
 """
 
 from typing import NamedTuple
@@ -39,7 +39,7 @@ _ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1,
 
 
 class _Bits(NamedTuple):
-    """A place in the input: the next byte, and the bits before it that wait to be used."""
+    """A position in the input: the next byte, and the bits before it that are not yet used."""
 
     at: int
     waiting: int
@@ -48,7 +48,7 @@ class _Bits(NamedTuple):
 
 @kernel
 def _read(data: Array, at: int, count: int) -> int:
-    """A number of so many bytes, the lowest one first."""
+    """Read a number of `count` bytes, the lowest byte first."""
     value = 0
     for i in range(count):
         value |= int(data[np.uint64(at + i)]) << (8 * i)
@@ -57,7 +57,7 @@ def _read(data: Array, at: int, count: int) -> int:
 
 @kernel
 def _fill(data: Array, last: int, bits: _Bits) -> _Bits:
-    """Have at least 48 bits waiting, enough for a length and a distance; zeros after the end."""
+    """Make at least 48 bits ready, enough for a length and a distance; zeros after the end."""
     at, waiting, fill = bits
     if fill >= 48:
         return bits
@@ -69,14 +69,14 @@ def _fill(data: Array, last: int, bits: _Bits) -> _Bits:
 
 @kernel
 def _take(bits: _Bits, count: int) -> tuple[int, _Bits]:
-    """The next few of the waiting bits."""
+    """Take the next few bits that are ready."""
     value = bits.waiting & ((1 << count) - 1)
     return value, _Bits(bits.at, bits.waiting >> count, bits.fill - count)
 
 
 @kernel
 def _copy(out: Array, size: int, distance: int, length: int) -> None:
-    """Repeat what is `distance` bytes back; both may overlap."""
+    """Copy the bytes that lie `distance` bytes back; source and target may overlap."""
     if distance == 1:
         value = out[np.uint64(size - 1)]
         for i in range(size, size + length):
@@ -167,7 +167,7 @@ def _read_lengths_code(
             codes[LENGTHS, total] = length
             total += 1
     width = fit(codes, 0, total, LENGTH)
-    # Unlike the other codes, this one has to be whole even if it has one symbol only.
+    # Unlike the other codes, this one must be complete even if it has only one symbol.
     return (width if total > 1 else REFUSED), bits
 
 

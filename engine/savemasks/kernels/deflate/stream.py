@@ -1,8 +1,9 @@
-"""Deflate by hand (RFC 1951): one block of dynamic Huffman codes, matches only where told.
+"""Deflate without searching (RFC 1951): one block of dynamic Huffman codes.
 
-For encoders that know where their data repeat and need not search. A stream is a `Bits`, whose
-words go to an array of uint64. A stream that `is_part` of a longer one has neither zlib's header
-nor its checksum; it ends with an empty stored block, so that the next part begins on a whole byte.
+It is for encoders that know where their data repeat: they say where a match is. A stream is a
+`Bits`, whose words go to an array of uint64. A stream that `is_part` of a longer one has neither
+zlib's header nor its checksum; it ends with an empty stored block, so that the next part begins on
+a whole byte.
 """
 
 from typing import NamedTuple
@@ -20,7 +21,7 @@ LONGEST_MATCH = 258
 
 
 class Bits(NamedTuple):
-    """A place in a stream: the next word, and the bits (fewer than 64) that wait for it."""
+    """A position in a stream: the next word, and the bits (fewer than 64) already set in it."""
 
     word: np.uint64
     waiting: np.uint64
@@ -45,13 +46,13 @@ class Codes(NamedTuple):
 
 @kernel
 def put(out: Array, at: Bits, code: int, length: int) -> Bits:
-    """Append up to 63 bits. The word is stored every time, which is faster than asking."""
+    """Append up to 63 bits. The word is stored every time, which is faster than a branch."""
     bits = np.uint64(code)
     waiting = at.waiting | (bits << at.fill)
     fill = at.fill + np.uint64(length)
     out[at.word] = waiting
     full = fill >> np.uint64(6)
-    # What did not fit. Shifted in two steps, for a shift by 64 would be undefined.
+    # The bits that did not fit. Shifted in two steps, because a shift by 64 is undefined.
     rest = (bits >> np.uint64(1)) >> (np.uint64(63) - at.fill)
     return Bits(at.word + full, rest if full else waiting, fill & np.uint64(63))
 

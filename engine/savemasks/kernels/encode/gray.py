@@ -96,7 +96,7 @@ def _pixel(data: Array, i: int) -> int:
 
 @kernel
 def _slot(pixel: int) -> int:
-    """Where `nearest` has a pixel: grays have places of their own, mixed colours share some."""
+    """Index of a pixel in `nearest`: every gray has its own, mixed colours share some."""
     gray = pixel & 0xFF
     return gray if pixel == gray * 0x010101 else 256 + (pixel * 0x9E3779B1 >> 20 & (_SHARED - 1))
 
@@ -205,7 +205,7 @@ def _add_right(
 
 @kernel
 def _move_right(nearest: Array, base: int, data: Array, n: int) -> None:
-    """Where the right half repeats the gray seen last, that is nearer to the next row."""
+    """Note where the right half repeats the gray seen last: that is nearer to the next row."""
     for gray in range(256):
         i = nearest[gray, 0] - base
         if 1 <= i <= n and _pixel(data, i + n + 3) == nearest[gray, 1]:
@@ -267,7 +267,7 @@ def tokenize(
 
 @kernel
 def _count(tokens: Array, counts: Array, distance_counts: Array) -> None:
-    """How often each symbol will be used."""
+    """Count how often each symbol will be used."""
     by_length = np.zeros(LONGEST_MATCH + 1, np.int64)
     for token in tokens:
         if token < 256:
@@ -288,7 +288,7 @@ def encode(tokens: Array, adler: int, is_part: bool, out: Array) -> int:
     _count(tokens, counts, distance_counts)
     code = np.empty((2, SYMBOLS), np.int64)
     distance_code = np.empty((2, DISTANCES), np.int64)
-    # All symbols need a code; those that do not occur should not cost the others much.
+    # All symbols need a code; those that do not occur should not lengthen the others much.
     fit_codes(16 * counts + 1, code[0], code[1])
     fit_codes(16 * distance_counts + 1, distance_code[0], distance_code[1])
     # Codes of lengths with their extra bits.

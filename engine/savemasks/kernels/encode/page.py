@@ -1,15 +1,15 @@
 """Human pages: composed, filtered and deflated row by row, while a row is in cache.
 
-The right half of a page repeats the left half wherever nothing is painted, at a distance that is
-known, so nothing is searched: the left half and painted spans are coded as literals, by codes that
-are fitted to a sample of rows; unpainted spans are matches; runs of zeros are matches as well.
+The right half of a page repeats the left half wherever nothing is painted. The distance is known,
+so nothing is searched. The left half and painted spans are coded as literals, by codes that are
+fitted to a sample of rows. Unpainted spans and runs of zeros are matches.
 
 A span counts as painted here where the filtered bytes of the two halves may differ: at painted
 pixels and, since filters look left and up, at the pixels to the right of, below, and diagonally
 below them.
 
-A page may be coded in strips, one after the other or at the same time: a strip brings the row above
-it along. Where the halves are too far apart for deflate, both are coded as the left one.
+A page may be coded in strips, one after the other or at the same time: the row above a strip comes
+with it. If the halves are too far apart for deflate, the right one is coded as the left one is.
 """
 
 import numpy as np
@@ -187,7 +187,7 @@ def _put_left(out: Array, at: Bits, codes: Codes, data: Array, words: Array, las
     k = np.uint64(0)
     while k < whole:
         word = words[k]
-        # There is always another word behind the last whole one.
+        # The array always has another word after the last whole one.
         if word == 0 and words[k + np.uint64(1)] == 0:
             run = k + np.uint64(1)
             while run < whole and words[run] == 0:
@@ -231,7 +231,7 @@ def _sums(data: Array, size: int) -> tuple[int, int]:
         part = np.uint16(0)
         weighted_part = np.uint32(0)
         for i in range(_BLOCK):
-            # Kept to 16 bits, which a block just needs, or the vectors would be half as wide.
+            # Kept to 16 bits, just enough for a block, so that a vector holds twice as many.
             byte = np.uint16(data[np.uint64(first + i)])
             part = np.uint16(part + byte)
             weighted_part = np.uint32(weighted_part + np.uint16(np.uint16(_BLOCK - i) * byte))
@@ -288,7 +288,7 @@ def make_row(
     filtered[0] = kind
     if painted or painted_above:
         if not painted_above:
-            _mirror(above, n)  # nobody has needed it before
+            _mirror(above, n)  # it was not made before
         _mirror(row, n)
         _mix(labels, table, row)
         filter_row(kind, row, above, filtered, 0, 2 * n + 3)
@@ -337,7 +337,7 @@ def encode(
         (height, width) labels, (labels, 3) colours.
     first, is_part
         The row to begin with: 1 if the one before it is that above the strip, else 0. Whether more
-        is to follow, see `deflate`.
+        is to follow, see `deflate.stream`.
     kind
         UP, AVERAGE or PAETH.
     counts

@@ -1,9 +1,9 @@
 """Gray masks from label maps straight to deflate, without making their pixels.
 
-A mask is mostly rows that equal the one above and spans of one value. So a picture is a list of
-tokens: a byte, a repetition of the byte before, or of the row above; unfiltered rows of PNG (a zero
-and the pixels) follow each other in it as one stream. A pixel is looked at only to see whether it
-differs from the one above, many at a time.
+A mask consists mostly of rows that equal the row above, and of spans of one value. So a picture
+becomes a list of tokens: a byte, a repetition of the byte before, or a repetition of the row above.
+The unfiltered rows of PNG (a zero and the pixels) follow each other as one stream. Pixels are only
+compared with those above, many at a time.
 
 A mask may be coded in strips, each of which repeats nothing that lies in the one before. Rows too
 wide to reach the one above (`_tokenize_wide`) are filtered by "Up" instead, which makes repeated
@@ -34,20 +34,20 @@ _FAR = 2
 CODE_WORDS = 3 * SYMBOLS
 _UP = 2  # of PNG's filters
 _MODULUS = 65521
-# Equal pixels in a row, from which a match of the row above is worth while.
+# A match of the row above is worth while from this number of equal pixels on.
 _WORTH = 4
-# So many pixels are compared at once: the first while rows are equal, the last near an edge.
+# Pixels that are compared at once: the first number while rows are equal, the last near an edge.
 _CHUNKS = (64, 8)
 
 
 @kernel
 def _equal_run(row: Array, above: Array, first: int) -> int:
-    """How many pixels from `first` on equal those above."""
+    """Count the pixels from `first` on that equal those above."""
     x = first
     n = row.size
     for chunk in _CHUNKS:
         while x + chunk <= n:
-            # Kept to the labels' type at every step, or the vectors would hold an eighth as many.
+            # Kept to the labels' type at every step, so that a vector holds eight times as many.
             different = row.dtype.type(0)
             for i in range(chunk):
                 change = row[np.uint64(x + i)] ^ above[np.uint64(x + i)]

@@ -137,10 +137,10 @@ def measure(
     bits: Array,
     areas: Array,
 ) -> None:
-    """Fill in the areas that are NaN: those that shapes have by themselves, in pixels.
+    """Replace areas that are NaN by the shapes' own areas, in pixels.
 
-    A polygon's is that between its vertices less that of its holes, a bitmap's the number of its
-    pixels, a rectangle's includes its borders; lines and points have none.
+    A polygon's area is that between its vertices, less that of its holes. A bitmap's is the number
+    of its pixels. A rectangle's includes its borders. Lines and points have the area 0.
     """
     for i in range(kind.size):
         if not np.isnan(areas[i]):

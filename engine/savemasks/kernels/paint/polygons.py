@@ -203,8 +203,8 @@ def fill_rings(out: Array, rings: Rings, value: Any, work: Work) -> None:
 def fill_with_holes(out: Array, rings: Rings, value: Any, work: Work) -> None:
     """Fill the first ring without the others, which are its holes.
 
-    Holes are filled together (even-odd among themselves) and take their outlines with them; what
-    lay below shows through. The polygon is assembled in bands, so scratch memory stays small.
+    Holes are filled together (even-odd among themselves), outlines included; what lies below shows
+    through. The polygon is assembled in bands, so scratch memory stays small.
     """
     height, width = out.shape
     x_first = width

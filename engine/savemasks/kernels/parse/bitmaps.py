@@ -1,6 +1,6 @@
 """From the base64 of many small PNGs to packed masks, in one pass.
 
-Everyday payloads only: whatever is damaged, large or of an odd kind is left to the caller.
+Only usual payloads: damaged ones, large ones and rare kinds are left to the caller.
 """
 
 from typing import NamedTuple
@@ -12,16 +12,16 @@ from ..deflate.inflate import inflate
 from ..jit import Array, kernel
 from .scanlines import ALPHA, ANY, LOOKUP, Layout, row_bytes, unpack
 
-# Payloads with more characters, bytes of PNG or bytes of scanlines are left to ISA-L, which
-# inflates them piece by piece.
+# Payloads with more characters, bytes of PNG or bytes of scanlines are left to the caller, where
+# ISA-L inflates them piece by piece.
 _LARGEST_TEXT = 1 << 14
-_LARGEST_PNG = 1 << 16  # no more than what any PNG may have beside its pixels
+_LARGEST_PNG = 1 << 16  # at most the bytes that any PNG may have besides its pixels
 _LARGEST_LINES = 1 << 21
 _USUAL_LINES = 1 << 17
 
-# What became of a payload.
+# Results for a payload.
 DONE = 0
-NO_ROOM = 1  # the masks before it leave no room for its own
+NO_ROOM = 1  # no room is left after the masks before it
 NOT_TAKEN = 2
 
 
@@ -48,7 +48,7 @@ _BASE64 = _base64_table()
 
 @kernel
 def _base64_group(text: Array, at: int, count: int) -> int:
-    """The bits of some characters; 2**24 or more if one is not of the alphabet."""
+    """The bits of `count` characters; 2**24 or more if one is not of the alphabet."""
     value = wrong = 0
     for i in range(count):
         digit = int(_BASE64[text[np.uint64(at + i)]])
@@ -108,7 +108,7 @@ _IEND = 0x49454E44
 
 @kernel
 def _read(data: Array, at: int, count: int) -> int:
-    """A number of so many bytes, the highest one first."""
+    """Read a number of `count` bytes, the highest byte first."""
     value = 0
     for i in range(count):
         value = (value << 8) | int(data[np.uint64(at + i)])
@@ -142,7 +142,7 @@ def _is_png(data: Array, size: int) -> bool:
 
 @kernel
 def _read_header(png: Array, limit: int, threshold: int) -> Layout:
-    """Layout of the pixels; of height 0 if the kind of PNG is not an everyday one."""
+    """Layout of the pixels; its height is 0 for rare kinds of PNG."""
     other = Layout(0, 0, 0, 0, 0, 0)
     width = _read(png, 16, 4)
     height = _read(png, 20, 4)
@@ -199,7 +199,7 @@ def _find_chunks(png: Array, size: int, found: Array) -> bool:
 
 @kernel
 def _look(data: Array, colour: int, depth: int, threshold: int, found: Array, out: Array) -> None:
-    """Which palette entries or gray levels belong to the mask."""
+    """Find the palette entries or gray levels that belong to the mask."""
     palette, palette_end = found[0, 0], found[0, 1]
     alpha, alpha_end = found[1, 0], found[1, 1]
     for i in range(1 << depth):
@@ -290,7 +290,7 @@ def decode(
     int
         The number of the payload that stopped it, b if there is none.
     int
-        What became of this one: `DONE`, `NO_ROOM` or `NOT_TAKEN`.
+        The result for this one: `DONE`, `NO_ROOM` or `NOT_TAKEN`.
     int
         How many bytes of `bits` are used.
     """

@@ -1,7 +1,7 @@
-"""Where the objects of an annotation's text are, without reading them.
+"""Find the objects in an annotation's text without parsing them.
 
-What is found is true for valid JSON only; the caller has the pieces read, which shows whether it
-was any.
+The result is right only for valid JSON. The caller parses the pieces, which shows whether the JSON
+was valid.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ _NAME = np.frombuffer(b'"objects"', np.uint8)
 
 @kernel
 def _after_string(text: Array, at: int) -> int:
-    """Where the string that begins at a quote has ended."""
+    """Index after the string that begins at a quote."""
     at += 1
     while at < text.size and text[np.uint64(at)] != _QUOTE:
         at += 2 if text[np.uint64(at)] == _BACKSLASH else 1
@@ -42,7 +42,7 @@ def _has_escape(text: Array, first: int, last: int) -> bool:
 
 @kernel
 def _after_opening(text: Array, at: int) -> int:
-    """Where the contents of a list begin, with white space before it; -1 if there is no list."""
+    """Index where the contents of a list begin, after white space; -1 if there is no list."""
     while at < text.size and text[at] in _WHITE:
         at += 1
     return at + 1 if at < text.size and text[at] == _OPEN_LIST else -1
@@ -101,6 +101,6 @@ def split_objects(text: Array, size: int, cuts: Array) -> int:
                 cuts[0] = at
                 count = 1
                 continue
-            key = key_end = at  # looked at once, or many colons would take the square of the time
+            key = key_end = at  # read once, or time would grow with the square of the colons
         at += 1
     return 0 if is_inside else count

@@ -1,8 +1,8 @@
 """Points from JSON text, floored: `[[12,34.5],[-1,0]]` → whole pixels.
 
-To write Python's numbers as text and to read that costs a tenth of looking at them one by one. The
-text is that of a float's shortest decimal, whose whole part is the float's own: a decimal that
-reached the next whole number would be another float's.
+Writing Python's numbers as text and reading the text takes a tenth of the time of reading the
+objects one by one. The text is a float's shortest decimal. Its whole part is that of the float
+itself: a decimal that reached the next whole number would belong to another float.
 """
 
 from ...shapes import COORDINATE_LIMIT
@@ -15,7 +15,7 @@ _WRONG = -1
 
 @kernel
 def _at(text: Array, at: int) -> int:
-    """A character, 0 beyond the end."""
+    """The character at an index; 0 beyond the end."""
     return int(text[at]) if at < text.size else 0
 
 

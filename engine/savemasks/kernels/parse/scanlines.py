@@ -1,4 +1,4 @@
-"""From inflated scanlines of a PNG to a packed mask."""
+"""Inflated scanlines of a PNG → packed mask."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from ..jit import Array, kernel
 
-# How a pixel says that it belongs to the mask.
-LOOKUP = 0  # its gray level or palette index, looked up
+# A pixel belongs to the mask if ...
+LOOKUP = 0  # its gray level or palette index is visible by a look-up table
 ALPHA = 1  # its last channel reaches the threshold
-ANY = 2  # any of its channels does
+ANY = 2  # any of its channels reaches the threshold
 
 
 class Layout(NamedTuple):
-    """What is in the scanlines: height, width, bits per sample, channels, and how to see masks.
+    """Contents of the scanlines: height, width, bits per sample, channels, and what is mask.
 
     `mode` is LOOKUP, ALPHA or ANY; `threshold` is for the latter two.
     """
@@ -91,7 +91,7 @@ def _pack_bits(
 ) -> None:
     """Pack a row of 1-bit samples, which is packed already but for what the bits mean.
 
-    Takes whole arrays and where its row begins, for a slice costs as much as a short row.
+    Takes whole arrays and the row's first index, because a slice costs as much as a short row.
     """
     flip = 0xFF if visible[0] else 0
     keep = 0xFF if visible[0] != visible[1] else 0

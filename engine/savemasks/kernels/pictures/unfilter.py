@@ -1,7 +1,7 @@
 """PNG scanlines → RGB pixels, in one pass.
 
-Channels do not touch each other in PNG's filters, so what is not wanted (alpha) is never computed,
-and the three chains of a colour row run side by side. What is to the left stays in registers.
+PNG's filters treat every channel by itself. So alpha, which is dropped, is never computed, and the
+three channels of a colour row are computed side by side. The pixel to the left stays in registers.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..jit import Array, kernel
 
 @kernel
 def _paeth(a: int, b: int, c: int) -> int:
-    """Whichever of left, above and upper left is nearest to a + b - c; the first of equals.
+    """The one of left, above and upper left that is nearest to a + b - c; the first of equals.
 
     That estimate is as far from a as b is from c, and as far from b as a is from c. Worked out,
     high is nearest if edge <= low, low if edge >= high, and c otherwise, which takes two

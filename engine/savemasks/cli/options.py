@@ -1,0 +1,108 @@
+"""All options of the commands, each defined once.
+
+An option that belongs to a run is named as its field of `RunOptions` and sets that field: the
+options of a command meet in one object, and the defaults are those of `RunOptions`. A command gets
+the object by `click.pass_obj`.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from ..run.options import DEFAULT_OPTIONS, OnError
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+Folder = click.Path(path_type=Path, file_okay=False)
+
+
+def _set_field(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """Put the value of an option that was given into the command's `RunOptions`."""
+    if value is not None:
+        field: dict[str, Any] = {option.name or "": value}
+        context.obj = replace(context.obj, **field)
+
+
+def _set_memory(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    from ..line.budget import parse_memory  # noqa: PLC0415  (keeps --help fast)
+
+    try:
+        _set_field(context, option, None if value is None else parse_memory(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _run_option(name: str, **attributes: Any) -> Callable[[_Command], _Command]:
+    """Make an option that sets the field of `RunOptions` of the same name."""
+    attributes = {"callback": _set_field, **attributes}
+    return click.option(name, expose_value=False, **attributes)
+
+
+workers_option = _run_option(
+    "--workers", type=click.IntRange(1), help="Number of processes. [default: one per core]"
+)
+threads_option = click.option(
+    "--workers", type=click.IntRange(1), help="Number of threads. [default: one per core]"
+)
+on_error_option = _run_option(
+    "--on-error",
+    type=click.Choice(get_args(OnError)),
+    default=DEFAULT_OPTIONS.on_error,
+    show_default=True,
+    help="What to do after an item that fails.",
+)
+max_errors_option = _run_option(
+    "--max-errors", type=click.IntRange(1), help="End the run when so many items have failed."
+)
+memory_option = _run_option(
+    "--memory",
+    metavar="SIZE",
+    callback=_set_memory,
+    help="Memory for large pictures, of all workers together, as 800M or 8G. [default: half]",
+)
+report_option = _run_option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File that receives a JSON report.",
+)
+link_option = _run_option(
+    "--link",
+    is_flag=True,
+    help="Hard links to images and annotations instead of copies, where the file system can.",
+)
+restart_option = _run_option(
+    "--restart", is_flag=True, help="Make everything anew, also with other settings."
+)
+force_option = _run_option(
+    "--force", is_flag=True, help="Accept a folder with foreign files, which are never replaced."
+)
+durable_option = _run_option(
+    "--durable", is_flag=True, help="Wait for the disk, so that a loss of power loses nothing."
+)
+quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+out_option = click.option(
+    "--out", required=True, type=Folder, help="Folder that receives the layer's dst."
+)
+
+config_argument = click.argument("config", type=click.Path(path_type=Path))
+projects_argument = click.argument(
+    "projects", nargs=-1, required=True, metavar="PROJECT...", type=Folder
+)
+results_argument = click.argument("out", type=Folder)
+
+
+def export_options(command: _Command) -> _Command:
+    """Add the options of all commands that export."""
+    for option in (
+        quiet_option,
+        report_option,
+        memory_option,
+        max_errors_option,
+        on_error_option,
+        workers_option,
+    ):
+        command = option(command)
+    return command

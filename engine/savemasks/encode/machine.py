@@ -1,0 +1,48 @@
+"""Label map → gray PNG by runs: equal pixels in a row are never looked at one by one.
+
+Masks of 8-bit grays are mostly runs, and rows mostly repeat the row above; `kernels.encode.runs`
+codes both without making pixels first. A mask that has too few runs is noise to it.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels.encode import page, runs
+from ..scratch import Buffer, Scratch
+from .png import WHOLE, Deflated, Layout, Part, Strip, frame
+
+_TOKENS = Buffer("tokens of a mask")
+_STREAM = Buffer("stream of a mask")
+_PIXELS_PER_TOKEN = 8  # with fewer a mask is noise, and filtering and searching do better
+
+
+def encode_runs(
+    labels: NDArray[np.unsignedinteger[Any]], grays: NDArray[np.uint8], scratch: Scratch
+) -> list[Part] | None:
+    """Encode the mask with these grays by label, or return None if it has too few runs."""
+    found = deflate_runs(labels, grays, scratch)
+    return found and frame(found.data, Layout(labels.shape[0], labels.shape[1], 1, 8))
+
+
+def deflate_runs(
+    labels: NDArray[np.unsignedinteger[Any]],
+    grays: NDArray[np.uint8],
+    scratch: Scratch,
+    strip: Strip = WHOLE,
+) -> Deflated | None:
+    """Deflate the mask with these grays by label, or return None if it has too few runs."""
+    labels = labels[strip.first :]
+    height, width = labels.shape
+    room = int(height * width / _PIXELS_PER_TOKEN) + 4 * width + 64
+    covered = height * (width + 1)
+    # At most one word a token, and one more for every 258 bytes that are repeated.
+    words = room + covered // 258 + 1000
+    tokens = scratch.take(_TOKENS, (runs.CODE_WORDS + room,), np.int64)
+    out = scratch.take(_STREAM, (8 * words,))
+    is_wide = width >= page.WINDOW
+    size, adler = runs.deflate(labels, grays, is_wide, strip.is_part, tokens, out)
+    if size < 0:
+        return None
+    return Deflated(out[:size].data, adler, covered)

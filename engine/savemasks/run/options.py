@@ -1,0 +1,97 @@
+"""What the caller of a run chooses, and where the caller is called back.
+
+The command line, `savemasks.export`, `retry` and `check` share these two objects, so that an option
+has one name, one type and one default. Importing this module loads nothing heavy.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ..system import usable_cores
+
+OnError = Literal["skip", "stop"]
+OnProgress = Callable[[int, int, int], None]
+"""Called with the number of items done, of those that failed, and of all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a run works. What it makes is the layer's business.
+
+    Attributes
+    ----------
+    workers
+        Number of workers, or None for one per available core.
+    processes
+        Whether workers are processes, of which one may crash without harm to the others, instead
+        of threads of this process. The caller's main module must then be importable, as for all of
+        `multiprocessing`.
+    memory
+        Bytes that all workers together may use for large pictures, or None for half of what the
+        machine or its control group has.
+    link
+        Make hard links to images and annotations instead of copies, where the file system can.
+    durable
+        Call an item done only when the disk holds its files, so that even a loss of power loses
+        nothing.
+    restart
+        Make everything anew, also with other arguments, and replace what is there.
+    force
+        Accept an output folder with foreign files, which are then never replaced.
+    only_failed
+        Do only what the journal knows to have failed; `retry` sets this.
+    on_error
+        "skip" goes on after an item that fails, "stop" ends the run; what is done stays.
+    max_errors
+        End the run when this number of items has failed, or None for no limit.
+    report
+        Where to write a JSON report, or None for no report.
+    """
+
+    workers: int | None = None
+    processes: bool = False
+    memory: int | None = None
+    link: bool = False
+    durable: bool = False
+    restart: bool = False
+    force: bool = False
+    only_failed: bool = False
+    on_error: OnError = "skip"
+    max_errors: int | None = None
+    report: Path | None = None
+
+    @property
+    def worker_count(self) -> int:
+        """Number of workers."""
+        return self.workers or usable_cores()
+
+    @property
+    def failure_limit(self) -> int | None:
+        """Number of failed items that ends the run, or None for no limit."""
+        return 1 if self.on_error == "stop" else self.max_errors
+
+
+DEFAULT_OPTIONS = RunOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """The caller's side of a run: how to end the run, and callbacks.
+
+    Attributes
+    ----------
+    stop
+        Once it is set, the items in progress are finished and the run ends. Ctrl-C does the same
+        where nobody handles it otherwise.
+    on_progress
+        Called after every item, or None. What it raises ends the run.
+    on_start
+        Called when the kernels are ready and the first item is about to be read, or None.
+    """
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    on_progress: OnProgress | None = None
+    on_start: Callable[[], None] | None = None
