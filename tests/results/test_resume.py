@@ -407,7 +407,7 @@ sys.stdin.read()
 
 def holder(root: Path, what: str) -> "subprocess.Popen[bytes]":
     (root / HIDDEN).mkdir(parents=True, exist_ok=True)
-    child = subprocess.Popen(  # noqa: S603
+    child = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(root), what],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
