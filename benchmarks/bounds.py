@@ -112,7 +112,7 @@ def of_item(made: Material) -> dict[str, Work]:
 
 
 def _read(paths: list[str]) -> Work:
-    buffer = bytearray(max(os.stat(path).st_size for path in paths) + 1)  # noqa: PTH116
+    buffer = bytearray(max(os.stat(path).st_size for path in paths) + 1)
 
     def work() -> None:
         for path in paths:
@@ -242,7 +242,7 @@ def _write(contents: list[bytes], folder: Path) -> Work:
                 os.write(file, memoryview(content)[at : at + _PIECE])
             os.close(file)
             # A new name: some file systems flush a file that takes the place of another.
-            os.rename(unfinished, f"{folder}/{next(_counter)}")  # noqa: PTH104
+            os.rename(unfinished, f"{folder}/{next(_counter)}")
 
     return work
 

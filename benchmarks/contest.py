@@ -123,7 +123,7 @@ def pinned(cores: set[int]) -> Iterator[None]:
 def _execute(command: list[str]) -> tuple[float, str]:
     """Run a command to its end -> the seconds it took and what it printed."""
     started = perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     took = perf_counter() - started
     if done.returncode:
         raise ContestError(f"{' '.join(command)}\nended with {done.returncode}\n{done.stderr}")

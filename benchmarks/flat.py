@@ -25,7 +25,7 @@ _SIDE = 8
 
 def build(folder: Path, items: int) -> None:
     """Write a project of tiny items in ten data sets."""
-    import pyvips  # noqa: PLC0415
+    import pyvips
 
     write_project(folder / "demo")
     picture = pyvips.Image.black(_SIDE, _SIDE, bands=3).pngsave_buffer()

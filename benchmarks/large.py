@@ -80,9 +80,9 @@ def main() -> None:
 
 def _draw(found: list[dict[str, Any]], target: Path) -> None:
     if TYPE_CHECKING:
-        from benchmarks import plot  # noqa: PLC0415
+        from benchmarks import plot
     else:
-        import plot  # noqa: PLC0415  (matplotlib is only needed here)
+        import plot  # matplotlib is only needed here
     plot.draw_large(found, target)
 
 
@@ -158,7 +158,7 @@ def job(project: Path, scratch: Path, name: str, *, both: bool, workers: int) ->
     out = scratch / "made"
     # One worker has one core, so that nothing helps it.
     cores = sorted(os.sched_getaffinity(0))[-workers:]
-    done = subprocess.run(  # noqa: S603  (our own program)
+    done = subprocess.run(
         [sys.executable, "-c", _CHILD, str(config), str(project), str(out), str(workers)],
         stdout=subprocess.PIPE,
         check=True,

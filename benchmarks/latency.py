@@ -167,9 +167,9 @@ def above_the_kernels(rounds: int) -> dict[str, Any]:
 
 def _kernels() -> list[tuple[ModuleType, str]]:
     """Where the everyday way calls kernels."""
-    from savemasks.kernels.encode import runs  # noqa: PLC0415
-    from savemasks.kernels.paint import painting as paint  # noqa: PLC0415
-    from savemasks.parse import builder  # noqa: PLC0415
+    from savemasks.kernels.encode import runs
+    from savemasks.kernels.paint import painting as paint
+    from savemasks.parse import builder
 
     return [(builder, "read_points"), (paint, "paint"), (runs, "deflate")]
 
@@ -214,7 +214,7 @@ def _together(paint: Paint, notes: list[bytes], count: int, taken: list[float]) 
 def service(seconds: float) -> dict[str, Any]:
     """The service of the tests under load."""
     sys.path.insert(0, str(TESTS))
-    from support.load import serve  # noqa: PLC0415
+    from support.load import serve
 
     layer = data.save_masks()
     layer["settings"]["masks_human"] = False

@@ -56,7 +56,7 @@ def _finished(item: Item, entry: Entry) -> Outcome:
     inputs = {}
     for path in (item.image, item.annotation):
         if path:
-            status = os.stat(path)  # noqa: PTH116
+            status = os.stat(path)
             inputs[path] = Stamp(status.st_size, status.st_mtime_ns)
     names = [f"{item.dataset}/{name}" for name in output_names(entry, LAYER.settings)]
     return Outcome(item, inputs=inputs, written=[dict.fromkeys(names, Written(1234, 5678))])
@@ -105,7 +105,7 @@ def main() -> None:
     try:
         build(folder, options.items, options.datasets)
         command = [sys.executable, __file__, "--measure", str(folder)]
-        subprocess.run(command, check=True)  # noqa: S603
+        subprocess.run(command, check=True)
     finally:
         shutil.rmtree(folder)
 

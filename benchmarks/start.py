@@ -92,7 +92,7 @@ def _says_when(code: str, *arguments: str, **environment: str) -> float:
 
 def _run(code: str, *arguments: str, **environment: str) -> str:
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
 

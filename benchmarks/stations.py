@@ -123,9 +123,9 @@ def _jobs(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, Pat
 
 def _draw(measured: list[dict[str, Any]], target: Path) -> None:
     if TYPE_CHECKING:
-        from benchmarks import plot  # noqa: PLC0415
+        from benchmarks import plot
     else:
-        import plot  # noqa: PLC0415  (matplotlib is only needed here)
+        import plot  # matplotlib is only needed here
     plot.draw(measured, target)
 
 

@@ -32,7 +32,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.fixture
-def export(tmp_path: Path, warm: None, monkeypatch: pytest.MonkeyPatch) -> Runner:  # noqa: ARG001
+def export(tmp_path: Path, warm: None, monkeypatch: pytest.MonkeyPatch) -> Runner:
     """`savemasks run` in this process; it also proves that nothing outside --out was touched."""
     monkeypatch.setattr(cli, "PROCESSES", False)
     calls = 0
@@ -73,7 +73,7 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: None) -> Path:  # noqa: ARG001
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: None) -> Path:
     """The current folder: a project with one item, a good configuration, and a file."""
     Project(tmp_path / "project").add()
     (tmp_path / "config.json").write_text(json.dumps(layer()))

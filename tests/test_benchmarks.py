@@ -57,7 +57,7 @@ def test_a_race_is_run_to_its_end(tmp_path: Path) -> None:
 
 def test_latency_is_measured(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "latency.py"), "--rounds=1", "--seconds=0"]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [*command, "--json=figures.json"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
@@ -122,6 +122,4 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def program(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a benchmark's program in a folder."""
     command = [sys.executable, str(BENCHMARKS / name), *arguments]
-    return subprocess.run(  # noqa: S603  (our own programs)
-        command, cwd=folder, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -254,7 +254,7 @@ def test_the_benchmarks_take_the_options_that_are_shown() -> None:
 
     def options(program: str) -> set[str]:
         if program not in helps:
-            helps[program] = subprocess.run(  # noqa: S603  (our own)
+            helps[program] = subprocess.run(
                 [sys.executable, program, "--help"],
                 cwd=ROOT, capture_output=True, text=True, check=True,
             ).stdout  # fmt: skip

@@ -94,7 +94,7 @@ def test_it_needs_the_standard_library_alone_and_little_of_it() -> None:
         "import json, sys\nbefore = {*sys.modules}\nimport savemasks.system\n"
         "print(json.dumps(sorted({*sys.modules} - before)))"
     )
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
@@ -122,7 +122,7 @@ def mendable(tmp_path: Path, demo_project: Path) -> tuple[Path, Path, bytes]:
 def normal(
     tmp_path_factory: pytest.TempPathFactory,
     demo_project: Path,
-    warm: None,  # noqa: ARG001
+    warm: None,
 ) -> dict[str, bytes]:
     """What Linux makes of the demo project, once the damaged annotation is mended."""
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -153,7 +153,7 @@ sys.stdin.read()
 
 def hold(program: str, *arguments: object) -> "subprocess.Popen[bytes]":
     """Start a process that says when it holds a lock, and keeps it until it is killed."""
-    child = subprocess.Popen(  # noqa: S603
+    child = subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -197,7 +197,7 @@ def test_worker_processes_of_the_command_line_make_the_same_bytes(
     mendable: tuple[Path, Path, bytes],
     demo_project: Path,
     tmp_path: Path,
-    warm: None,  # noqa: ARG001
+    warm: None,
 ) -> None:
     project, note, genuine = mendable
     expected = files(run(LAYER, [demo_project], tmp_path / "normal", RunOptions(workers=2)).out)

@@ -164,7 +164,7 @@ class Folder:
     def stat(self, name: str) -> os.stat_result:
         """As `os.stat` of a file in it; may raise `OSError`."""
         if self._handle is None:
-            return os.stat(f"{self._path}{os.sep}{name}")  # noqa: PTH116
+            return os.stat(f"{self._path}{os.sep}{name}")
         return os.stat(name, dir_fd=self._handle)
 
     def close(self) -> None:
@@ -225,7 +225,7 @@ class FileLock:
 
     def _take_by_database(self, shared: bool, wait: bool) -> None:
         """Lock an empty database beside the file: SQLite knows how to on every system."""
-        import sqlite3  # noqa: PLC0415  (not needed on most systems)
+        import sqlite3  # not needed on most systems
 
         database = None
         try:
@@ -326,7 +326,7 @@ class Pipes:
         """
         if self._selector:
             return [key.data for key, _ in self._selector.select(seconds)]
-        from multiprocessing.connection import wait  # noqa: PLC0415  (for Windows alone)
+        from multiprocessing.connection import wait  # for Windows alone
 
         return [self._owners[pipe] for pipe in wait([*self._owners], seconds)]  # type: ignore[index]
 

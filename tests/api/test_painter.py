@@ -68,7 +68,7 @@ def test_an_empty_text_says_so(empty: Any) -> None:
 def test_shapes_and_painters_can_be_sent_to_other_processes() -> None:
     p = painter(BLACK, COLORS, paint_order="area", class_priority=["seed"], line_width=3)
     shapes = p.parse(annotation())
-    sent_painter, sent_shapes = pickle.loads(pickle.dumps((p, shapes)))  # noqa: S301  (our own)
+    sent_painter, sent_shapes = pickle.loads(pickle.dumps((p, shapes)))
     assert sent_shapes.classes == p.classes
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     for there, with_shapes in (
@@ -291,7 +291,7 @@ def test_a_painter_cannot_be_changed() -> None:
 @pytest.mark.parametrize("mapping", MAPPINGS)
 def test_palettes_are_read_only_also_in_copies(mapping: Json) -> None:
     p = painter(mapping, COLORS)
-    for same in (p, copy.copy(p), copy.deepcopy(p), pickle.loads(pickle.dumps(p))):  # noqa: S301
+    for same in (p, copy.copy(p), copy.deepcopy(p), pickle.loads(pickle.dumps(p))):
         assert same.classes == p.classes
         for palette, original in (
             (same.machine_palette, p.machine_palette),

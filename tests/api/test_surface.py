@@ -56,7 +56,7 @@ ANNOTATION = {
 
 def run(program: str) -> Any:
     """What a fresh Python prints, as JSON."""
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
@@ -263,7 +263,7 @@ for mode in ("L", "RGB", "RGBA", "LA", "P", "1", "I;16", "CMYK"):
 after = compiled()
 print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before)]))
 """
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=TESTS, capture_output=True, text=True, check=False,
     )  # fmt: skip

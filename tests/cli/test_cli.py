@@ -54,7 +54,7 @@ def test_version_is_the_packages() -> None:
 def test_help_loads_nothing_heavy() -> None:
     heavy = ("numba", "numpy", "pyvips", "pydantic", "isal", "PIL")
     code = f"import sys, savemasks.cli.commands; print([m for m in {heavy} if m in sys.modules])"
-    assert subprocess.check_output([sys.executable, "-c", code]) == b"[]\n"  # noqa: S603
+    assert subprocess.check_output([sys.executable, "-c", code]) == b"[]\n"
 
 
 USAGE = {
@@ -197,7 +197,7 @@ def test_a_terminal_gets_a_bar_with_rate_time_left_and_errors(work: Path) -> Non
     master, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
     command = [SCRIPT, "run", "config.json", "project", "--out=out"]
-    child = subprocess.Popen(command, stdout=terminal, stderr=terminal, env=os.environ)  # noqa: S603
+    child = subprocess.Popen(command, stdout=terminal, stderr=terminal, env=os.environ)
     os.close(terminal)
     shown = b""
     while True:

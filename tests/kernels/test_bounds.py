@@ -19,7 +19,7 @@ def test_no_kernel_leaves_an_array(tmp_path: Path) -> None:
         "SAVEMASKS_CACHE_DIR": str(tmp_path),
     }
     command = [sys.executable, "-m", "support.fuzz", "--cases", "1500"]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         command, cwd=TESTS, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -40,7 +40,7 @@ def start(package: Path, program: str = SCRIPT) -> "subprocess.Popen[str]":
         "PYTHONDONTWRITEBYTECODE": "1",
         "SAVEMASKS_CACHE_DIR": str(package / "cache"),
     }
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         [sys.executable, "-c", program],
         env=environment,
         stdout=subprocess.PIPE,
@@ -85,7 +85,7 @@ print(json.dumps([unnoticed, len(files), stamp() == before]))
 
 
 def test_a_change_in_any_kernel_file_of_any_folder_is_noticed(package: Path) -> None:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", STAMPS],
         env={**os.environ, "PYTHONPATH": str(package)},
         capture_output=True, text=True, check=True,

@@ -135,11 +135,11 @@ def test_a_layer_cannot_be_changed(name: str) -> None:
 
 def test_a_layer_and_its_errors_survive_pickling() -> None:
     read = SaveMasks.from_json(layer(comment="x"))
-    again = pickle.loads(pickle.dumps(read))  # noqa: S301
+    again = pickle.loads(pickle.dumps(read))
     assert again == read
     assert again.unknown_keys() == ["comment"]
     error = ConfigError(["dst: is missing", "action: is missing"])
-    again = pickle.loads(pickle.dumps(error))  # noqa: S301
+    again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.problems, str(again)) == (ConfigError, error.problems, str(error))
 
 

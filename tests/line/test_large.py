@@ -50,7 +50,7 @@ def test_memory_is_bounded_whatever_the_size(tmp_path: Path) -> None:
     for side, height in ((SIDE, 300), (SIDE, SIDE)):
         folder = tmp_path / str(height)
         image, note = make(folder, side, height)
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [sys.executable, "-c", _RUN], cwd=folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr

@@ -117,7 +117,7 @@ def test_points_become_discs_of_half_the_width_rounded_to_even(width: int, radiu
 
 
 def test_a_disabled_node_takes_its_edges_with_it_and_edges_come_from_the_class() -> None:
-    from savemasks.projects.classes import ClassTemplate  # noqa: PLC0415
+    from savemasks.projects.classes import ClassTemplate
 
     layer = {
         "action": "save_masks",

@@ -188,7 +188,7 @@ def test_nothing_is_compiled_after_the_warm_up() -> None:
         "assert not isinstance(t.outcome(text, t.folded(text)), str)\n"
         "assert before == count() and min(before) > 0, (before, count())\n"
     )
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", program], cwd=TESTS,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -215,5 +215,5 @@ def test_no_payload_makes_a_kernel_leave_an_array(tmp_path: Path) -> None:
     files = [str(TESTS / f"{n}.py") for n in ("parse/test_payload_paths", "kernels/test_inflate")]
     chosen = "codes_are or damage or padding or changed or cut or noise or any_stream or everyday"
     command = [sys.executable, "-m", "pytest", "-n0", "-q", "-x", "-k", chosen, *files]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -116,7 +116,7 @@ def test_each_costs_one_item_and_little_memory(tmp_path: Path, agreed: bool) -> 
         project.add_bad(image, note(*size), name)
     for name, image in HARMLESS.items():
         project.add_bad(image, note(12, 8), name)
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", _RUN], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr

@@ -19,8 +19,8 @@ def write(folder: Path, *files: str | bytes, meta: Any = None) -> Path:
     """A project folder with empty files, and meta.json unless meta is False."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
-        path = os.path.join(os.fsencode(folder), os.fsencode(file))  # noqa: PTH118
-        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+        path = os.path.join(os.fsencode(folder), os.fsencode(file))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         if not path.endswith(b"/"):
             Path(os.fsdecode(path)).touch()
     if meta is not False:
@@ -41,7 +41,7 @@ def items(folder: Path) -> list[Item]:
     for item in found:
         assert item.dataset == dataset.output
         for part, path in (("img", item.image), ("ann", item.annotation)):
-            assert path is None or os.path.dirname(path) == str(dataset.folder / part)  # noqa: PTH120
+            assert path is None or os.path.dirname(path) == str(dataset.folder / part)
             assert path is None or Path(path).exists()
     return found
 
@@ -236,7 +236,7 @@ def test_no_two_images_get_the_same_mask_name_in_whatever_order_they_come(
     assert len({*names}) == len(images)
     by_image = dict(zip(images, names, strict=True))
     for image, name in by_image.items():
-        assert name in {os.path.splitext(image)[0] + ".png", image + ".png"}  # noqa: PTH122
+        assert name in {os.path.splitext(image)[0] + ".png", image + ".png"}
     turned = images[::-1]
     assert mask_names(turned) == [by_image[image] for image in turned]
 

@@ -26,7 +26,7 @@ from support.projects import (
 def long_run(
     demo_project: Path,
     tmp_path: Path,
-    warm: None,  # noqa: ARG001
+    warm: None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A run of 500 items of which at least five are done; it reports to report.json."""
     project = Project(tmp_path / "project")
@@ -41,9 +41,7 @@ def long_run(
     # A shell may have started this process, and so its children, with the signal ignored.
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        child = subprocess.Popen(  # noqa: S603
-            command, cwd=tmp_path, stderr=subprocess.PIPE, process_group=0
-        )
+        child = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, process_group=0)
     finally:
         signal.signal(signal.SIGINT, previous)
     while child.poll() is None and len(files(tmp_path / "out/experiment001/ds/ann")) < 5:
@@ -90,9 +88,7 @@ def test_ctrl_c_while_workers_start_leaves_no_traceback(work: Path) -> None:
     command = [SCRIPT, "run", "config.json", "project", "--out=out", "--workers=3"]
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        child = subprocess.Popen(  # noqa: S603
-            command, cwd=work, stderr=subprocess.PIPE, process_group=0
-        )
+        child = subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, process_group=0)
     finally:
         signal.signal(signal.SIGINT, previous)
     with child:

@@ -88,7 +88,7 @@ def start(folder: Path, out: str) -> "subprocess.Popen[bytes]":
     """Start a run in a process group of its own."""
     script = str(Path(sysconfig.get_path("scripts"), "savemasks"))
     command = [script, "run", "config.json", "project", f"--out={out}", f"--workers={_WORKERS}"]
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         [*command, "--quiet"], cwd=folder, stderr=subprocess.PIPE, process_group=0
     )
 
@@ -234,7 +234,7 @@ def torture(
     tell: Callable[[object], None] = lambda _: None,
 ) -> Figures:
     """Kill runs so many times; raises `AssertionError` at the first thing that is not right."""
-    random_ = random.Random(seed)  # noqa: S311
+    random_ = random.Random(seed)
     figures = Figures()
     build(folder)
     started = perf_counter()

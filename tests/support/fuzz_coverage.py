@@ -58,7 +58,7 @@ def annotation(content: bytes) -> bytes:
 
 def mutate_annotation(content: bytes, most: int, seed: int) -> bytes:
     """Change values, so that it stays JSON, or bytes."""
-    random_ = random.Random(seed)  # noqa: S311
+    random_ = random.Random(seed)
     try:
         data = orjson.loads(content) if seed & 1 else None
     except orjson.JSONDecodeError:

@@ -102,7 +102,7 @@ def spoil(node: Any, random_: random.Random) -> None:
 
 def case(seed: int) -> bytes:
     """An annotation that may be anything."""
-    random_ = random.Random(seed)  # noqa: S311
+    random_ = random.Random(seed)
     data = _annotation(random_)
     for _ in range(random_.choice((0, 0, 0, 1, 1, 2, 5))):
         spoil(data, random_)

@@ -22,10 +22,7 @@ _ORDERS = (
 
 def compile_kernels() -> None:
     """Return when the kernels are in the cache."""
-    children = [
-        subprocess.Popen([sys.executable, "-c", order], cwd=TESTS)  # noqa: S603
-        for order in _ORDERS
-    ]
+    children = [subprocess.Popen([sys.executable, "-c", order], cwd=TESTS) for order in _ORDERS]
     if {child.wait() for child in children} != {0}:
         raise RuntimeError("the kernels cannot be compiled")
 

@@ -124,7 +124,7 @@ def _post(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, byt
 def serve(layer: object) -> Iterator[Service]:
     """Start a server on a free port of the loopback, and stop it."""
     command = [sys.executable, "-c", _SERVER, json.dumps(layer)]
-    with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE) as process:  # noqa: S603
+    with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             port = process.stdout.readline()

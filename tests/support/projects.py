@@ -126,7 +126,7 @@ class Project:
         `mask` is the name that its masks must get, `ann` that of its annotation.
         """
         seed = len(self.expected)
-        stem = os.path.splitext(name)[0]  # noqa: PTH122  (pathlib's changes between Pythons)
+        stem = os.path.splitext(name)[0]  # pathlib's changes between Pythons
         mask, ann = mask or f"{stem}.png", ann or f"{name}.json"
         content, note = picture(seed), annotation(*([] if bare else [KIWI]))
         for part, text in ((f"{dataset}/img/{name}", content), (f"{dataset}/ann/{ann}", note)):
@@ -198,7 +198,7 @@ def savemasks(cwd: Path, *arguments: str, setup: str = "", **env: str) -> tuple[
     Exit code, standard output and standard error.
     """
     launcher = f"import os, sys\n{setup}\nos.execv(sys.argv[1], sys.argv[1:])"
-    done = subprocess.run(  # noqa: S603  (our own command)
+    done = subprocess.run(
         [sys.executable, "-c", launcher, SCRIPT, *arguments],
         cwd=cwd,
         env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"} | env,
@@ -222,8 +222,8 @@ def same(found: Mapping[str, object], expected: Mapping[str, object]) -> None:
 
 def mount(*arguments: object) -> bool:
     try:
-        done = subprocess.run(  # noqa: S603
-            ["mount", *map(str, arguments)],  # noqa: S607
+        done = subprocess.run(
+            ["mount", *map(str, arguments)],
             capture_output=True,
             check=False,
         )

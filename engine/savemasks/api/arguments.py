@@ -96,7 +96,7 @@ def original_pixels(
                 f" {width} x {height}"
             )
         return pixels
-    from ..pictures.original import Original  # noqa: PLC0415  (most callers do without libvips)
+    from ..pictures.original import Original  # most callers do without libvips
 
     file = None
     if isinstance(image, str | os.PathLike):

@@ -136,8 +136,8 @@ def export(
     >>> summary.images, summary.failed
     (6, 0)
     """
-    from ..run.export import run  # noqa: PLC0415  (loads libvips)
-    from ..run.options import Hooks, RunOptions  # noqa: PLC0415
+    from ..run.export import run  # loads libvips
+    from ..run.options import Hooks, RunOptions
 
     check_layer(layer)
     folders = [projects] if isinstance(projects, str | os.PathLike) else list(projects)
@@ -178,6 +178,6 @@ def warmup() -> None:
     >>> import savemasks
     >>> savemasks.warmup()
     """
-    from ..line.warmup import warm_up_everything  # noqa: PLC0415  (needs all stations)
+    from ..line.warmup import warm_up_everything  # needs all stations
 
     warm_up_everything()

@@ -64,11 +64,11 @@ def run_command(
     unless their image or annotation has changed.
     """
     with exit_on_errors():
-        from ..layers.save_masks import SaveMasks  # noqa: PLC0415  (keeps --help fast)
+        from ..layers.save_masks import SaveMasks  # keeps --help fast
 
         layer = SaveMasks.from_json(config)
         with run_hooks(quiet) as hooks:
-            from ..run.export import run  # noqa: PLC0415
+            from ..run.export import run
 
             summary = run(layer, projects, out, options, hooks)
     print_summary_and_exit(summary, quiet)
@@ -81,7 +81,7 @@ def run_command(
 def retry_command(options: RunOptions, out: Path, quiet: bool) -> None:
     """Export once more what failed, or what verify found damaged, in the results in OUT."""
     with exit_on_errors(), run_hooks(quiet) as hooks:
-        from ..run.export import retry  # noqa: PLC0415
+        from ..run.export import retry
 
         summary = retry(out, options, hooks)
     print_summary_and_exit(summary, quiet)
@@ -98,8 +98,8 @@ def verify_command(out: Path, workers: int | None, quiet: bool) -> None:
     `savemasks retry` makes anew what is damaged.
     """
     with exit_on_errors():
-        from ..errors import printable  # noqa: PLC0415
-        from ..results.verify import verify  # noqa: PLC0415
+        from ..errors import printable
+        from ..results.verify import verify
 
         def print_damage(damage: str) -> None:
             click.echo(f"damaged: {printable(damage)}", err=True)
@@ -123,11 +123,11 @@ def check_command(
 ) -> None:
     """Read PROJECTs as `run` would, write nothing, and say what to expect."""
     with exit_on_errors():
-        from ..layers.save_masks import SaveMasks  # noqa: PLC0415
+        from ..layers.save_masks import SaveMasks
 
         layer = SaveMasks.from_json(config)
         with run_hooks(quiet) as hooks:
-            from ..run.check import check  # noqa: PLC0415
+            from ..run.check import check
 
             survey = check(layer, projects, options, hooks)
     _print_survey_and_exit(survey, quiet)
@@ -155,15 +155,15 @@ def _print_survey_and_exit(survey: "Survey", quiet: bool) -> None:
 def demo(options: RunOptions, folder: Path | None) -> None:
     """Write a small project of kiwis and lemons into DIR, export it, and say where to look."""
     with exit_on_errors():
-        from ..layers.save_masks import SaveMasks  # noqa: PLC0415
-        from .demo import write_demo  # noqa: PLC0415
+        from ..layers.save_masks import SaveMasks
+        from .demo import write_demo
 
         folder = folder or _unused_folder()
         project, config = write_demo(folder)
         click.echo(f"wrote the project {project} and {config}")
         layer = SaveMasks.from_json(config)
         with run_hooks(quiet=False) as hooks:
-            from ..run.export import run  # noqa: PLC0415
+            from ..run.export import run
 
             summary = run(layer, (project,), folder, options, hooks)
     click.echo(f"look at {summary.out}/market/masks_human and masks_machine; this was made by")

@@ -24,7 +24,7 @@ _COMPILE_HINT_AFTER = 3.0
 @contextmanager
 def run_hooks(quiet: bool) -> Iterator[Hooks]:
     """Yield hooks that show progress, stop on signals, and hint at kernels being compiled."""
-    from .progress import progress  # noqa: PLC0415  (keeps --help fast)
+    from .progress import progress  # keeps --help fast
 
     hint = threading.Timer(
         _COMPILE_HINT_AFTER,
@@ -68,7 +68,7 @@ def _stop_on_signals(stop: threading.Event) -> Iterator[None]:
 
 
 def _kill_all() -> None:
-    import multiprocessing  # noqa: PLC0415
+    import multiprocessing
 
     for process in multiprocessing.active_children():
         process.kill()
@@ -79,7 +79,7 @@ def _kill_all() -> None:
 @contextmanager
 def exit_on_errors() -> Iterator[None]:
     """Print errors of this package and exit with 2."""
-    from ..errors import SavemasksError, printable  # noqa: PLC0415
+    from ..errors import SavemasksError, printable
 
     try:
         yield
@@ -94,7 +94,7 @@ def exit_on_errors() -> Iterator[None]:
 
 def print_summary_and_exit(summary: "Summary", quiet: bool) -> None:
     """Print failures to standard error and the totals to standard output, and exit."""
-    from ..errors import printable  # noqa: PLC0415
+    from ..errors import printable
 
     for failure in summary.failures[:MAX_SHOWN_FAILURES]:
         click.echo(f"failed: {failure}", err=True)

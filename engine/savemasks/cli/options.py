@@ -27,7 +27,7 @@ def _set_field(context: click.Context, option: click.Parameter, value: Any) -> N
 
 
 def _set_memory(context: click.Context, option: click.Parameter, value: str | None) -> None:
-    from ..line.budget import parse_memory  # noqa: PLC0415  (keeps --help fast)
+    from ..line.budget import parse_memory  # keeps --help fast
 
     try:
         _set_field(context, option, None if value is None else parse_memory(value))

@@ -67,7 +67,7 @@ def cache_folder() -> Path | None:
     The environment variable SAVEMASKS_CACHE_DIR goes before them all. None if there is no folder
     to write to; then every process compiles for itself.
     """
-    user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     private = Path(tempfile.gettempdir()) / f"savemasks-{user_number()}"
     folders = [Path(__file__).parent / "__pycache__", Path(user) / "savemasks", private]
     if chosen := os.environ.get("SAVEMASKS_CACHE_DIR"):

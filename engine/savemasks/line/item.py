@@ -108,7 +108,7 @@ def try_item(item: Item, line: Line, sample: int) -> Outcome:
                     name: Written(sum(map(len, parts)), checksum=0) for name, parts in masks.items()
                 }
                 for name, source, data in _copies(item, opened, sink.settings):
-                    size = os.stat(source).st_size if data is None else len(data)  # noqa: PTH116
+                    size = os.stat(source).st_size if data is None else len(data)
                     files[name] = Written(size, checksum=0)
                 outcome.written.append(files)
     except Exception as error:

@@ -209,7 +209,7 @@ class _Strips:
 
     def _read(self, rows: range, scratch: Scratch) -> Pixels:
         """Decode a strip below the last row of the one before."""
-        assert self._source  # noqa: S101
+        assert self._source
         out: Pixels = scratch.take(_ORIGINAL, (len(rows), self._shapes.width, 3))
         above = len(self._above)
         out[:above] = self._above
@@ -233,7 +233,7 @@ def _deflate(
         if mask.is_tiff:
             return store_pixels(human_page(image, human_labels, palette, scratch), strip)
         return deflate_human(image, human_labels, palette, scratch, strip)
-    assert machine_labels is not None  # noqa: S101
+    assert machine_labels is not None
     palette = plan.palette_of("machine")
     if mask.is_tiff:
         return store_pixels(machine_mask(machine_labels, palette, scratch), strip)

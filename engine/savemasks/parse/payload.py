@@ -323,7 +323,7 @@ def _visible_grays(chunks: dict[bytes, bytes], depth: int, threshold: int) -> ND
 
 def _read_by_libvips(png: bytes, threshold: int) -> _Picture:
     """The slow way, for every kind of PNG: reduce it to 8-bit samples that are 0 or 1."""
-    import pyvips  # noqa: PLC0415  (most annotations never need it)
+    import pyvips  # most annotations never need it
 
     try:
         image = pyvips.Image.new_from_buffer(png, "", fail_on="error")

@@ -137,7 +137,7 @@ def upright_size(image: pyvips.Image) -> tuple[int, int]:
 
 def _open_bmp(data: bytes) -> "BmpImageFile":
     """Open a BMP by Pillow: libvips is built without it. Image.open would warn of large ones."""
-    from PIL import BmpImagePlugin  # noqa: PLC0415  (rarely needed)
+    from PIL import BmpImagePlugin  # rarely needed
 
     try:
         return BmpImagePlugin.BmpImageFile(io.BytesIO(data))

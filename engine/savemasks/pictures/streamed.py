@@ -39,7 +39,7 @@ class StreamedOriginal:
         self._whole: NDArray[np.uint8] | None = None
         self._next = 0
         try:
-            self._bytes = os.stat(path).st_size  # noqa: PTH116
+            self._bytes = os.stat(path).st_size
         except OSError as error:
             raise ImageError(f"cannot be read: {error.strerror}") from error
         self._bmp = _open_bmp(path)
@@ -119,7 +119,7 @@ def _open(path: str, access: str) -> pyvips.Image:
 def _open_bmp(path: str) -> Original | None:
     """Read a BMP at once: libvips does not take it, and it cannot have more than 4 GB."""
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        with open(path, "rb", buffering=0) as file:
             start = file.read(2)
             return Original(start + file.read()) if start == b"BM" else None
     except OSError as error:

@@ -183,13 +183,13 @@ class Journal:
             conditions.append("dataset = ?")
             parameters = (self._number(dataset),)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        row = self._one(f"SELECT count(*) FROM items{where}", parameters)  # noqa: S608
+        row = self._one(f"SELECT count(*) FROM items{where}", parameters)
         return int(row[0]) if row else 0
 
     def find(self, dataset: str, name: bytes) -> Record | None:
         """Return the record of one item, or None."""
         row = self._one(
-            f"SELECT {_COLUMNS} FROM items WHERE dataset = ? AND name = ?",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM items WHERE dataset = ? AND name = ?",
             (self._number(dataset), name),
         )
         return None if row is None else Record(*row)
@@ -200,7 +200,7 @@ class Journal:
         One page of rows is in memory at a time, and rows may be added meanwhile.
         """
         query = (
-            f"SELECT {_COLUMNS} FROM items WHERE dataset = ? AND name >= ?"  # noqa: S608
+            f"SELECT {_COLUMNS} FROM items WHERE dataset = ? AND name >= ?"
             f" ORDER BY name LIMIT {_ROWS_PER_PAGE}"
         )
         number, start = self._number(dataset), b""
@@ -265,7 +265,7 @@ class Journal:
                 "DELETE FROM items WHERE dataset = ? AND name = ?", self._deleted
             )
             self._database.executemany(
-                f"REPLACE INTO items (dataset, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                f"REPLACE INTO items (dataset, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 self._added,
             )
             self._database.execute("COMMIT")
@@ -286,7 +286,7 @@ class Journal:
             sync_folder(folder)
             while folder != top and folder not in self._synced:
                 self._synced.add(folder)
-                folder = os.path.dirname(folder)  # noqa: PTH120
+                folder = os.path.dirname(folder)
                 sync_folder(folder)
 
     def close(self) -> None:
@@ -306,7 +306,7 @@ class Journal:
                 row = self._one(
                     "INSERT INTO datasets (output) VALUES (?) RETURNING number", (output,)
                 )
-            assert row is not None  # noqa: S101
+            assert row is not None
             number = self._numbers[dataset] = int(row[0])
         return number
 
@@ -339,6 +339,6 @@ class Journal:
 
 
 def _quoted(path: Path) -> str:
-    from urllib.parse import quote  # noqa: PLC0415  (rarely needed)
+    from urllib.parse import quote  # rarely needed
 
     return quote(os.fsencode(path.absolute()))

@@ -261,7 +261,7 @@ def _existing_files(root: Path) -> Iterator[str]:
         below = os.path.relpath(folder, root)
         if below == ".":
             folders[:] = [name for name in folders if name != HIDDEN]
-        links = [name for name in folders if os.path.islink(f"{folder}/{name}")]  # noqa: PTH114
+        links = [name for name in folders if os.path.islink(f"{folder}/{name}")]
         for name in (*files, *links):
             yield name if below == "." else f"{below}/{name}"
 
@@ -274,4 +274,4 @@ def _remove_unfinished(root: Path) -> None:
         for name in files:
             if name.startswith(begin) and name.endswith(end):
                 with suppress(OSError):
-                    os.unlink(f"{folder}/{name}")  # noqa: PTH108
+                    os.unlink(f"{folder}/{name}")

@@ -137,7 +137,7 @@ def _find_damage(path: str, written: Written, *, is_mask: bool) -> str | None:
     size = checksum = 0
     chunk = b""
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        with open(path, "rb", buffering=0) as file:
             while size <= written.size and (read := file.read(_CHUNK)):
                 chunk = read
                 size += len(chunk)

@@ -33,7 +33,7 @@ def start_pool(job: Job, stop: threading.Event, *, processes: bool) -> Pool:
     """
     if processes:
         return ProcessPool(job, stop)
-    from .threads import ThreadPool  # noqa: PLC0415  (loads all stations, which processes do)
+    from .threads import ThreadPool  # loads all stations, which processes do
 
     return ThreadPool(job, stop)
 

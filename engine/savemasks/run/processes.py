@@ -244,8 +244,8 @@ def _serve(pipe: Connection, job: Job, halt: threading.Event) -> None:
     # The parent handles signals and sets `halt`. If it dies, the pipe is closed.
     ignore_signals(_SIGNALS_OF_PARENT)
     try:
-        from ..scratch import Scratch  # noqa: PLC0415  (only workers load NumPy and Numba)
-        from .worker import Worker  # noqa: PLC0415
+        from ..scratch import Scratch  # only workers load NumPy and Numba
+        from .worker import Worker
 
         hold_worker_lock(job.root)
         worker, scratch = Worker(job, halt), Scratch()

@@ -55,7 +55,7 @@ class UnfinishedFile:
         self.path = path
         self.written = Written(0, 0)
         self._target = target
-        self._file = open(path, "xb", buffering=0)  # noqa: PTH123, SIM115
+        self._file = open(path, "xb", buffering=0)  # noqa: SIM115
         self._let_go = 0  # bytes that the system was told to
 
     def write(self, parts: Iterable[Part]) -> None:
@@ -84,7 +84,7 @@ class UnfinishedFile:
         elif durable:
             os.fsync(self._file)
         self._file.close()  # which is when some file systems tell that it failed
-        os.replace(self.path, self._target)  # noqa: PTH105
+        os.replace(self.path, self._target)
 
     def close(self) -> None:
         """Write no more."""
@@ -158,7 +158,7 @@ class Store:
             self._make_folder(target)
             try:
                 written = make(unfinished)
-                os.replace(unfinished, target)  # noqa: PTH105
+                os.replace(unfinished, target)
             except BaseException:
                 Path(unfinished).unlink(missing_ok=True)
                 raise
@@ -180,14 +180,14 @@ class Store:
     def _make_folder(self, target: str) -> None:
         folder = target[: target.rindex("/")]
         if folder not in self._folders:
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+            os.makedirs(folder, exist_ok=True)
             self._folders.add(folder)
 
     def remove(self, name: str) -> None:
         """Remove a file that was put, if it is there. Raises `WriteError`."""
         target = f"{self.root}/{name}"
         try:
-            os.unlink(target)  # noqa: PTH108
+            os.unlink(target)
         except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:
@@ -236,7 +236,7 @@ def _link(source: str, path: str) -> bool:
 
 def _copy(source: str, path: str) -> None:
     """Copy a file to one that does not exist yet."""
-    with open(source, "rb", buffering=0) as read:  # noqa: PTH123
+    with open(source, "rb", buffering=0) as read:
         file = os.open(path, NEW, 0o666)
         try:
             copy_all(read.fileno(), file, _PIECE)
