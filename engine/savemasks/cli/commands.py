@@ -14,7 +14,7 @@ import click
 from .. import __version__
 from ..run.options import RunOptions
 from .console import MAX_SHOWN_FAILURES, exit_on_errors, print_summary_and_exit, run_hooks
-from .options import (
+from .shared_options import (
     Folder,
     config_argument,
     durable_option,
