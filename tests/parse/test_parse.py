@@ -245,8 +245,8 @@ def test_the_name_of_a_file_is_no_annotation_and_is_told_so() -> None:
 
 @pytest.mark.parametrize(
     ("side", "shown"),
-    [(0, "0"), (-1, "-1"), (1.0, "1.0"), (True, "true"), ("5", '"5"'), (None, "missing"),
-     ([5], "[5]"), (10**30, "1e+30")],
+    [(0, "0"), (-1, "-1"), (16.5, "16.5"), (0.0, "0"), (-3.0, "-3"), (True, "true"),
+     ("5", '"5"'), (None, "missing"), ([5], "[5]"), (10**30, "1e+30"), (math.inf, "Infinity")],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["height", "width"])
 def test_a_side_must_be_a_positive_whole_number(name: str, side: Any, shown: str) -> None:
