@@ -105,13 +105,18 @@ class Summary:
             "images_per_s": round(self.images_per_s, 3),
             "megapixels": round(self.pixels / 1e6, 3),
             "stations": {k: round(v, 4) for k, v in self.stations.items()},
-            "objects": dict(sorted(self.geometries.items())),
-            "unsupported_objects": dict(sorted(self.unsupported.items())),
+            "objects": _printable(self.geometries),
+            "unsupported_objects": _printable(self.unsupported),
             "warnings": [printable(w) for w in self.warnings],
             "interrupted": self.interrupted,
             "stopped": self.stopped,
             "out": printable(self.out),
         }
+
+
+def _printable(counts: Counter[str]) -> dict[str, int]:
+    """Counts by names out of annotations, which may hold half a character."""
+    return {printable(name): count for name, count in sorted(counts.items())}
 
 
 def _source(item: Item) -> str | None:
