@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import orjson
 
+from .. import jsontext
 from ..errors import ItemError, OutputError, printable
 from ..line.job import Outcome
 from ..projects.items import Item
@@ -105,18 +106,13 @@ class Summary:
             "images_per_s": round(self.images_per_s, 3),
             "megapixels": round(self.pixels / 1e6, 3),
             "stations": {k: round(v, 4) for k, v in self.stations.items()},
-            "objects": _printable(self.geometries),
-            "unsupported_objects": _printable(self.unsupported),
+            "objects": dict(sorted(self.geometries.items())),
+            "unsupported_objects": dict(sorted(self.unsupported.items())),
             "warnings": [printable(w) for w in self.warnings],
             "interrupted": self.interrupted,
             "stopped": self.stopped,
             "out": printable(self.out),
         }
-
-
-def _printable(counts: Counter[str]) -> dict[str, int]:
-    """Counts by names out of annotations, which may hold half a character."""
-    return {printable(name): count for name, count in sorted(counts.items())}
 
 
 def _source(item: Item) -> str | None:
@@ -219,7 +215,8 @@ class ReportWriter:
 
     def finish(self, summary: Summary) -> None:
         """Write the totals and give the report its name; a failure goes into the summary."""
-        self._write(b"\n]," + orjson.dumps(summary.as_json())[1:] + b"\n")
+        # A geometry's name may hold half a character.
+        self._write(b"\n]," + jsontext.dump(summary.as_json())[1:] + b"\n")
         if self._file is not None:
             try:
                 self._file.close()
