@@ -1,5 +1,6 @@
 """Annotation JSON → `Shapes`, array by array, and what is said about what cannot be read."""
 
+import json
 import math
 import tracemalloc
 from collections import Counter
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from savemasks.errors import AnnotationError
+from savemasks.errors import AnnotationError, did_you_mean
 from savemasks.parse.annotation import MAX_PIXELS, parse
+from savemasks.parse.geometry import GEOMETRIES
 from savemasks.shapes import BITMAP, LINE, POINT, POLYGON, RECTANGLE, Shapes
 from support.annotations import (
     BAD_OBJECTS,
@@ -206,6 +208,49 @@ def test_the_largest_canvas_needs_no_objects_and_may_stand_in_white_space() -> N
     assert shapes.height * shapes.width == MAX_PIXELS
 
 
+def test_what_the_api_returns_is_read() -> None:
+    inner = json.loads(annotation(*GOOD))
+    wrapped = {"imageId": 7, "imageName": "a.jpg", "annotation": inner, "objects": [5]}
+    for text in (wrapped, json.dumps(wrapped)):
+        shapes = parse(text, CLASSES)
+        assert rings_of(shapes) == rings_of(parse(annotation(*GOOD), CLASSES))
+    # What has a size is an annotation, whatever else is in it.
+    assert len(parse(inner | {"objects": [], "annotation": inner}, CLASSES)) == 0
+
+
+def test_whole_numbers_may_be_written_as_floats() -> None:
+    cuboid = thing("cuboid", points=[[0, 0], [5, 0], [5, 5]], faces=[[0, 1, 2]])
+    floats = cuboid | {"faces": [[0.0, 1.0, 2.0]]}
+    shapes = parse(annotation(floats, size={"height": 16.0, "width": 2e1}), CLASSES)
+    assert (shapes.height, shapes.width) == (16, 20)
+    assert rings_of(shapes) == rings_of(parse(annotation(cuboid), CLASSES))
+    wrong = told(annotation(cuboid | {"faces": [[0, 1.5]]}))
+    assert wrong == ("cuboid whose points or bitmap have the wrong type", 0)
+
+
+def test_what_is_no_json_is_read_where_no_coordinate_is() -> None:
+    odd = {"description": "\ud83d", "tags": [{"name": "\udc00", "value": math.nan}]}
+    item = vector("line", [[1, 2]], title="plum") | odd
+    unknown = thing("\ud83d", "\udc00")
+    content = b"\xef\xbb\xbf" + annotation(item, unknown, meta=-math.inf, **odd)
+    shapes = parse(content, CLASSES)
+    assert rings_of(shapes) == [(LINE, [[[1, 2]]])]
+    assert shapes.unknown_classes == {"\udc00": 1}
+    assert shapes.unsupported == {"\ud83d": 1}
+
+
+def test_a_class_whose_title_is_half_a_character_is_a_class() -> None:
+    assert len(parse(annotation(vector("line", [[1, 2]], title="\ud83d")), {"\ud83d": 1})) == 1
+
+
+@pytest.mark.parametrize("name", [*GEOMETRIES])
+def test_a_geometry_that_is_misspelt_is_counted_and_the_right_one_is_near(name: str) -> None:
+    for wrong in (name.capitalize(), f" {name.upper()}"):
+        shapes = parse(annotation(thing(wrong)), CLASSES)
+        assert shapes.unsupported == {wrong: 1}
+        assert did_you_mean(wrong, GEOMETRIES) == f' (did you mean "{name}"?)'
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -245,8 +290,8 @@ def test_the_name_of_a_file_is_no_annotation_and_is_told_so() -> None:
 
 @pytest.mark.parametrize(
     ("side", "shown"),
-    [(0, "0"), (-1, "-1"), (1.0, "1.0"), (True, "true"), ("5", '"5"'), (None, "missing"),
-     ([5], "[5]"), (10**30, "1e+30")],
+    [(0, "0"), (-1, "-1"), (16.5, "16.5"), (0.0, "0"), (-3.0, "-3"), (True, "true"),
+     ("5", '"5"'), (None, "missing"), ([5], "[5]"), (10**30, "1e+30"), (math.inf, "Infinity")],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["height", "width"])
 def test_a_side_must_be_a_positive_whole_number(name: str, side: Any, shown: str) -> None:

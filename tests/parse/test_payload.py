@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from savemasks.errors import AnnotationError
@@ -38,9 +39,9 @@ from support.payloads import (
 )
 
 
-def decoded(*texts: str, canvas: tuple[int, int] = (40, 40)) -> list[Bits]:
+def decoded(*texts: str, canvas: tuple[int, int] = (40, 40), threshold: int = 1) -> list[Bits]:
     """The masks, after a look at the layout that `shapes.Masks` promises."""
-    masks = decode_masks(payloads(*texts), canvas)
+    masks = decode_masks(payloads(*texts, threshold=threshold), canvas)
     dtypes = masks.start.dtype.name, masks.shape.dtype.name, masks.bits.dtype.name
     assert dtypes == ("int64", "int64", "uint8")
     out = []
@@ -82,6 +83,58 @@ def test_every_kind_of_png_gives_the_mask_that_it_means(kind: tuple[int, int, bo
             assert same(mask, seen_by_pillow(picture))
 
     check()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_every_kind_of_png_gives_the_alpha_that_it_means(kind: tuple[int, int, bool]) -> None:
+    """Of a whole payload, and of one that the kernel does not take."""
+
+    @settings(max_examples=25, deadline=None)
+    @given(pictures(kind), st.booleans())
+    def check(picture: Picture, bare: bool) -> None:
+        text = payload(png(picture), bare=bare)
+        fast, slow = decoded(text, text + "\n", threshold=128)
+        assert same(fast, picture.alpha_mask)
+        assert same(slow, picture.alpha_mask)
+
+    check()
+
+
+def levels_by_pillow(content: bytes) -> NDArray[np.int64]:
+    """Levels of a gray PNG, of 8 bits or of 16."""
+    image = Image.open(io.BytesIO(content))
+    assert image.mode in {"1", "L", "I;16"}
+    return np.asarray(image).astype(np.int64) * (255 if image.mode == "1" else 1)
+
+
+@pytest.mark.parametrize("depth", DEPTHS[GRAY])
+@pytest.mark.parametrize("interlace", [False, True])
+def test_the_level_of_a_gray_alpha_mask_is_its_alpha(depth: int, interlace: bool) -> None:
+    """As the Supervisely SDK writes them: level 0 is also said to be transparent."""
+    top = (1 << depth) - 1
+    rng = np.random.default_rng(depth)
+    samples = rng.integers(0, top + 1, (21, 33, 1))
+    samples.flat[:4] = 0, top, top // 2, top // 2 + 1
+    for hidden in (None, 0, top, top // 2 + 1):
+        transparent = None if hidden is None else hidden.to_bytes(2)
+        content = png(Picture(samples, GRAY, depth, None, transparent, interlace=interlace))
+        expected = levels_by_pillow(content) >= (0x8000 if depth == 16 else 128)
+        assert same(expected, samples[..., 0] > top // 2)
+        for bare in (False, True):
+            text = payload(content, bare=bare)
+            assert all(same(mask, expected) for mask in decoded(text, text + "\n", threshold=128))
+            # For a bitmap, tRNS stays what it is.
+            (mask,) = decoded(text)
+            assert same(mask, samples[..., 0] != (hidden or 0))
+
+
+def test_a_large_gray_alpha_mask_is_that_of_a_small_one() -> None:
+    """Too large for the kernel, so inflated piece by piece."""
+    samples = np.random.default_rng(3).integers(0, 256, (300, 301, 1))
+    text = payload(png(Picture(samples, GRAY, 8, transparent=b"\0\0")))
+    assert len(text) > 1 << 14
+    (mask,) = decoded(text, canvas=(300, 301), threshold=128)
+    assert same(mask, samples[..., 0] >= 128)
 
 
 @settings(max_examples=40, deadline=None)

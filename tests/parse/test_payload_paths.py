@@ -155,11 +155,15 @@ def test_pixels_are_counted_over_both_ways(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("pieces", [1, 3])
-@pytest.mark.parametrize(("colour", "depth"), [(PALETTE, 1), (GRAY, 8), (RGBA, 8)])
-def test_everyday_payloads_go_through_the_kernel(colour: int, depth: int, pieces: int) -> None:
+@pytest.mark.parametrize(
+    ("colour", "depth", "level"), [(PALETTE, 1, 1), (GRAY, 8, 1), (RGBA, 8, 1), (GRAY, 8, 128)]
+)
+def test_everyday_payloads_go_through_the_kernel(
+    colour: int, depth: int, level: int, pieces: int
+) -> None:
     samples = np.random.default_rng(4).integers(0, 2, (30, 20, 4 if colour == RGBA else 1))
     palette = b"\0\0\0\xff\xff\xff" if colour == PALETTE else None
-    hidden = b"\0\xff" if colour == PALETTE else None
+    hidden = b"\0\xff" if colour == PALETTE else b"\0\0" if level > 1 else None
     picture = Picture(samples, colour, depth, palette, hidden, filters=range(5), pieces=pieces)
     for bare in (False, True):
         text = np.frombuffer(bytearray(payload(png(picture), bare=bare).encode()), np.uint8)
@@ -168,7 +172,7 @@ def test_everyday_payloads_go_through_the_kernel(colour: int, depth: int, pieces
             np.zeros((1, 2), np.int64),
             np.empty(90, "u1"),
         )
-        levels, made = np.ones(1, np.uint8), np.zeros(2, np.int64)
+        levels, made = np.full(1, level, np.uint8), np.zeros(2, np.int64)
         assert decode(text, start, 0, levels, 9999, 9999, made, shape, bits) == (1, DONE, 90)
         assert decode(text, start, 0, levels, 9999, 9999, made, shape, bits[:89])[1] != DONE
         assert decode(text, start, 0, levels, 599, 9999, made, shape, bits)[1] != DONE

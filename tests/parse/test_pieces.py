@@ -124,6 +124,36 @@ def test_a_sound_annotation_is_read_in_pieces(content: bytes) -> None:
         assert is_cut(content)
 
 
+@settings(max_examples=60, deadline=None)
+@given(annotations(), st.dictionaries(keys, values, max_size=2), st.integers(0, 2))
+def test_a_wrapped_annotation_is_read_in_pieces(content: bytes, others: Json, place: int) -> None:
+    pairs = [json.dumps({key: value})[1:-1].encode() for key, value in others.items()]
+    pairs.insert(place, b'"annotation" : %b' % content)
+    wrapped = b"{%b}" % b",".join(pairs)
+    whole = check(wrapped)
+    assert type(whole) is type(check(content))
+    if isinstance(whole, Shapes) and b"\\" not in wrapped and "annotation" not in others:
+        assert is_cut(wrapped)
+
+
+LARGE_ONES = st.sampled_from([b"NaN", b"-Infinity", b'"\\ud83d"', b'{"value":Infinity}'])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(vectors, min_size=1, max_size=6), LARGE_ONES, LARGE_ONES, st.booleans())
+def test_what_python_and_windows_write_is_read_in_pieces(
+    objects: list[Json], first: bytes, other: bytes, has_mark: bool
+) -> None:
+    content = annotation(*objects, tags="1st").replace(b'"1st"', first)
+    content = content.replace(b'"classTitle"', b'"description":%b,"classTitle"' % other, 1)
+    if has_mark:
+        content = b"\xef\xbb\xbf" + content
+    found = check(content)
+    if isinstance(check(annotation(*objects)), Shapes):
+        assert isinstance(found, Shapes)
+        assert is_cut(content)
+
+
 @settings(max_examples=20, deadline=None)
 @given(annotations())
 def test_every_form_of_a_text_is_read_alike(content: bytes) -> None:
@@ -191,6 +221,7 @@ def test_of_several_errors_the_same_comes_first() -> None:
 GLUED = b'{"size":{"height":10,"width":20},"objects":[%b]}'
 ITEM = orjson.dumps(GOOD[0])
 OTHER = orjson.dumps(GOOD[5])
+WRAPPED = b'"annotation":{"size":{"height":10,"width":20},"objects":[%b]}' % ITEM
 ADVERSARIAL = [
     *(GLUED % inner for inner in (
         b"", b" ", b",", ITEM + b",", b"," + ITEM, ITEM + b",," + ITEM, ITEM + b", ," + ITEM,
@@ -237,6 +268,18 @@ ADVERSARIAL = [
     b'{"x":{"objects":[5]},"size":{"height":10,"width":20},"objects":[' + ITEM + b'],"y":[[5]]}',
     b'{"x":"\\"","size":{"height":10,"width":20},"objects":[' + ITEM + b'],"y":"\\\\"}',
     b'{"size":{"height":10,"width":20},"objects":["objects",{"objects":[]}]}',
+    *(b'{%b}' % inner for inner in (
+        WRAPPED, b'"objects":[' + OTHER + b"]," + WRAPPED, WRAPPED + b',"objects":[' + OTHER + b"]",
+        WRAPPED + b',"size":{"height":5,"width":5}', WRAPPED + b',"objects":null',
+        WRAPPED + b"," + WRAPPED.replace(ITEM, OTHER), WRAPPED + b',"annotation":5',
+        WRAPPED + b',"annotation":{"size":{"height":5,"width":5}}', WRAPPED + b',"size":null',
+        WRAPPED + b',"annotation":{"objects":[' + OTHER + b"]}", b'"a":{' + WRAPPED + b"}",
+        WRAPPED + b',"b":{"objects":[' + OTHER + b"]}", WRAPPED + b',"\\u0061nnotation":5',
+        WRAPPED.replace(b'"objects"', b'"\\u006fbjects"'), b'"annotation":[' + WRAPPED + b"]",
+        WRAPPED[:-1] + b',"objects":[' + OTHER + b"]}", WRAPPED[:-1] + b',"objects":5}',
+        b'"annotation":{"annotation":{' + WRAPPED[14:] + b"}", b'"annotation":"",' + WRAPPED,
+        b'"annotation":{"size":{"height":1,"width":1}},"x":{"objects":[' + ITEM + b"]}",
+    )),
 ]  # fmt: skip
 
 

@@ -269,8 +269,10 @@ CLASSES = '"classes" must be a list of objects with a "title"'
 @pytest.mark.parametrize(
     ("meta", "message"),
     [
-        (b"", "not valid JSON: "), (b"{", "not valid JSON: "), (b'{"classes": [NaN]}', "not valid"),
-        (b'"\xff"', "not valid JSON: "), (b"[" * 10_000, "not valid JSON: "), (b"[]", CLASSES),
+        (b"", "not valid JSON: "), (b"{", "not valid JSON: "), (b'{"classes": [NaN]}', CLASSES),
+        (b'{"classes": [NaN],}', "not valid JSON: "), (b"[" * 10_000, "not valid JSON: "),
+        (b'"\xff"', "is not UTF-8: byte 0xff at position 1; save it as UTF-8"),
+        (b"\xff\xfe{\0}\0", "is UTF-16; save it as UTF-8"), (b"[]", CLASSES),
         (b"null", CLASSES), (b"{}", CLASSES), (b'{"classes": null}', CLASSES),
         (b'{"classes": {"title": "x"}}', CLASSES), (b'{"classes": ["kiwi"]}', CLASSES),
         (b'{"classes": [{"title": "a"}, {"name": "b"}]}', CLASSES),

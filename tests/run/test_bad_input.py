@@ -65,7 +65,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "cut off": (annotation(KIWI)[:-20], "not valid JSON at line 1, column "),
     "no json": (b"<xml/>", "not valid JSON at line 1, column 1: "),
     "two documents": (annotation() + b"{}", "not valid JSON"),
-    "not utf-8": (annotation(x="?").replace(b"?", b"\xff"), "not valid JSON"),
+    "not utf-8": (annotation(x="?").replace(b"?", b"\xff"), "is not UTF-8: byte 0xff at position "),
     "zeros": (bytes(100), "not valid JSON"),
     "too deep": (b"[" * 100_000, "not valid JSON"),
     "list": (b"[]", NO_SIZE),
@@ -120,10 +120,10 @@ OBJECTS: dict[str, tuple[object, str]] = {
     "class missing": ({"classTitle": None, **polygon(SQUARE)}, "classTitle is missing"),
     "class number": ({"classTitle": 7, **polygon(SQUARE)}, "classTitle is missing or not a text"),
     "no points": ({"geometryType": "polygon"}, "polygon without 'points'"),
-    "points null": ({"geometryType": "polygon", "points": None}, TYPE),
+    "points null": ({"geometryType": "polygon", "points": None}, "polygon: points is null"),
     "points list": ({"geometryType": "polygon", "points": SQUARE}, TYPE),
     "no exterior": ({"geometryType": "polygon", "points": {}}, "polygon without 'exterior'"),
-    "exterior null": (polygon(None), NO_POINTS),
+    "exterior null": (polygon(None), "polygon: points.exterior is null"),
     "exterior text": (polygon("abc"), NO_POINTS),
     "polygon empty": (polygon([]), NO_POINTS),
     "line empty": (pair("line"), NO_POINTS),
@@ -165,14 +165,22 @@ def test_an_object_that_cannot_be_painted_is_named_by_its_position(
     check(export(good.folder), good, "ds/ann/bad.png.json", message, 2)
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_json_does_not_have_are_refused(
-    good: Project, export: Runner, number: str
+@pytest.mark.parametrize(
+    ("number", "message", "index"),
+    [
+        ("NaN", f"point [2, nan] {FAR}", 0),
+        ("Infinity", f"point [2, inf] {FAR}", 0),
+        ("-Infinity", f"point [2, -inf] {FAR}", 0),
+        ("1e999", "not valid JSON at line 1, column ", None),
+    ],
+)
+def test_a_coordinate_that_is_no_number_is_refused(
+    good: Project, export: Runner, number: str, message: str, index: int | None
 ) -> None:
     note = annotation(KIWI).replace(b"[2, 1]", f"[2, {number}]".encode())
     assert number.encode() in note
     good.add_bad(picture(), note)
-    check(export(good.folder), good, "ds/ann/bad.png.json", "not valid JSON at line 1, column ")
+    check(export(good.folder), good, "ds/ann/bad.png.json", message, index)
 
 
 # ---------------------------------------------------------------- the payload of a bitmap
@@ -240,7 +248,7 @@ def test_a_damaged_payload_costs_one_item_and_a_bomb_no_memory(
 
 BITMAPS: dict[str, tuple[object, str]] = {
     "missing": ({}, "bitmap without 'bitmap'"),
-    "null": ({"bitmap": None}, "bitmap whose points or bitmap have the wrong type"),
+    "null": ({"bitmap": None}, "bitmap: bitmap is null"),
     "text": ({"bitmap": b64(MASK)}, "bitmap whose points or bitmap have the wrong type"),
     "no data": ({"bitmap": {"origin": [1, 1]}}, "bitmap without 'data'"),
     "no origin": ({"bitmap": {"data": b64(MASK)}}, "bitmap without 'origin'"),

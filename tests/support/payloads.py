@@ -53,6 +53,23 @@ class Picture:
             hidden = np.frombuffer(transparent, ">u2")
         return np.asarray((values != hidden).any(axis=2))
 
+    @property
+    def alpha_mask(self) -> Bits:
+        """Which pixels are half opaque; the levels of a gray picture are alpha, tRNS or not."""
+        half = 1 << (self.depth - 1)
+        if self.colour == GRAY or (self.colour == RGB and self.transparent is None):
+            return np.asarray((self.samples >= half).any(axis=2))
+        if self.colour == RGB:
+            return self.mask
+        if self.colour != PALETTE:
+            return np.asarray(self.samples[..., -1] >= half)
+        if self.transparent is None:
+            entries = np.frombuffer((self.palette or b"").ljust(768, b"\0"), np.uint8)
+            levels = np.max(entries.reshape(256, 3), axis=1)
+        else:
+            levels = np.frombuffer(self.transparent.ljust(256, b"\xff"), np.uint8)
+        return np.asarray(levels[self.samples[..., 0]] >= 128)
+
 
 def chunk(name: bytes, body: bytes) -> bytes:
     crc = struct.pack(">I", zlib.crc32(name + body))

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-import orjson
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -28,7 +27,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from .. import jsontext
 from ..errors import ConfigError, printable, shown
+from ..jsontext import EncodingError, Text
 
 MAX_CLASSES = 65535
 """The largest number of classes in a mapping: labels are 16-bit, and 0 is the background."""
@@ -255,16 +256,16 @@ class SaveMasks(BaseModel):
 def _load(config: bytes | str | dict[str, Any] | list[Any]) -> object:
     if isinstance(config, dict | list):
         return config
-    if not isinstance(config, bytes | bytearray | memoryview | str):
+    if not isinstance(config, Text):
         name = type(config).__name__
         raise TypeError(f"a layer is JSON (bytes or str), a Path, a dict or a list, not {name}")
     try:
-        return orjson.loads(config)
-    except orjson.JSONDecodeError as error:
+        return jsontext.load(config)
+    except EncodingError as error:
+        raise ConfigError([str(error)]) from error
+    except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        hint = ""
-        if isinstance(config, str) and config.strip()[:1] not in {"", "{", "["}:
-            hint = "; the path of a file must be a pathlib.Path"
+        hint = jsontext.path_hint(config)
         raise ConfigError([f"not valid JSON at {place}: {error.msg}{hint}"]) from error
 
 

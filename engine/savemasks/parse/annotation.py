@@ -4,17 +4,19 @@ Unknown keys are ignored. Objects of classes without a colour are counted, but t
 not read. Geometries that this version does not paint are counted separately.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
+from .. import jsontext
 from ..errors import AnnotationError, shown
+from ..jsontext import EncodingError, Text
 from ..projects.classes import ClassTemplate
 from ..shapes import Shapes
 from .builder import Builder
-from .geometry import GEOMETRIES, geometry_of
-from .pieces import LARGE, Text, split
+from .geometry import GEOMETRIES, WRONG_OBJECT, geometry_of, whole
+from .nulls import needed_null
+from .pieces import LARGE, split
 
 MAX_PIXELS = 1 << 40
 """Largest canvas, in pixels. A larger size is taken for a mistake."""
@@ -76,8 +78,14 @@ def _read_whole(
     if on_size:
         on_size(height, width)
     builder = Builder(height, width)
-    _add_objects(builder, objects, 0, classes, templates)
-    builder.read_points()
+    try:
+        _add_objects(builder, objects, 0, classes, templates)
+        builder.read_points()
+    except AnnotationError as error:
+        index = error.object_index
+        if index is not None and (null := needed_null(objects[index], templates)):
+            raise AnnotationError(null, object_index=index) from error
+        raise
     return builder
 
 
@@ -94,14 +102,17 @@ def _read_pieces(
     if pieces is None:
         return None
     try:
-        height, width, _ = _open(orjson.loads(pieces.head))
+        head = jsontext.load(pieces.head)
+        if (_unwrapped(head) is not head) != pieces.is_wrapped:  # there are two lists of objects
+            return None
+        height, width, _ = _open(head)
         builder = Builder(height, width)
         count = 0
         for objects in pieces:
             _add_objects(builder, objects, count, classes, templates)
             builder.read_points()
             count += len(objects)
-    except ValueError:  # raised for an object, by orjson or by `Pieces`
+    except ValueError:  # raised for an object, by `jsontext` or by `Pieces`
         return None
     return builder
 
@@ -136,16 +147,13 @@ def _add_objects(
         builder.class_id, builder.object_index = class_id, index
         try:
             add(builder, item, template)
-        except _WRONG_OBJECT as error:
+        except WRONG_OBJECT as error:
             raise AnnotationError(_explain(geometry, error), object_index=index) from error
 
 
 def too_large(size: int) -> str:
     """Say why an annotation of so many bytes is refused."""
     return f"has {size} bytes, which is more than the {MAX_BYTES} that are supported"
-
-
-_WRONG_OBJECT = (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError)
 
 
 def _load(annotation: Annotation) -> Any:
@@ -157,25 +165,27 @@ def _load(annotation: Annotation) -> Any:
     if len(annotation) > MAX_BYTES:
         raise AnnotationError(too_large(len(annotation)))
     try:
-        return orjson.loads(annotation)
-    except orjson.JSONDecodeError as error:
-        text = annotation if isinstance(annotation, str) else bytes(annotation)
-        if not text.strip():
+        return jsontext.load(annotation)
+    except EncodingError as error:
+        raise AnnotationError(str(error)) from error
+    except json.JSONDecodeError as error:
+        text = annotation if isinstance(annotation, str) else bytes(annotation).decode()
+        if not text.removeprefix("\ufeff").strip():
             raise AnnotationError("the file is empty") from None
         place = f"line {error.lineno}, column {error.colno}"
         message = f"not valid JSON at {place}: {error.msg}"
-        if isinstance(annotation, str) and not annotation.lstrip().startswith(("{", "[")):
+        if isinstance(annotation, str) and not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
             message += " (a str is an annotation's text, not the name of its file)"
         raise AnnotationError(message) from error
 
 
 def _open(data: Any) -> tuple[int, int, list[Any]]:
     """Height, width and objects of an annotation."""
+    data = _unwrapped(data)
     size = data.get("size") if isinstance(data, dict) else None
     if not isinstance(size, dict):
         raise AnnotationError('"size" with "height" and "width" is missing')
-    height: Any = size.get("height")
-    width: Any = size.get("width")
+    height, width = whole(size.get("height")), whole(size.get("width"))
     for name, side in (("height", height), ("width", width)):
         if type(side) is not int or side <= 0:
             found = "missing" if side is None else shown(side)
@@ -188,6 +198,12 @@ def _open(data: Any) -> tuple[int, int, list[Any]]:
     if not isinstance(objects, list):
         raise AnnotationError('"objects" is not a list')
     return height, width, objects
+
+
+def _unwrapped(data: Any) -> Any:
+    """The annotation itself, where it is inside what Supervisely's API returns."""
+    is_wrapper = isinstance(data, dict) and "size" not in data
+    return data["annotation"] if is_wrapper and isinstance(data.get("annotation"), dict) else data
 
 
 def _explain(geometry: str, error: Exception) -> str:

@@ -1,8 +1,8 @@
 """Objects of every geometry → shapes of the few kinds that the painter knows.
 
 Works on the parsed JSON of one object; together with `parse` the only place that knows how
-Supervisely writes annotations. An adder raises KeyError, TypeError, ValueError, IndexError or
-OverflowError for an object that it cannot take; `parse` names the object.
+Supervisely writes annotations. An adder raises one of `WRONG_OBJECT` for an object that it cannot
+take; `parse` names the object.
 """
 
 import math
@@ -17,6 +17,9 @@ from ..shapes import COORDINATE_LIMIT, FACE, LINE, POINT, POLYGON, RECTANGLE
 from .builder import Builder, Ring
 
 _Template = ClassTemplate | None
+
+WRONG_OBJECT = (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError)
+"""What adders raise."""
 
 _FRONT = ("face1-topleft", "face1-topright", "face1-bottomright", "face1-bottomleft")
 _BACK = ("face2-topleft", "face2-topright", "face2-bottomright", "face2-bottomleft")
@@ -40,6 +43,13 @@ def geometry_of(item: dict[str, Any], template: _Template) -> str:
     return name if isinstance(name, str) else "?"
 
 
+def whole(number: Any) -> Any:
+    """Return a whole number that is written as 16.0 as an int, and anything else as it is."""
+    is_whole = type(number) is float and number.is_integer() and abs(number) <= _LARGEST_WHOLE
+    return int(number) if is_whole else number
+
+
+_LARGEST_WHOLE = 1 << 53  # beyond, a float has lost digits
 _TELLING_KEYS = (
     ("bitmap", "bitmap"),
     ("nodes", "graph"),
@@ -75,6 +85,8 @@ def _multipolygon(builder: Builder, item: dict[str, Any], _template: _Template) 
     if not isinstance(parts, list) or not parts:
         raise ValueError("has no parts")
     for number, part in enumerate(parts):
+        if part is None:
+            raise ValueError(f"parts[{number}] is null")
         _add_polygon(builder, part, f"parts[{number}]")
 
 
@@ -105,7 +117,9 @@ def _oriented_bbox(builder: Builder, item: dict[str, Any], _template: _Template)
 
 def _floored(point: Ring) -> tuple[int, int]:
     x, y = point
-    if isinstance(x, bool) or isinstance(y, bool) or not max(abs(x), abs(y)) <= COORDINATE_LIMIT:
+    # Written so that NaN counts as too far away.
+    is_near = abs(x) <= COORDINATE_LIMIT and abs(y) <= COORDINATE_LIMIT
+    if isinstance(x, bool) or isinstance(y, bool) or not is_near:
         limit = f"within {COORDINATE_LIMIT} pixels of the origin"
         raise ValueError(f"point [{shown(x)}, {shown(y)}] is not {limit}")
     return math.floor(x), math.floor(y)
@@ -130,6 +144,7 @@ def _bitmap(
 
 
 def _alpha_mask(builder: Builder, item: dict[str, Any], template: _Template) -> None:
+    """A bitmap of alpha. In a gray PNG the levels are alpha, whatever its tRNS chunk says."""
     _bitmap(builder, item, template, threshold=128)
 
 
@@ -161,7 +176,7 @@ def _cuboid(builder: Builder, item: dict[str, Any], _template: _Template) -> Non
     for face in faces:
         if not face or min(face) < 0:
             raise ValueError(f"face {shown(face)} does not consist of positions in points")
-        builder.add(FACE, [points[i] for i in face])
+        builder.add(FACE, [points[whole(i)] for i in face])
 
 
 def _two(points: Ring, name: str) -> Ring:

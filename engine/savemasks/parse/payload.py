@@ -22,7 +22,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from ..errors import AnnotationError
-from ..kernels.parse.bitmaps import NOT_TAKEN, decode
+from ..kernels.parse.bitmaps import LEAST_ALPHA, NOT_TAKEN, decode
 from ..kernels.parse.scanlines import ALPHA, ANY, LOOKUP, Layout, unpack
 from ..shapes import Masks
 
@@ -269,15 +269,17 @@ def _read_png(png: bytes, limit: int, threshold: int) -> _Picture:
     chunks = _chunks(png)
     if colour == 3 and b"PLTE" not in chunks:
         raise _BadPayloadError("a palette PNG without its PLTE chunk")
+    levels_are_alpha = colour == 0 and threshold >= LEAST_ALPHA
     if interlace or depth == 16 or (colour == 2 and b"tRNS" in chunks):
-        return _read_by_libvips(png, threshold)
+        return _read_by_libvips(png, threshold, levels_are_alpha=levels_are_alpha)
     channels = _CHANNELS[colour]
     visible = None
     mode = ALPHA if colour in (4, 6) else ANY
     if colour == 3:
         visible, mode = _visible_entries(chunks, threshold), LOOKUP
     elif colour == 0:
-        visible, mode = _visible_grays(chunks, depth, threshold), LOOKUP
+        hidden = None if levels_are_alpha else chunks.get(b"tRNS")
+        visible, mode = _visible_grays(depth, threshold, hidden), LOOKUP
     layout = Layout(height, width, depth, channels, mode, threshold)
     return _Picture(_inflate(chunks.get(b"IDAT", b""), layout), layout, visible)
 
@@ -311,23 +313,25 @@ def _visible_entries(chunks: dict[bytes, bytes], threshold: int) -> NDArray[np.b
     return np.asarray(levels >= threshold, np.bool_)
 
 
-def _visible_grays(chunks: dict[bytes, bytes], depth: int, threshold: int) -> NDArray[np.bool_]:
+def _visible_grays(depth: int, threshold: int, hidden: bytes | None) -> NDArray[np.bool_]:
     """Gray samples that belong to the mask: by their level, or all but the transparent one."""
     samples = np.arange(256)
     levels = samples * (255 // ((1 << depth) - 1))
-    if b"tRNS" in chunks:
+    if hidden is not None:
         # The transparent sample falls below any threshold, all others reach it.
-        levels = 255 * (samples != int.from_bytes(chunks[b"tRNS"][:2]))
+        levels = 255 * (samples != int.from_bytes(hidden[:2]))
     return np.asarray(levels >= threshold, np.bool_)
 
 
-def _read_by_libvips(png: bytes, threshold: int) -> _Picture:
+def _read_by_libvips(png: bytes, threshold: int, *, levels_are_alpha: bool) -> _Picture:
     """The slow way, for every kind of PNG: reduce it to 8-bit samples that are 0 or 1."""
     import pyvips  # most annotations never need it
 
     try:
         image = pyvips.Image.new_from_buffer(png, "", fail_on="error")
-        if image.hasalpha():
+        if levels_are_alpha:
+            image = image[0]
+        elif image.hasalpha():
             image = image[image.bands - 1]
         samples = image.numpy()
     except pyvips.Error as error:

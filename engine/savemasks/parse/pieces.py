@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 
+from .. import jsontext
+from ..jsontext import Text
 from ..kernels.parse.objects import split_objects
 
 LARGE = 1 << 20
 """Annotations of at least this many bytes are read in pieces."""
 
 _PIECE = 1 << 16  # bytes; parsed, they take about a megabyte
-
-
-Text = bytes | bytearray | memoryview | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +24,24 @@ class Pieces:
     ----------
     head
         Its JSON, in which the list of objects is empty.
+    is_wrapped
+        Whether the list belongs to the object under "annotation", as Supervisely's API returns it.
     """
 
     head: bytes
+    is_wrapped: bool
     _texts: list[memoryview]
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Read the objects, some at a time.
 
-        Raises ValueError (`orjson.JSONDecodeError` is one) unless they are valid JSON. The whole
+        Raises ValueError (as `jsontext.load` does) unless they are valid JSON. The whole
         annotation is valid if `head` is, if every piece in brackets is a list, and if pieces
         beside a comma have values. So this check does not rely on the cuts being right.
         """
         for text in self._texts:
             # Two brackets keep the nesting as deep as in the whole, where depth is limited.
-            (objects,) = orjson.loads(b"".join((b"[[", text, b"]]")))
+            (objects,) = jsontext.load(b"".join((b"[[", text, b"]]")))
             if not objects and len(self._texts) > 1:
                 raise ValueError("there is no value between two commas")
             yield objects
@@ -57,10 +58,13 @@ def split(annotation: Text) -> Pieces | None:
     except (TypeError, ValueError):  # not contiguous, or of an unknown item format
         return None
     cuts = np.empty(len(text) // _PIECE + 3, np.int64)
-    count = split_objects(np.frombuffer(text, np.uint8), _PIECE, cuts)
-    if count == 0:
+    for level in (1, 2):
+        count = split_objects(np.frombuffer(text, np.uint8), level, _PIECE, cuts)
+        if count:
+            break
+    else:
         return None
     first, *commas, last = cuts[:count].tolist()
     starts = [first, *(comma + 1 for comma in commas)]
     texts = [text[i:j] for i, j in zip(starts, [*commas, last], strict=True)]
-    return Pieces(b"".join((text[:first], text[last:])), texts)
+    return Pieces(b"".join((text[:first], text[last:])), level == 2, texts)

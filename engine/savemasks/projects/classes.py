@@ -1,13 +1,14 @@
 """What a project's `meta.json` says of its classes."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from .. import jsontext
 from ..errors import ProjectError
+from ..jsontext import EncodingError, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class ClassTemplate:
     edges: tuple[tuple[str, str], ...]
 
 
-Meta = bytes | bytearray | memoryview | str | Path | Mapping[str, Any]
+Meta = Text | Path | Mapping[str, Any]
 """A project's meta.json: its text, what that parses to, or the path of the file."""
 
 
@@ -47,18 +48,19 @@ def read_templates(meta: Meta | None) -> dict[str, ClassTemplate]:
             raise ProjectError(f"{where}: cannot be read: {error.strerror}") from error
     if isinstance(found, Mapping) and all(isinstance(t, ClassTemplate) for t in found.values()):
         return dict(found)
-    if isinstance(found, bytes | bytearray | memoryview | str):
+    if isinstance(found, Text):
         found = parse_meta(found, where)
     return class_templates(check_meta(found, where))
 
 
-def parse_meta(content: bytes | bytearray | memoryview | str, where: object) -> object:
+def parse_meta(content: Text, where: object) -> object:
     """Parse the text of a meta.json; `where` names it in the `ProjectError` if it is no JSON."""
     try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        is_path = isinstance(content, str) and content.strip()[:1] not in {"", "{", "["}
-        hint = "; the path of a file must be a pathlib.Path" if is_path else ""
+        return jsontext.load(content)
+    except EncodingError as error:
+        raise ProjectError(f"{where}: {error}") from error
+    except json.JSONDecodeError as error:
+        hint = jsontext.path_hint(content)
         raise ProjectError(f"{where}: not valid JSON: {error}{hint}") from error
 
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from .. import jsontext
 from ..errors import ProjectError
 from .classes import ClassTemplate, check_meta, class_templates, merge_metas, parse_meta
 from .items import Dataset
@@ -137,7 +136,7 @@ def merge_meta(projects: Sequence[Project]) -> bytes:
     """`meta.json` of the result: the project's own bytes, or the union of several."""
     if len(projects) == 1:
         return projects[0].meta_bytes
-    return orjson.dumps(merge_metas([project.meta for project in projects]))
+    return jsontext.dump(merge_metas([project.meta for project in projects]))
 
 
 def _is_folder(path: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from .. import jsontext
 from ..errors import OutputError, WriteError, printable, shown
 from ..layers.save_masks import SaveMasks
 from ..line.job import Outcome
@@ -75,7 +76,7 @@ def arguments_of(layer: SaveMasks, projects: Sequence[Project]) -> dict[str, Any
 def _digest(project: Project) -> str:
     digest = hashlib.sha256()
     for title, template in sorted(project.templates.items()):
-        text = orjson.dumps([printable(title), template.shape, template.edges])
+        text = jsontext.dump([printable(title), template.shape, template.edges])
         digest.update(text + b"\n")
     return digest.hexdigest()
 

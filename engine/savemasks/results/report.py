@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import orjson
 
+from .. import jsontext
 from ..errors import ItemError, OutputError, printable
 from ..line.job import Outcome
 from ..projects.items import Item
@@ -214,7 +215,8 @@ class ReportWriter:
 
     def finish(self, summary: Summary) -> None:
         """Write the totals and give the report its name; a failure goes into the summary."""
-        self._write(b"\n]," + orjson.dumps(summary.as_json())[1:] + b"\n")
+        # A geometry's name may hold half a character.
+        self._write(b"\n]," + jsontext.dump(summary.as_json())[1:] + b"\n")
         if self._file is not None:
             try:
                 self._file.close()

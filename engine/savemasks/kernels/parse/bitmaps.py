@@ -19,6 +19,9 @@ _LARGEST_PNG = 1 << 16  # at most the bytes that any PNG may have besides its pi
 _LARGEST_LINES = 1 << 21
 _USUAL_LINES = 1 << 17
 
+LEAST_ALPHA = 2
+"""Thresholds from here on are those of alpha masks: gray levels are alpha, with tRNS or not."""
+
 # Results for a payload.
 DONE = 0
 NO_ROOM = 1  # no room is left after the masks before it
@@ -246,7 +249,10 @@ def _decode_one(
     if not _find_chunks(png, size, found):
         return not_taken
     colour = _read(png, 25, 1)
-    if (colour == 3 and not found[0, 1]) or (colour in (0, 2) and found[1, 1]):
+    if colour == 3 and not found[0, 1]:
+        return not_taken
+    # A transparent colour is rare, but the gray levels of an alpha mask are its alpha anyway.
+    if found[1, 1] and (colour == 2 or (colour == 0 and threshold < LEAST_ALPHA)):
         return not_taken
     is_usual = inflated <= scratch.lines.size
     lines = scratch.lines[:inflated] if is_usual else np.empty(inflated, np.uint8)

@@ -11,7 +11,8 @@ from ..jit import Array, kernel
 _QUOTE, _BACKSLASH, _COMMA, _COLON = 34, 92, 44, 58
 _OPEN_LIST, _CLOSE_LIST, _OPEN_DICT, _CLOSE_DICT = 91, 93, 123, 125
 _WHITE = (32, 9, 10, 13)
-_NAME = np.frombuffer(b'"objects"', np.uint8)
+_OBJECTS = np.frombuffer(b'"objects"', np.uint8)
+_WRAPPER = np.frombuffer(b'"annotation"', np.uint8)
 
 
 @kernel
@@ -24,11 +25,11 @@ def _after_string(text: Array, at: int) -> int:
 
 
 @kernel
-def _is_objects(text: Array, first: int, last: int) -> bool:
-    """Whether a key, with its quotes, is "objects"."""
-    is_same = last - first == _NAME.size
-    for i in range(_NAME.size if is_same else 0):
-        is_same = is_same and text[first + i] == _NAME[i]
+def _is_key(text: Array, first: int, last: int, name: Array) -> bool:
+    """Whether a key is this name; both have their quotes."""
+    is_same = last - first == name.size
+    for i in range(name.size if is_same else 0):
+        is_same = is_same and text[first + i] == name[i]
     return is_same
 
 
@@ -49,13 +50,15 @@ def _after_opening(text: Array, at: int) -> int:
 
 
 @kernel
-def split_objects(text: Array, size: int, cuts: Array) -> int:
-    """Cut the list under the key "objects" of the outermost object into pieces.
+def split_objects(text: Array, level: int, size: int, cuts: Array) -> int:
+    """Cut the list under the key "objects" into pieces.
 
     Parameters
     ----------
     text
         (characters,) uint8: JSON.
+    level
+        1 if the key is one of the outermost object, 2 if of the object under its key "annotation".
     size
         Characters of a piece: each one, but the last, ends with the first element beyond them.
     cuts
@@ -69,11 +72,12 @@ def split_objects(text: Array, size: int, cuts: Array) -> int:
     """
     depth = count = key = key_end = at = 0
     is_inside = False
+    is_ours = level == 1  # whether the object of this level is the one that has the list
     while at < text.size:
         char = text[np.uint64(at)]
         if char == _QUOTE:
             after = _after_string(text, at)
-            if depth == 1:
+            if depth <= level:
                 key, key_end = at, after
             at = after
             continue
@@ -81,23 +85,26 @@ def split_objects(text: Array, size: int, cuts: Array) -> int:
             depth += 1
         elif char in (_CLOSE_LIST, _CLOSE_DICT):
             depth -= 1
-            if is_inside and depth == 1:
+            if is_inside and depth == level:
                 is_inside = False
                 cuts[count] = at
                 count += 1
         elif char == _COMMA:
-            if is_inside and depth == 2 and at - cuts[count - 1] >= size:
+            if is_inside and depth == level + 1 and at - cuts[count - 1] >= size:
                 cuts[count] = at
                 count += 1
-        elif char == _COLON and depth == 1:
+        elif char == _COLON and (depth == 1 or (depth == level and is_ours)):
             if _has_escape(text, key, key_end):
                 return 0
-            if _is_objects(text, key, key_end):  # the last one counts, as for orjson
+            if depth < level:
+                is_ours = _is_key(text, key, key_end, _WRAPPER)
+                count = 0 if is_ours else count  # the last one counts, as for orjson
+            elif _is_key(text, key, key_end, _OBJECTS):  # here as well
                 at = _after_opening(text, at + 1)
                 if at < 0:
                     return 0
                 is_inside = True
-                depth = 2
+                depth = level + 1
                 cuts[0] = at
                 count = 1
                 continue
