@@ -78,6 +78,10 @@ class Outcome:
         Objects of classes that neither the layer nor meta.json names, by title.
     is_blank
         Whether the annotation has nothing to paint, so that its masks are all background.
+    unread_format
+        Format of the image if this installation cannot decode it, so that it is only copied.
+    is_unmeasured
+        Whether not even the size of the image could be read and compared.
     seconds
         Time spent per station.
     """
@@ -91,6 +95,8 @@ class Outcome:
     unsupported: dict[str, int] = field(default_factory=dict)
     unknown_classes: dict[str, int] = field(default_factory=dict)
     is_blank: bool = False
+    unread_format: str | None = None
+    is_unmeasured: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
