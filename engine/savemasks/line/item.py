@@ -257,7 +257,7 @@ def _read_header(
     except UnreadFormatError as error:
         if line.needs_pixels:
             raise
-        outcome.unread_format, outcome.is_unmeasured = error.picture_format, error.size is None
+        outcome.unread_format = error.picture_format
         return None, error.size
     return original, original.size
 

@@ -79,9 +79,7 @@ class Outcome:
     is_blank
         Whether the annotation has nothing to paint, so that its masks are all background.
     unread_format
-        Format of the image if this installation cannot decode it, so that it is only copied.
-    is_unmeasured
-        Whether not even the size of the image could be read and compared.
+        Format of a picture that this installation cannot read and that was only copied, or None.
     seconds
         Time spent per station.
     """
@@ -96,7 +94,6 @@ class Outcome:
     unknown_classes: dict[str, int] = field(default_factory=dict)
     is_blank: bool = False
     unread_format: str | None = None
-    is_unmeasured: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -3,6 +3,7 @@
 import re
 import struct
 from base64 import b64decode
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
@@ -13,10 +14,12 @@ from ..errors import ImageError, UnreadFormatError
 
 HEAD = 4096
 """How many bytes of a file are enough to tell its format."""
+Reader = Callable[[int, int], bytes]
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"mif1", b"mif2", b"msf1", b"miaf"}
+_SEQUENCES = {b"hevc", b"hevx", b"avis", b"msf1"}
 
 _CONVERT = "convert it to PNG or JPEG"
 _HELP = {"HEIC": "pip install 'savemasks[heic]', or " + _CONVERT}
@@ -75,6 +78,8 @@ _HTML = re.compile(
 _LFS = b"version https://git-lfs"
 
 _SUBFILE, _MAKE, _SUBIFDS, _DNG_VERSION = 254, 271, 330, 50706
+_COMPRESSION, _PHOTOMETRIC = 259, 262
+_JPEG, _YCBCR = {6, 7}, 6
 _SHORT = 3
 _REDUCED = 1  # such a part of a TIFF is a small copy of another part
 
@@ -100,22 +105,38 @@ def refusal(head: bytes, cause: pyvips.Error) -> ImageError:
         return ImageError("cannot be decoded: it is a pointer of Git LFS; run `git lfs pull`")
     if _HTML.match(head):
         return ImageError("cannot be decoded: it is a page of HTML, perhaps one about an error")
-    if name := _first(_PICTURES, head):
+    if name := _unread_heif(head) or _first(_PICTURES, head):
         return unread(name)
-    if (name := _heif_name(head)) and not _has_loader("heifload"):
-        return unread(name)
-    if name := _first(_OTHERS, head):
+    if not _heif_name(head) and (name := _first(_OTHERS, head)):
         return ImageError(f"{name} is not supported by this installation; {_CONVERT}")
     return undecodable(cause)
 
 
-def check_readable(head: bytes, image: pyvips.Image, size: tuple[int, int]) -> None:
-    """Raise `UnreadFormatError` if libvips has read the header, but does not decode the picture."""
+def check_readable(image: pyvips.Image, size: tuple[int, int], read: Reader) -> None:
+    """Raise `ImageError` if libvips has read the header, but cannot decode the picture rightly.
+
+    Parameters
+    ----------
+    image
+        What libvips has opened.
+    size
+        Its height and width, turned upright.
+    read
+        Returns bytes of the file; its arguments are the position of the first one, and how many.
+    """
     codec = image.get("heif-compression") if image.get_typeof("heif-compression") else ""
     if codec == "hevc" and not _decodes_hevc():
         raise unread("HEIC", size)
-    if head.startswith((b"II*\0", b"MM\0*")) and (name := _raw_name(head)):
+    if not image.get("vips-loader").startswith("tiffload"):
+        return
+    tags = _tiff_tags(read)
+    if name := _raw_name(tags, read(8, 2)):
         raise unread(name)
+    if tags.get(_PHOTOMETRIC) == _YCBCR and tags.get(_COMPRESSION) not in _JPEG:
+        raise ImageError("has samples of YCbCr, which only JPEG may have in a TIFF; save it as RGB")
+    if image.interpretation == "scrgb":
+        # libvips takes them to be from 0 to 1, but nothing says that they are.
+        raise ImageError(f"has samples of type {image.format}; 8 and 16 bits are supported")
 
 
 def unread(name: str, size: tuple[int, int] | None = None) -> UnreadFormatError:
@@ -168,24 +189,38 @@ def _heif_name(head: bytes) -> str | None:
     return "HEIF"
 
 
-def _raw_name(head: bytes) -> str | None:
+def _tiff_tags(read: Reader) -> dict[int, int]:
+    """First values of the tags of a TIFF's first picture; BigTIFF has none here."""
+    byte_order = "<" if read(0, 2) == b"II" else ">"
+    if read(0, 4) not in {b"II*\0", b"MM\0*"}:
+        return {}
+    try:
+        (first,) = struct.unpack(byte_order + "I", read(4, 4))
+        (count,) = struct.unpack(byte_order + "H", read(first, 2))
+        entries = list(struct.iter_unpack(byte_order + "HHI4s", read(first + 2, 12 * count)))
+    except struct.error:
+        return {}
+    return {
+        tag: struct.unpack_from(byte_order + ("H" if kind == _SHORT else "I"), value)[0]
+        for tag, kind, _, value in entries
+    }
+
+
+def _unread_heif(head: bytes) -> str | None:
+    """HEIF's kind, if libvips cannot even open it; else it is damaged."""
+    name = _heif_name(head)
+    if name and head[8:12] in _SEQUENCES:
+        return f"{name} sequence"
+    return name if name and not _has_loader("heifload") else None
+
+
+def _raw_name(tags: dict[int, int], mark: bytes) -> str | None:
     """What a camera has written as a TIFF whose first picture is a small copy.
 
     libvips would decode that copy.
     """
-    if head[8:10] == b"CR":
+    if mark == b"CR" and _MAKE in tags:
         return "camera RAW (CR2)"
-    byte_order = "<" if head[:2] == b"II" else ">"
-    (first,) = struct.unpack_from(byte_order + "I", head, 4)
-    if first + 2 > len(head):
-        return None
-    (count,) = struct.unpack_from(byte_order + "H", head, first)
-    entries = head[first + 2 : first + 2 + 12 * count]
-    entries = entries[: len(entries) // 12 * 12]
-    tags = {
-        tag: struct.unpack_from(byte_order + ("H" if kind == _SHORT else "I"), value)[0]
-        for tag, kind, _, value in struct.iter_unpack(byte_order + "HHI4s", entries)
-    }
     if not tags.get(_SUBFILE, 0) & _REDUCED:
         return None
     if _DNG_VERSION in tags:

@@ -51,7 +51,7 @@ class Original:
         except UnusualError:
             self._image = _open(data)
             self.size = upright_size(self._image)
-            check_readable(data[:HEAD], self._image, self.size)
+            check_readable(self._image, self.size, lambda at, n: data[at : at + n])
 
     def check_size(self, height: int, width: int) -> None:
         """Raise `ImageError` unless the picture has the size that its annotation says."""

@@ -55,7 +55,7 @@ class StreamedOriginal:
         else:
             self._image = _open(path, "sequential")
             self.size = upright_size(self._image)
-            check_readable(head, self._image, self.size)
+            check_readable(self._image, self.size, lambda at, size: _read(path, at, size))
 
     def check_size(self, height: int, width: int) -> None:
         """Raise `ImageError` unless the picture has the size that its annotation says."""
@@ -155,7 +155,7 @@ def _open(file: str | bytes, access: str) -> pyvips.Image:
 
 
 def _head(path: str) -> bytes:
-    return _read(path, HEAD)
+    return _read(path, size=HEAD)
 
 
 def _open_whole(path: str, head: bytes) -> Bmp | Heic | None:
@@ -163,9 +163,10 @@ def _open_whole(path: str, head: bytes) -> Bmp | Heic | None:
     return open_whole(_read(path)) if is_for_pillow(head) else None
 
 
-def _read(path: str, size: int = -1) -> bytes:
+def _read(path: str, at: int = 0, size: int = -1) -> bytes:
     try:
         with open(path, "rb") as file:  # noqa: PTH123
+            file.seek(at)
             return file.read(size)
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror}") from error
