@@ -84,7 +84,7 @@ _SHORT = 3
 _REDUCED = 1  # such a part of a TIFF is a small copy of another part
 
 # 64 x 64 black pixels, to see whether libvips can decode HEIC; the header it reads without that.
-_SMALL_HEIC = b64decode(
+SMALL_HEIC = b64decode(
     "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAVZtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAA"
     "AAAAAAAAACJpbG9jAAAAAERAAAEAAQAAAAABegABAAAAAAAAABYAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABo"
     "dmMxAAAAAA5waXRtAAAAAAABAAAA1mlwcnAAAAC3aXBjbwAAAHhodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEA"
@@ -169,7 +169,7 @@ def _has_loader(name: str) -> bool:
 @cache
 def _decodes_hevc() -> bool:
     with suppress(pyvips.Error):
-        return bool(pyvips.Image.new_from_buffer(_SMALL_HEIC, "").avg() >= 0)
+        return bool(pyvips.Image.new_from_buffer(SMALL_HEIC, "").avg() >= 0)
     return False
 
 
