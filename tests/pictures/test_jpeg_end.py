@@ -51,7 +51,7 @@ def test_only_the_last_marker_is_missing(data: bytes, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", JPEGS.values(), ids=JPEGS)
 def test_any_other_byte_is_missing(data: bytes, tmp_path: Path) -> None:
-    cuts = {*range(3, 40), *range(40, len(data), 97), len(data)}
+    cuts = {*range(3, 40), *range(40, len(data), 97), len(data) - 1}
     for cut in cuts:
         assert with_end(data[:-cut]) is None
         with pytest.raises(ImageError, match="cannot be decoded"):
