@@ -75,7 +75,8 @@ class Heic:
             raise ImageError("cannot be decoded: has another size than its header says")
         if samples.ndim == 2:
             return np.repeat(samples[:, :, None], 3, axis=2)
-        return np.ascontiguousarray(samples[:, :, :3])
+        # A copy: in some versions the samples are memory of the image, which ends with it.
+        return np.array(samples[:, :, :3], order="C")
 
 
 def is_for_pillow(head: bytes) -> bool:
