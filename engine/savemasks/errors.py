@@ -143,6 +143,33 @@ class ImageError(ItemError, ValueError):
     kind = "image"
 
 
+class UnreadFormatError(ImageError):
+    """A picture has a format that this installation cannot decode.
+
+    Attributes
+    ----------
+    picture_format
+        Its name.
+    size
+        Height and width if its header can be read nevertheless, else None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        picture_format: str = "",
+        size: tuple[int, int] | None = None,
+        file: str | None = None,
+    ) -> None:
+        super().__init__(message, file=file)
+        self.picture_format = picture_format
+        self.size = size
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.message,), self.__dict__.copy()
+
+
 class WriteError(ItemError, OSError):
     """A result could not be stored; what had been written of its item was removed."""
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ..encode.choice import encode_human, encode_machine
 from ..encode.png import Part
-from ..errors import AnnotationError, ImageError, ItemError, WriteError
+from ..errors import AnnotationError, ImageError, ItemError, UnreadFormatError, WriteError
 from ..layers.save_masks import Settings
 from ..parse.annotation import MAX_BYTES, too_large
-from ..pictures.original import Original
+from ..pictures.original import Original, check_size
 from ..pictures.streamed import StreamedOriginal
 from ..projects.items import Item
 from ..scratch import Scratch
@@ -123,16 +123,18 @@ def _open(item: Item, line: Line, outcome: Outcome) -> _Opened:
     data = _read_image(item, outcome) if line.needs_image else None
     watch.lap("read")
     with _blaming(item):
-        original = _read_header(item, data) if line.needs_image else None
+        original, size = None, None
+        if line.needs_image:
+            original, size = _read_header(item, data, line, outcome)
 
-        def check_size(height: int, width: int) -> None:
+        def check(height: int, width: int) -> None:
             # What does not fit the picture, or no format, is not worth painting.
-            if original:
-                original.check_size(height, width)
+            if size:
+                check_size(size, height, width)
             for mask in line.masks(item, height, width):
                 mask.check_limits()
 
-        shapes = line.plan.parse(annotation, check_size)
+        shapes = line.plan.parse(annotation, check)
     outcome.pixels = shapes.height * shapes.width
     outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
     outcome.unknown_classes, outcome.is_blank = shapes.unknown_classes, len(shapes) == 0
@@ -246,8 +248,18 @@ def _read_image(item: Item, outcome: Outcome) -> bytes | None:
         return None if size > _MOST_AT_ONCE else _contents(file, size)
 
 
-def _read_header(item: Item, data: bytes | None) -> Original | StreamedOriginal:
-    return StreamedOriginal(item.image or "") if data is None else Original(data)
+def _read_header(
+    item: Item, data: bytes | None, line: Line, outcome: Outcome
+) -> tuple[Original | StreamedOriginal | None, tuple[int, int] | None]:
+    """The picture and its size, as far as they can be read; what is only copied need not be."""
+    try:
+        original = StreamedOriginal(item.image or "") if data is None else Original(data)
+    except UnreadFormatError as error:
+        if line.needs_pixels:
+            raise
+        outcome.unread_format = error.picture_format
+        return None, error.size
+    return original, original.size
 
 
 @contextmanager

@@ -5,9 +5,7 @@ Pictures that are unusual, or damaged in any way, are left to libvips, which dec
 them.
 """
 
-import io
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyvips
@@ -16,10 +14,9 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..scratch import Buffer, Scratch
 from . import decode_jpeg, decode_png
+from .decode_pillow import open_whole
+from .formats import HEAD, check_readable, refusal, undecodable
 from .headers import Header, UnusualError
-
-if TYPE_CHECKING:
-    from PIL.BmpImagePlugin import BmpImageFile
 
 _RGB = 3
 _UPRIGHT = Buffer("upright original")
@@ -36,16 +33,15 @@ class Original:
     """
 
     def __init__(self, data: bytes) -> None:
-        """Read the header; raises `ImageError` if it is no picture."""
+        """Read the header; raises `ImageError` if it is no picture, or none that can be decoded."""
         if not data:
             raise ImageError("the file is empty")
         self._data = data
-        self._bmp = data.startswith(b"BM")
         self._image: pyvips.Image | None = None
         self._header: Header | None = None
-        if self._bmp:
-            with _open_bmp(data) as image:
-                self.size = image.height, image.width
+        self._whole = open_whole(data)
+        if self._whole:
+            self.size = self._whole.size
             return
         self._is_png = data.startswith(b"\x89PNG")
         try:
@@ -55,6 +51,7 @@ class Original:
         except UnusualError:
             self._image = _open(data)
             self.size = upright_size(self._image)
+            check_readable(self._image, self.size, lambda at, n: data[at : at + n])
 
     def check_size(self, height: int, width: int) -> None:
         """Raise `ImageError` unless the picture has the size that its annotation says."""
@@ -73,21 +70,18 @@ class Original:
             with suppress(UnusualError):
                 pixels = decode(self._data, self._header, scratch)
                 return _upright(pixels, self._header.orientation, scratch)
+        if self._whole:
+            return self._whole.pixels()
         try:
-            if self._bmp:
-                with _open_bmp(self._data) as image:
-                    return np.asarray(image.convert("RGB"))
             image = self._image or _open(self._data)
             if is_turned(image):
                 # Turning needs the rows in another order than they are stored.
                 image = image.copy_memory().autorot()
             decoded = to_rgb(image).write_to_memory()
         except pyvips.Error as error:
+            if mended := decode_jpeg.with_end(self._data):
+                return Original(mended).pixels(scratch)
             raise undecodable(error) from error
-        except (OSError, ValueError, SyntaxError) as error:
-            if isinstance(error, ImageError):
-                raise
-            raise ImageError(f"cannot be decoded: {error}") from error
         return np.frombuffer(decoded, np.uint8).reshape(*self.size, 3)
 
 
@@ -97,7 +91,7 @@ def _open(data: bytes) -> pyvips.Image:
     try:
         return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
     except pyvips.Error as error:
-        raise undecodable(error) from error
+        raise refusal(data[:HEAD], error) from error
 
 
 def _upright(pixels: NDArray[np.uint8], orientation: int, scratch: Scratch) -> NDArray[np.uint8]:
@@ -135,20 +129,12 @@ def upright_size(image: pyvips.Image) -> tuple[int, int]:
     return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def _open_bmp(data: bytes) -> "BmpImageFile":
-    """Open a BMP by Pillow: libvips is built without it. Image.open would warn of large ones."""
-    from PIL import BmpImagePlugin  # rarely needed
-
-    try:
-        return BmpImagePlugin.BmpImageFile(io.BytesIO(data))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ImageError(f"cannot be decoded: {error}") from error
-
-
 def to_rgb(image: pyvips.Image) -> pyvips.Image:
     """Three bands of 8-bit samples."""
     if image.format == "ushort":
         image = (image >> 8).cast("uchar")
+    if image.interpretation == "cmyk" and image.format == "uchar":
+        return _cmyk_to_rgb(image)
     if image.interpretation not in ("srgb", "rgb", "rgb16", "b-w", "grey16", "multiband"):
         image = image.colourspace("srgb")
     if image.format != "uchar":
@@ -159,8 +145,8 @@ def to_rgb(image: pyvips.Image) -> pyvips.Image:
     return image[0:_RGB] if image.bands > _RGB else image
 
 
-def undecodable(error: pyvips.Error) -> ImageError:
-    """The cause as libvips words it, without the trace of its operations."""
-    lines = [line for line in error.detail.splitlines() if line.strip()]
-    cause = lines[0].strip() if lines else str(error.message)
-    return ImageError(f"cannot be decoded: {cause}")
+def _cmyk_to_rgb(image: pyvips.Image) -> pyvips.Image:
+    """(255 - C) (255 - K) / 255 and so on, rounded as Pillow does; profiles are ignored."""
+    light = image[3].invert()
+    inked = (image[0:3] * light + 128).cast("uint")
+    return (light - (((inked >> 8) + inked) >> 8)).cast("uchar").copy(interpretation="srgb")

@@ -5,6 +5,7 @@ order (those that EXIF turns) into a temporary file, in the folder that the envi
 TMPDIR names.
 """
 
+import math
 import os
 from typing import Any
 
@@ -13,8 +14,12 @@ import pyvips
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from .original import Original, check_size, is_turned, to_rgb, undecodable, upright_size
+from .decode_jpeg import EOI, with_end
+from .decode_pillow import Bmp, Heic, is_for_pillow, open_whole
+from .formats import HEAD, check_readable, refusal, undecodable
+from .original import check_size, is_turned, to_rgb, upright_size
 
+_JPEG_LOADERS = ("jpegload", "uhdrload")
 _COPIED = 1 << 19  # bytes
 _WHOLE = ("webpload", "gifload", "heifload", "jp2kload", "jxlload")
 # Bytes a pixel of pictures that are decoded as a whole: coefficients of JPEG, else four samples.
@@ -36,18 +41,21 @@ class StreamedOriginal:
         """Read the header; raises `ImageError` if it is no picture."""
         self._path = path
         self._region: Any = None
-        self._whole: NDArray[np.uint8] | None = None
+        self._pixels: NDArray[np.uint8] | None = None
         self._next = 0
+        self._most: float = math.inf
         try:
             self._bytes = os.stat(path).st_size
         except OSError as error:
             raise ImageError(f"cannot be read: {error.strerror}") from error
-        self._bmp = _open_bmp(path)
-        if self._bmp:
-            self.size = self._bmp.size
+        head = _head(path)
+        self._whole = _open_whole(path, head)
+        if self._whole:
+            self.size = self._whole.size
         else:
             self._image = _open(path, "sequential")
             self.size = upright_size(self._image)
+            check_readable(self._image, self.size, lambda at, size: _read(path, at, size))
 
     def check_size(self, height: int, width: int) -> None:
         """Raise `ImageError` unless the picture has the size that its annotation says."""
@@ -58,22 +66,25 @@ class StreamedOriginal:
 
         The decoders of some kinds hold the whole picture, even if only rows are requested.
         """
-        if self._bmp:
-            return
-        pixels = self._image.width * self._image.height
-        loader = self._image.get("vips-loader")
-        is_jpeg = loader.startswith("jpegload")
-        is_whole = bool(self._image.get_typeof("interlaced") and self._image.get("interlaced"))
-        if is_jpeg and pixels > _MOST_JPEG_PIXELS * self._bytes:
-            raise ImageError("is cut off: so few bytes cannot be a JPEG of so many pixels")
-        if not (is_whole or loader.startswith(_WHOLE)):
-            return
-        needed = pixels * (_COEFFICIENTS if is_jpeg else _SAMPLES)
+        self._most = most
+        needed = self._bytes_as_a_whole()
         if needed > most:
             raise ImageError(
                 f"is of a kind that is decoded only as a whole, which takes about {needed >> 20}"
                 f" MiB, and {most >> 20} are allowed (--memory); save it as another kind"
             )
+
+    def _bytes_as_a_whole(self) -> int:
+        """Memory for decoding, or 0 if rows are decoded as they are requested."""
+        if self._whole:
+            return self.size[0] * self.size[1] * self._whole.decoding_bytes
+        pixels = self._image.width * self._image.height
+        is_whole = bool(self._image.get_typeof("interlaced") and self._image.get("interlaced"))
+        if self._is_jpeg and pixels > _MOST_JPEG_PIXELS * self._bytes:
+            raise ImageError("is cut off: so few bytes cannot be a JPEG of so many pixels")
+        if not (is_whole or self._loader.startswith(_WHOLE)):
+            return 0
+        return int(pixels * (_COEFFICIENTS if self._is_jpeg else _SAMPLES))
 
     def read(self, out: NDArray[np.uint8]) -> None:
         """Decode the next rows into `out` (rows, width, 3), as `Original.pixels` does all.
@@ -82,10 +93,10 @@ class StreamedOriginal:
         """
         rows, width = out.shape[:2]
         first, self._next = self._next, self._next + rows
-        if self._bmp:
-            if self._whole is None:
-                self._whole = self._bmp.pixels()
-            out[:] = self._whole[first : first + rows]
+        if self._whole:
+            if self._pixels is None:
+                self._pixels = self._whole.pixels()
+            out[:] = self._pixels[first : first + rows]
             return
         try:
             if self._region is None:
@@ -100,27 +111,62 @@ class StreamedOriginal:
             raise undecodable(error) from error
 
     def _upright(self) -> pyvips.Image:
+        file = (self._with_end() if self._is_jpeg else None) or self._path
         if is_turned(self._image):
-            return to_rgb(_open(self._path, "random").autorot())
-        return to_rgb(self._image)
+            return to_rgb(_open(file, "random").autorot())
+        return to_rgb(self._image if file is self._path else _open(file, "sequential"))
+
+    def _with_end(self) -> bytes | None:
+        """The contents of a JPEG with its last marker, if that is all that the file lacks."""
+        scaled = self.size[0] * self.size[1] // 16
+        if self._bytes + scaled > self._most:
+            return None
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(-2, os.SEEK_END)
+                if file.read() == EOI:
+                    return None
+                file.seek(0)
+                return with_end(file.read())
+        except OSError as error:
+            raise ImageError(f"cannot be read: {error.strerror}") from error
+
+    @property
+    def _loader(self) -> str:
+        return str(self._image.get("vips-loader"))
+
+    @property
+    def _is_jpeg(self) -> bool:
+        return self._loader.startswith(_JPEG_LOADERS)
 
 
-def _open(path: str, access: str) -> pyvips.Image:
+def _open(file: str | bytes, access: str) -> pyvips.Image:
+    """Open a file by its path, or its contents."""
     # libvips keeps messages about earlier pictures, and would add them to an error of this one.
     pyvips.vips_lib.vips_error_clear()
     try:
+        if isinstance(file, bytes):
+            return pyvips.Image.new_from_buffer(file, "", access=access, fail_on="error")
         # By name, libvips would read brackets at the end of the file's name as options.
-        source = pyvips.Source.new_from_file(os.fsencode(path))
+        source = pyvips.Source.new_from_file(os.fsencode(file))
         return pyvips.Image.new_from_source(source, "", access=access, fail_on="error")
     except pyvips.Error as error:
-        raise undecodable(error) from error
+        raise refusal(file[:HEAD] if isinstance(file, bytes) else _head(file), error) from error
 
 
-def _open_bmp(path: str) -> Original | None:
-    """Read a BMP at once: libvips does not take it, and it cannot have more than 4 GB."""
+def _head(path: str) -> bytes:
+    return _read(path, size=HEAD)
+
+
+def _open_whole(path: str, head: bytes) -> Bmp | Heic | None:
+    """Read what libvips does not take at once: a BMP cannot have more than 4 GB."""
+    return open_whole(_read(path)) if is_for_pillow(head) else None
+
+
+def _read(path: str, at: int = 0, size: int = -1) -> bytes:
     try:
-        with open(path, "rb", buffering=0) as file:
-            start = file.read(2)
-            return Original(start + file.read()) if start == b"BM" else None
+        with open(path, "rb") as file:
+            file.seek(at)
+            return file.read(size)
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror}") from error
