@@ -78,6 +78,8 @@ class Outcome:
         Objects of classes that neither the layer nor meta.json names, by title.
     is_blank
         Whether the annotation has nothing to paint, so that its masks are all background.
+    unread_format
+        Format of a picture that this installation cannot read and that was only copied, or None.
     seconds
         Time spent per station.
     """
@@ -91,6 +93,7 @@ class Outcome:
     unsupported: dict[str, int] = field(default_factory=dict)
     unknown_classes: dict[str, int] = field(default_factory=dict)
     is_blank: bool = False
+    unread_format: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
