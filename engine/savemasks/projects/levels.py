@@ -33,7 +33,7 @@ class _Content:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if is_hidden(entry.name):
+                    if entry.name.startswith(".") or is_hidden(entry.name):
                         continue
                     if entry.is_dir():
                         folders.append(entry.name)
@@ -45,23 +45,18 @@ class _Content:
             return cls((), (), None)
         return cls(tuple(sorted(folders)), tuple(sorted(metas)), picture)
 
-    @property
-    def is_dataset(self) -> bool:
-        """Whether it is the folder of a data set."""
-        return "img" in self.folders or "ann" in self.folders
-
     def parts(self, folder: Path) -> list[str]:
         """Its folders that stand for `img` and `ann`, whatever they are called; `img` first."""
-        parts = [n for n in self.folders if is_part(n) and not _Content.of(folder / n).is_dataset]
+        parts = [n for n in self.folders if is_part(n) and not _is_dataset(folder / n)]
         return sorted(parts, key=lambda name: name.casefold() in _FOR_ANN)
 
     def datasets(self, folder: Path) -> list[str]:
         """Names of the data sets in it."""
-        return [name for name in self.folders if _Content.of(folder / name).is_dataset]
+        return [name for name in self.folders if _is_dataset(folder / name)]
 
     def projects(self, folder: Path) -> list[str]:
         """Names of the projects in it."""
-        return [name for name in self.folders if (folder / name / "meta.json").is_file()]
+        return [name for name in self.folders if _has_meta(folder / name)]
 
 
 def is_part(name: str) -> bool:
@@ -85,7 +80,7 @@ def describe_no_project(folder: Path) -> str:
 
 def describe_file(path: Path) -> str:
     """What to do about a file in the place of a project's folder; may be empty."""
-    is_archive = path.is_file() and path.name.lower().endswith(_ARCHIVES)
+    is_archive = _is_file(path) and path.name.lower().endswith(_ARCHIVES)
     return "; it is an archive, which must be unpacked first" if is_archive else ""
 
 
@@ -115,23 +110,35 @@ def describe_project(folder: Path, *, has_datasets: bool) -> str | None:
 def describe_folder(folder: Path, name: str) -> str | None:
     """What is odd about a folder where a data set is looked for, or None; `name` is its output."""
     content = _Content.of(folder)
-    parts = content.parts(folder)
+    parts, is_dataset = content.parts(folder), _is_dataset(folder)
     missing, wanted = ("ann", _FOR_ANN) if "img" in parts else ("img", _FOR_IMG)
     others = [] if missing in parts else [n for n in parts if n.casefold() in wanted]
     said = None
-    if content.is_dataset and others:
+    if is_dataset and others:
         said = f"it has {_slashed(others)} instead of {missing}/"
-    elif parts and not content.is_dataset:
+    elif parts and not is_dataset:
         said = f"it has {_slashed(parts)} instead of img/ and ann/"
     elif content.picture:
         said = f"pictures lie directly in it, as {content.picture}; they belong into its img/"
-    elif content.is_dataset:
-        pass
     elif found := content.projects(folder):
         said = f"a project lies in it: {_join(found)}"
-    elif found := content.datasets(folder):
-        said = f"data sets lie in it: {_join(found)}; below a data set they belong into datasets/"
+    elif found := [name for name in content.datasets(folder) if not is_part(name)]:
+        place = "directly into the project" if name == "datasets" else f"into {name}/datasets"
+        said = f"data sets lie in it: {_join(found)}; they belong {place}"
     return said and f"{name}: {said}"
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Whether it is the folder of a data set; what is in it is not listed."""
+    return any(os.path.isdir(folder / part) for part in ("img", "ann"))  # noqa: PTH112  (raises)
+
+
+def _has_meta(folder: Path) -> bool:
+    return _is_file(folder / "meta.json")
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113  (raises)
 
 
 def _near_meta(content: _Content) -> str:
@@ -140,7 +147,7 @@ def _near_meta(content: _Content) -> str:
 
 def _project_above(folder: Path) -> str:
     for parent in folder.absolute().parents[:_LEVELS]:
-        if (parent / "meta.json").is_file():
+        if _has_meta(parent):
             return f": name the project {parent}"
     return ""
 

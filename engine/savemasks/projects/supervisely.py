@@ -124,7 +124,7 @@ def _find_folders(
         return
     for path in entries:
         real = os.path.realpath(path)
-        if is_hidden(path.name) or real in ancestors:
+        if path.name.startswith(".") or is_hidden(path.name) or real in ancestors:
             continue  # hidden, or a symbolic link to a data set that it lies in
         try:
             if not _is_folder(path):
