@@ -14,11 +14,16 @@ KNOWN = ["kiwi", "lemon", "caf\u00e9"]
         (" kiwi ", "kiwi"),
         ("kiwis", "kiwi"),
         ("LEMON", "lemon"),
-        ("cafe\u0301", "caf\u00e9"),
+        ("Cafe\u0301", "caf\u00e9"),
     ],
 )
 def test_the_nearest_known_name_is_offered(name: str, hint: str) -> None:
     assert did_you_mean(name, KNOWN) == f' (did you mean "{hint}"?)'
+
+
+def test_names_that_look_alike_are_told_apart() -> None:
+    hint = ' (did you mean "caf\u00e9", in another form of Unicode?)'
+    assert did_you_mean("cafe\u0301", KNOWN) == hint
 
 
 def test_nothing_is_offered_if_nothing_is_near() -> None:

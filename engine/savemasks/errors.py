@@ -53,7 +53,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     for title in known:
         by_key.setdefault(_key(title), title)
     near = difflib.get_close_matches(_key(name), by_key, n=1)
-    return f' (did you mean "{printable(by_key[near[0]])}"?)' if near else ""
+    if not near:
+        return ""
+    found = by_key[near[0]]
+    is_same = unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", found)
+    how = ", in another form of Unicode" if is_same else ""  # they look alike
+    return f' (did you mean "{printable(found)}"{how}?)'
 
 
 def _key(name: str) -> str:

@@ -168,8 +168,8 @@ def test_an_image_without_annotation_and_an_annotation_without_image_are_items(
 
 @pytest.mark.parametrize("part", ["img", "ann"])
 def test_one_of_the_two_folders_may_be_absent(part: str, tmp_path: Path) -> None:
-    write(tmp_path, f"ds/{part}/a.json")
-    expected = ("a.json", "a.json", None) if part == "img" else ("a", None, "a.json")
+    write(tmp_path, f"ds/{part}/a.{'jpg' if part == 'img' else 'json'}")
+    expected = ("a.jpg", "a.jpg", None) if part == "img" else ("a", None, "a.json")
     assert listed(tmp_path) == [(*expected, "a.png")]
 
 

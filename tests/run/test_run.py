@@ -194,12 +194,15 @@ def test_names_at_the_limit_of_the_file_system_work(
 
 def test_a_mask_whose_name_would_be_too_long_fails_alone(project: Project, export: Runner) -> None:
     project.add()
-    long = "x" * 252  # with ".png" it has 256 bytes
-    project.put(f"ds/img/{long}", picture())
-    project.put(f"ds/ann/{long[:-3]}", b"")  # no annotation can have that name either
+    long = "x" * 248
+    images = [f"{long}.png", f"{long}.tif"]  # with another ".png" they have 256 bytes
+    for image in images:
+        project.put(f"ds/img/{image}", picture())
+    project.put(f"ds/ann/{long}.json", annotation())
     done = export(project.folder)
     assert done.code == 1
-    assert list(done.errors) == [long]
+    assert list(done.errors) == images
+    assert all("File name too long" in error["message"] for error in done.errors.values())
     same(done.tree, project.expected)
 
 

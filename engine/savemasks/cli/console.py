@@ -95,6 +95,7 @@ def exit_on_errors() -> Iterator[None]:
 def print_summary_and_exit(summary: "Summary", quiet: bool) -> None:
     """Print failures to standard error and the totals to standard output, and exit."""
     from ..errors import printable
+    from ..results.notes import unsupported_text
 
     for failure in summary.failures[:MAX_SHOWN_FAILURES]:
         click.echo(f"failed: {failure}", err=True)
@@ -106,10 +107,7 @@ def print_summary_and_exit(summary: "Summary", quiet: bool) -> None:
         for warning in summary.warnings:
             click.echo(f"note: {warning}")
         if summary.unsupported:
-            counts = ", ".join(
-                f"{n} x {printable(name)}" for name, n in sorted(summary.unsupported.items())
-            )
-            click.echo(f"note: objects that this version does not paint: {counts}")
+            click.echo(f"note: {unsupported_text(summary.unsupported)}")
         if summary.skipped:
             click.echo(f"{summary.skipped} images were finished before and left as they are")
         click.echo(

@@ -4,11 +4,14 @@ Listing is lazy: the names of a data set are in memory only as long as somebody 
 """
 
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from .ignored import Ignored, is_hidden, is_picture, pictures_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +83,27 @@ class Dataset:
 
     def listing(self) -> "Listing":
         """List what the folder holds now; raises OSError."""
-        images = sorted(_files(self.folder / "img"))
-        annotations = {name for name in _files(self.folder / "ann") if name.endswith(".json")}
-        names, flags = _pair(images, annotations)
-        _flag_whole_names(names, flags)
-        return Listing(self, names, flags)
+        files, folders = _entries(self.folder / "img")
+        others, _ = _entries(self.folder / "ann")
+        listing = Listing(self)
+        annotations = {name for name in others if name.endswith(".json")}
+        listing.ignored.annotations.add(
+            sorted(name for name in others if not name.endswith(".json"))
+        )
+        listing.ignored.below.add(pictures_below(f"{self.folder}/img", folders))
+        _pair(sorted(files), annotations, listing)
+        _name_masks(listing)
+        return listing
 
 
-_IMAGE, _ANNOTATION, _OLD_ANNOTATION, _WHOLE_NAME = 1, 2, 4, 8
+_IMAGE, _ANNOTATION, _OLD_ANNOTATION, _WHOLE_NAME, _LISTED_ANNOTATION = 1, 2, 4, 8, 16
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """The items of one data set at one moment, sorted by name; takes about 100 bytes per item.
+
+    A file in `img` is an item if it has an annotation or the ending of a picture.
 
     Attributes
     ----------
@@ -101,11 +112,20 @@ class Listing:
     flags
         Bits of each item: it has an image; its annotation is named after the whole name, or, as in
         older projects, after the name without its extension; its masks keep the whole name.
+    annotations, masks
+        The annotation's file name and the mask's name, of the few items for which the flags do not
+        tell them: the annotation's name is in another form of Unicode, or both names of the mask
+        are another item's.
+    ignored
+        Files that are no items.
     """
 
     dataset: Dataset
-    names: list[str]
-    flags: bytearray
+    names: list[str] = field(default_factory=list)
+    flags: bytearray = field(default_factory=bytearray)
+    annotations: dict[str, str] = field(default_factory=dict)
+    masks: dict[str, str] = field(default_factory=dict)
+    ignored: Ignored = field(default_factory=Ignored)
 
     def __iter__(self) -> Iterator[Entry]:
         for name, flags in zip(self.names, self.flags, strict=True):
@@ -114,7 +134,11 @@ class Listing:
                 annotation = name + ".json"
             elif flags & _OLD_ANNOTATION:
                 annotation = _stem(name) + ".json"
+            elif flags & _LISTED_ANNOTATION:
+                annotation = self.annotations[name]
             mask = (name if flags & _WHOLE_NAME else _stem(name)) + ".png"
+            if name in self.masks:
+                mask = self.masks[name]
             yield Entry(name, bool(flags & _IMAGE), annotation, mask)
 
     def item(self, entry: Entry) -> Item:
@@ -130,27 +154,60 @@ class Listing:
         )
 
 
-def mask_names(images: Sequence[str]) -> list[str]:
+def mask_names(images: Sequence[str], taken: Set[str] = frozenset()) -> list[str]:
     """File names of the masks of one data set: the image's without its extension, and ".png".
 
-    Where that is not unique the whole image name is kept: a.jpg and a.png give a.jpg.png and
-    a.png.png. A name that then meets another one's is kept whole as well, until all differ.
+    Where that is not unique, or is taken, the whole image name is kept: a.jpg and a.png give
+    a.jpg.png and a.png.png. A name that then meets another one's is kept whole as well, until all
+    differ from each other. A whole name is kept also if it is taken.
     """
     names = [_stem(image) + ".png" for image in images]
-    while len(set(names)) < len(names):
+    while len(set(names)) < len(names) or not taken.isdisjoint(names):
         counts = Counter(names)
-        names = [
-            image + ".png" if counts[name] > 1 else name
-            for image, name in zip(images, names, strict=True)
-        ]
+        before, names = (
+            names,
+            [
+                image + ".png" if counts[name] > 1 or name in taken else name
+                for image, name in zip(images, names, strict=True)
+            ],
+        )
+        if names == before:
+            break
     return names
 
 
-def _flag_whole_names(names: Sequence[str], flags: bytearray) -> None:
-    """Flag the items whose masks keep the whole name."""
-    for i, (name, mask) in enumerate(zip(names, mask_names(names), strict=True)):
-        if mask == name + ".png":
-            flags[i] |= _WHOLE_NAME
+def _name_masks(listing: Listing) -> None:
+    """Flag the items whose masks keep the whole name.
+
+    Annotations without image get what the names of the images leave them, so that an image whose
+    annotation is left over does not rename another one's masks.
+    """
+    names, flags = listing.names, listing.flags
+    alone = [i for i, found in enumerate(flags) if not found & _IMAGE]
+    if not alone:
+        _flag_whole_names(listing, range(len(names)))
+        return
+    images = [i for i, found in enumerate(flags) if found & _IMAGE]
+    taken = set(_flag_whole_names(listing, images))
+    masks = set(_flag_whole_names(listing, alone, taken))
+    for i in alone:
+        mask = unused = names[i] + ".png"
+        if flags[i] & _WHOLE_NAME and mask in taken:
+            while unused in taken or unused in masks:
+                unused = unused.removesuffix(".png") + ".json.png"
+            listing.masks[names[i]] = unused
+            masks.add(unused)
+
+
+def _flag_whole_names(
+    listing: Listing, numbers: Sequence[int], taken: Set[str] = frozenset()
+) -> list[str]:
+    """Flag those of some items whose masks keep the whole name -> the names of their masks."""
+    masks = mask_names([listing.names[i] for i in numbers], taken)
+    for i, mask in zip(numbers, masks, strict=True):
+        if mask == listing.names[i] + ".png":
+            listing.flags[i] |= _WHOLE_NAME
+    return masks
 
 
 def _stem(name: str) -> str:
@@ -159,42 +216,88 @@ def _stem(name: str) -> str:
     return stem if stem.strip(".") else name
 
 
-def _files(folder: Path) -> list[str]:
-    """Names of the files in a folder; none if there is no such folder.
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the files and of the folders in a folder; none if there is no such folder.
 
-    Hidden files such as .DS_Store or ._IMG_1.jpeg are left out, which begin with one dot.
+    Hidden ones such as .DS_Store or ._IMG_1.jpeg are left out.
     """
+    files: list[str] = []
+    folders: list[str] = []
     try:
         entries = os.scandir(folder)
     except FileNotFoundError:
-        return []
+        return files, folders
     with entries:
-        return [
-            entry.name
-            for entry in entries
-            if (entry.name[0] != "." or entry.name[:2] == "..") and not entry.is_dir()
-        ]
+        for entry in entries:
+            if not is_hidden(entry.name):
+                (folders if entry.is_dir() else files).append(entry.name)
+    return files, sorted(folders)
 
 
-def _pair(images: list[str], annotations: set[str]) -> tuple[list[str], bytearray]:
-    """Pair images with annotations -> sorted names and their flags; empties `annotations`."""
+def _pair(images: list[str], annotations: set[str], listing: Listing) -> None:
+    """Pair images with annotations: fill the names and flags of a listing; empties `annotations`.
+
+    A file that is no picture by its name has the annotation that carries its whole name, or one of
+    the old kind that no picture has: else a text file would share that of the picture beside it.
+    """
     flags = bytearray(len(images))
     for i, name in enumerate(images):
         if name + ".json" in annotations:
             flags[i] = _IMAGE | _ANNOTATION
-        elif _stem(name) + ".json" in annotations:
-            flags[i] = _IMAGE | _OLD_ANNOTATION
-        else:
-            flags[i] = _IMAGE
+        elif is_picture(name):
+            is_old = _stem(name) + ".json" in annotations
+            flags[i] = _IMAGE | _OLD_ANNOTATION if is_old else _IMAGE
     # An annotation of the old kind may be that of several images, so none is taken out before.
     for name, found in zip(images, flags, strict=True):
         if found & _ANNOTATION:
             annotations.discard(name + ".json")
         elif found & _OLD_ANNOTATION:
             annotations.discard(_stem(name) + ".json")
-    if not annotations:
-        return images, flags
-    names = images + [annotation.removesuffix(".json") for annotation in annotations]
-    flags += bytes([_ANNOTATION]) * len(annotations)
-    order = sorted(range(len(names)), key=names.__getitem__)
-    return [names[i] for i in order], bytearray(flags[i] for i in order)
+    if annotations:
+        _pair_others(images, flags, annotations, listing)
+    if not all(flags):
+        listing.ignored.images.add(n for n, f in zip(images, flags, strict=True) if not f)
+        images = [n for n, f in zip(images, flags, strict=True) if f]
+        flags = bytearray(filter(None, flags))
+    if annotations:
+        names = images + [annotation.removesuffix(".json") for annotation in annotations]
+        flags += bytes([_ANNOTATION]) * len(annotations)
+        order = sorted(range(len(names)), key=names.__getitem__)
+        images, flags = [names[i] for i in order], bytearray(flags[i] for i in order)
+    listing.names.extend(images)
+    listing.flags.extend(flags)
+
+
+def _pair_others(
+    images: Sequence[str], flags: bytearray, annotations: set[str], listing: Listing
+) -> None:
+    """Pair the images that are still alone: names in another form of Unicode, or of no picture.
+
+    macOS takes names apart into letters and accents, and other systems do not. Only names that are
+    not ASCII are looked at, and only of annotations that belong to no image yet.
+    """
+    forms = {_form(a): a for a in sorted(annotations) if not a.isascii()}
+    used: set[str] = set()
+    for i, name in enumerate(images):
+        if flags[i] & (_ANNOTATION | _OLD_ANNOTATION):
+            continue
+        old, found = _stem(name) + ".json", None
+        if not name.isascii():
+            found = forms.get(_form(name + ".json"))
+            found = None if found in used else found
+        if found is None and (flags[i] or not is_picture(_stem(name))):
+            found = old if old in annotations else None
+            if found is None and not name.isascii():
+                found = forms.get(_form(old))
+        if found is None:
+            continue
+        used.add(found)
+        flags[i] |= _IMAGE | (_OLD_ANNOTATION if found == old else _LISTED_ANNOTATION)
+        if found != old:
+            listing.annotations[name] = found
+    annotations -= used
+
+
+def _form(name: str) -> str:
+    """The same for all names that differ only in Unicode's form."""
+    return unicodedata.normalize("NFC", name)

@@ -17,9 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import jsontext
-from ..errors import ProjectError
+from ..errors import ProjectError, printable
 from .classes import ClassTemplate, check_meta, class_templates, merge_metas, parse_meta
+from .ignored import is_hidden
 from .items import Dataset
+from .levels import describe_file, describe_folder, describe_no_project, describe_project, is_part
+
+_MAX_ODD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,13 @@ class Project:
         try:
             content = path.read_bytes()
         except FileNotFoundError:
-            hint = "is not a Supervisely project: it has no meta.json"
-            raise ProjectError(
-                f"{folder}: {hint if folder.is_dir() else 'no such folder'}"
-            ) from None
+            if not folder.is_dir():
+                raise ProjectError(f"{folder}: no such folder") from None
+            problem = "is not a Supervisely project: it has no meta.json"
+            raise ProjectError(f"{folder}: {problem}{describe_no_project(folder)}") from None
         except OSError as error:
-            raise ProjectError(f"{path}: cannot be read: {error.strerror}") from error
+            hint = describe_file(folder)
+            raise ProjectError(f"{path}: cannot be read: {error.strerror}{hint}") from error
         return cls(folder, content, check_meta(parse_meta(content, path), path))
 
     @property
@@ -70,24 +75,55 @@ class Project:
         return [c["title"] for c in self.meta["classes"]]
 
     def datasets(self) -> list[Dataset]:
-        """All data sets, parents before children, by name."""
+        """All data sets, parents before children, by name.
+
+        Raises
+        ------
+        ProjectError
+            If there are none because something lies at another level; the message says what.
+        """
+        found = self._folders()
+        datasets = [dataset for dataset, is_dataset in found if is_dataset]
+        if not datasets and (odd := self._odd_ones(found)):
+            raise ProjectError("\n".join(f"{self.folder}: {said}" for said in odd[:_MAX_ODD]))
+        return datasets
+
+    def notes(self) -> list[str]:
+        """What is not read because it lies at another level, one line each."""
+        odd = self._odd_ones(self._folders())
+        if (more := len(odd) - _MAX_ODD) > 0:
+            odd[_MAX_ODD:] = [f"{more} more folders are not as in a Supervisely project"]
+        return [printable(f"{self.folder.name}: {said}") for said in odd]
+
+    def _folders(self) -> list[tuple[Dataset, bool]]:
         try:
-            return list(_find_datasets(self.folder, "", frozenset()))
+            return list(_find_folders(self.folder, "", frozenset()))
         except OSError as error:
             raise ProjectError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
+    def _odd_ones(self, found: Sequence[tuple[Dataset, bool]]) -> list[str]:
+        has_datasets = any(is_dataset for _, is_dataset in found)
+        said = [describe_project(self.folder, has_datasets=has_datasets)]
+        for dataset, is_dataset in found:
+            if is_dataset or not is_part(dataset.output):  # else it is named already
+                said.append(describe_folder(dataset.folder, dataset.output))
+        return list(filter(None, said))
 
-def _find_datasets(folder: Path, prefix: str, ancestors: frozenset[str]) -> Iterator[Dataset]:
+
+def _find_folders(
+    folder: Path, prefix: str, ancestors: frozenset[str]
+) -> Iterator[tuple[Dataset, bool]]:
+    """Yield all folders in the places of data sets, and whether they are some."""
     try:
         entries = sorted(folder.iterdir())
     except OSError:
         if not prefix:
             raise
-        yield Dataset(folder, prefix.rstrip("/"))  # listing it will say why
+        yield Dataset(folder, prefix.rstrip("/")), True  # listing it will say why
         return
     for path in entries:
         real = os.path.realpath(path)
-        if path.name.startswith(".") or real in ancestors:
+        if path.name.startswith(".") or is_hidden(path.name) or real in ancestors:
             continue  # hidden, or a symbolic link to a data set that it lies in
         try:
             if not _is_folder(path):
@@ -97,10 +133,9 @@ def _find_datasets(folder: Path, prefix: str, ancestors: frozenset[str]) -> Iter
         except OSError:
             has_items, nested = True, False  # listing it will say why
         output = prefix + path.name
-        if has_items:
-            yield Dataset(path, output)
+        yield Dataset(path, output), has_items
         if nested:
-            yield from _find_datasets(path / "datasets", f"{output}/datasets/", ancestors | {real})
+            yield from _find_folders(path / "datasets", f"{output}/datasets/", ancestors | {real})
 
 
 def plan_datasets(projects: Sequence[Project]) -> list[Dataset]:

@@ -14,6 +14,7 @@ from .. import jsontext
 from ..errors import ItemError, OutputError, printable
 from ..line.job import Outcome
 from ..projects.items import Item
+from .notes import count_titles
 
 _MAX_FAILURES = 1000
 
@@ -35,6 +36,13 @@ class Summary:
         Seconds per station, summed over all workers; encoding includes colouring.
     geometries, unsupported
         Objects by geometry, and those that this version does not paint.
+    unknown_classes
+        Objects of classes that neither the layer nor meta.json names, by title; of the first
+        thousand titles.
+    blank_images
+        Images with such objects that have nothing to paint, so that their masks are all background.
+    unread_formats
+        Pictures that were copied though this installation cannot read them, by format.
     failures
         "file: what is wrong" of the first thousand failed items.
     warnings
@@ -66,6 +74,9 @@ class Summary:
     stations: Counter[str] = field(default_factory=Counter)
     geometries: Counter[str] = field(default_factory=Counter)
     unsupported: Counter[str] = field(default_factory=Counter)
+    unknown_classes: Counter[str] = field(default_factory=Counter)
+    blank_images: int = 0
+    unread_formats: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     interrupted: bool = False
@@ -88,6 +99,10 @@ class Summary:
         self.pixels += outcome.pixels
         self.geometries.update(outcome.geometries)
         self.unsupported.update(outcome.unsupported)
+        count_titles(self.unknown_classes, outcome.unknown_classes)
+        self.blank_images += outcome.is_blank and bool(outcome.unknown_classes)
+        if outcome.unread_format is not None:
+            self.unread_formats[outcome.unread_format] += 1
 
     @property
     def images_per_s(self) -> float:
@@ -108,6 +123,11 @@ class Summary:
             "stations": {k: round(v, 4) for k, v in self.stations.items()},
             "objects": dict(sorted(self.geometries.items())),
             "unsupported_objects": dict(sorted(self.unsupported.items())),
+            "unknown_class_objects": {
+                printable(title): n for title, n in sorted(self.unknown_classes.items())
+            },
+            "blank_images": self.blank_images,
+            "unread_formats": dict(sorted(self.unread_formats.items())),
             "warnings": [printable(w) for w in self.warnings],
             "interrupted": self.interrupted,
             "stopped": self.stopped,

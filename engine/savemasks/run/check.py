@@ -9,10 +9,12 @@ from pathlib import Path
 
 from ..layers.save_masks import SaveMasks
 from ..line.job import Job, Outcome
+from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Item
 from ..projects.supervisely import Project, plan_datasets
+from ..results.notes import count_titles, unknown_classes_note, unread_notes, unsupported_text
 from ..results.report import explain
-from .export import config_warnings
+from .export import config_warnings, known_classes
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
 from .pool import process_items, start_pool
 from .worklist import listing_failure
@@ -37,6 +39,17 @@ class Survey:
         Items of which one file is missing.
     unsupported
         Objects that this version does not paint, by geometry.
+    unknown_classes
+        Objects of classes that neither the configuration nor meta.json names, by title; of the
+        first thousand titles.
+    known_classes
+        Classes that one of them names.
+    blank_images
+        Images with such objects that have nothing to paint, so that their masks are all background.
+    unread_formats
+        Pictures that a run would copy though this installation cannot read them, by format.
+    ignored
+        Files that are no items.
     sampled, sample_seconds, sample_bytes
         Items that were made but not written, the seconds that they took on one core, and the size
         of their files.
@@ -54,6 +67,11 @@ class Survey:
     images_without_annotation: int = 0
     annotations_without_image: int = 0
     unsupported: Counter[str] = field(default_factory=Counter)
+    unknown_classes: Counter[str] = field(default_factory=Counter)
+    known_classes: frozenset[str] = frozenset()
+    blank_images: int = 0
+    unread_formats: Counter[str] = field(default_factory=Counter)
+    ignored: Ignored = field(default_factory=Ignored)
     sampled: int = 0
     sample_seconds: float = 0.0
     sample_bytes: int = 0
@@ -64,6 +82,10 @@ class Survey:
         item = outcome.item
         self.items += 1
         self.unsupported.update(outcome.unsupported)
+        count_titles(self.unknown_classes, outcome.unknown_classes)
+        self.blank_images += outcome.is_blank and bool(outcome.unknown_classes)
+        if outcome.unread_format is not None:
+            self.unread_formats[outcome.unread_format] += 1
         if item.name:
             self.images_without_annotation += item.annotation is None
             self.annotations_without_image += item.image is None
@@ -95,9 +117,11 @@ class Survey:
         if self.annotations_without_image:
             notes.append(f"annotations without image: {self.annotations_without_image}")
         if self.unsupported:
-            counts = ", ".join(f"{n} x {name!a}" for name, n in sorted(self.unsupported.items()))
-            notes.append(f"objects that this version does not paint: {counts}")
-        return notes
+            notes.append(unsupported_text(self.unsupported, ascii))
+        if self.unknown_classes:
+            known = self.known_classes
+            notes.append(unknown_classes_note(self.unknown_classes, known, self.blank_images))
+        return notes + unread_notes(self.unread_formats) + self.ignored.notes()
 
     def forecast(self) -> str:
         """Return one line about time and size."""
@@ -125,7 +149,11 @@ def check(
     hooks = hooks or Hooks()
     opened = [Project.open(folder) for folder in projects]
     datasets = plan_datasets(opened)
-    survey = Survey(config_warnings(layer, opened), options.worker_count)
+    survey = Survey(
+        config_warnings(layer, opened) + [note for project in opened for note in project.notes()],
+        options.worker_count,
+        known_classes=known_classes(layer, opened),
+    )
     total = sum(dataset.count() for dataset in datasets)
     job = Job(
         layer,
@@ -145,14 +173,19 @@ def check(
     with closing(start_pool(job, hooks.stop, processes=options.processes)) as pool:
         if hooks.on_start:
             hooks.on_start()
-        process_items(pool, _items(datasets), hooks.stop, accept=accept, record=survey.add)
+        process_items(
+            pool, _items(datasets, survey.ignored), hooks.stop, accept=accept, record=survey.add
+        )
     survey.interrupted = hooks.stop.is_set()
     return survey
 
 
-def _items(datasets: Sequence[Dataset]) -> Iterator[Item | Outcome]:
+def _items(datasets: Sequence[Dataset], ignored: Ignored) -> Iterator[Item | Outcome]:
     for dataset in datasets:
         try:
-            yield from dataset.items()
+            listing = dataset.listing()
         except OSError as error:
             yield listing_failure(error)
+            continue
+        ignored.merge(listing.ignored, dataset.output)
+        yield from map(listing.item, listing)

@@ -1,6 +1,6 @@
 """Export many items: open projects and output, let workers do what remains, add up the totals."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -10,7 +10,9 @@ from time import perf_counter
 from ..errors import OutputError, printable
 from ..layers.save_masks import SaveMasks
 from ..line.job import Job, Outcome
+from ..projects.ignored import Ignored
 from ..projects.supervisely import Project, merge_meta, plan_datasets
+from ..results.notes import unknown_classes_note, unread_notes
 from ..results.output import (
     Output,
     arguments_of,
@@ -65,7 +67,9 @@ def run(
     datasets = plan_datasets(opened)
     root = out / layer.dst
     check_output(root, force=options.force)
-    summary = Summary(out=root, warnings=config_warnings(layer, opened))
+    warnings = config_warnings(layer, opened)
+    warnings += [note for project in opened for note in project.notes()]
+    summary = Summary(out=root, warnings=warnings)
     with (
         ReportWriter(options.report) as report,
         closing(
@@ -95,6 +99,7 @@ def run(
             summary.warnings.append("the projects have no images: nothing was exported")
         recorder = _Recorder(summary, report, output, worklist, total, options, hooks)
         _export_remaining(_job(layer, opened, root, options), recorder, started)
+        _add_notes(summary, worklist.ignored, known_classes(layer, opened))
         report.finish(summary)
     return summary
 
@@ -212,6 +217,22 @@ def _add_worklist(summary: Summary, worklist: Worklist) -> None:
             f"{worklist.vanished} finished items are no longer in the projects, what became of them"
             f" stays: {names}"
         )
+
+
+def _add_notes(summary: Summary, ignored: Ignored, known: Collection[str]) -> None:
+    """Add to the summary what is known of objects, pictures and other files at the end."""
+    if summary.unknown_classes:
+        note = unknown_classes_note(summary.unknown_classes, known, summary.blank_images)
+        summary.warnings.append(note)
+    summary.warnings += unread_notes(summary.unread_formats)
+    summary.warnings += ignored.notes()
+
+
+def known_classes(layer: SaveMasks, projects: Sequence[Project]) -> frozenset[str]:
+    """Return the titles that the configuration or a project's meta.json names."""
+    settings = layer.settings
+    mapped = {**(settings.gt_machine_color or {}), **(settings.gt_human_color or {})}
+    return frozenset(mapped).union(*(project.classes for project in projects))
 
 
 def config_warnings(layer: SaveMasks, projects: Sequence[Project]) -> list[str]:

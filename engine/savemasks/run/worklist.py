@@ -11,6 +11,7 @@ import orjson
 from ..errors import FolderError, WriteError, printable
 from ..layers.save_masks import Settings
 from ..line.job import Outcome, Stamp, needs_image, output_names
+from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Entry, Item, Listing
 from ..results.journal import Journal, Record, pack_names, pack_stamps
 from ..results.report import describe
@@ -33,6 +34,8 @@ class Worklist:
         Number of items that were finished and are no longer in the projects.
     vanished_names
         The names of the first few of them.
+    ignored
+        Files that are no items, of the data sets whose turn has come.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Worklist:
         """Prepare the list; with `only_failed`, of what the journal knows to have failed."""
         self.skipped = self.vanished = 0
         self.vanished_names: list[str] = []
+        self.ignored = Ignored()
         self._datasets, self._journal, self._settings = datasets, journal, settings
         self._store, self._stop, self._only_failed = store, stop, only_failed
         self._needs_image = needs_image(settings)
@@ -87,6 +91,7 @@ class Worklist:
             except OSError as error:
                 yield self._record_unlisted(dataset, error)
                 continue
+            self.ignored.merge(listing.ignored, dataset.output)
             yield from self._remaining_of(dataset, listing)
             if self._stop.is_set():
                 return
@@ -133,7 +138,7 @@ class Worklist:
                 yield self._clear_outputs(record, item, entry, owners) or item
         if relisted:
             self._journal.delete(dataset.output, _WHOLE_DATASET)
-        if found < known and not self._only_failed:
+        if found < known:
             self._count_vanished_items(listing)
 
     def _is_finished(
@@ -193,12 +198,15 @@ class Worklist:
         return known
 
     def _count_vanished_items(self, listing: Listing) -> None:
+        """Count finished items that are gone, unless only failed ones count; forget failed ones."""
         names = set(listing.names)
         dataset = listing.dataset.output
         masks = {entry.mask_name for entry in listing}
         for record in self._journal.records(dataset):
             name = os.fsdecode(record.name)
             if name in names or record.name == _WHOLE_DATASET:
+                continue
+            if record.error is None and self._only_failed:
                 continue
             if record.error is not None or _mask_of(record) in masks:
                 # It has no files, or they are another item's now.

@@ -1,0 +1,61 @@
+"""Notes on objects and pictures that were not taken as their annotations mean them.
+
+Titles come out of somebody's JSON and may be as many as there are objects, so both what is kept
+and what is said of them has a limit.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+
+from ..errors import did_you_mean, printable
+
+_MAX_TITLES = 1000  # that are counted
+_MAX_NAMED = 10
+
+
+def count_titles(counts: Counter[str], found: Mapping[str, int]) -> None:
+    """Add to the counts of titles, of which the first thousand are kept."""
+    for title, number in found.items():
+        if title in counts or len(counts) < _MAX_TITLES:
+            counts[title] += number
+
+
+def unsupported_text(geometries: Mapping[str, int], quote: Callable[[str], str] = printable) -> str:
+    """Return how many objects of which geometries are not painted, and what each may mean."""
+    from ..parse.geometry import GEOMETRIES
+
+    return "objects that this version does not paint: " + _list(
+        [f"{n} x {quote(g)}{did_you_mean(g, GEOMETRIES)}" for g, n in _most(geometries)],
+        len(geometries),
+    )
+
+
+def unknown_classes_note(
+    titles: Mapping[str, int], known: Collection[str], blank_images: int
+) -> str:
+    """Return how many objects of which classes nobody knows, and which class each may mean."""
+    note = "objects of classes that neither meta.json nor the config knows: " + _list(
+        [f'{n} x "{printable(t)}"{did_you_mean(t, known)}' for t, n in _most(titles)], len(titles)
+    )
+    if blank_images:
+        note += f"; images that are all background because of it: {blank_images}"
+    return note
+
+
+def unread_notes(formats: Mapping[str, int]) -> list[str]:
+    """Return how many pictures of which formats were only copied."""
+    return [
+        f"{n} images are in a format that this installation cannot read ({printable(name)}):"
+        " they were copied, and their size was compared with their header at most"
+        for name, n in sorted(formats.items())
+    ]
+
+
+def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The most frequent ones, sorted by their names."""
+    return sorted(Counter(counts).most_common(_MAX_NAMED))
+
+
+def _list(texts: list[str], number: int) -> str:
+    more = number - len(texts)
+    return ", ".join(texts) + (f" and {more} more" if more > 0 else "")
