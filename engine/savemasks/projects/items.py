@@ -83,15 +83,16 @@ class Dataset:
 
     def listing(self) -> "Listing":
         """List what the folder holds now; raises OSError."""
-        files, folders = _entries(self.folder / "img")
-        others, _ = _entries(self.folder / "ann")
+        images, folders = _entries(self.folder / "img")
+        notes, _ = _entries(self.folder / "ann")
+        images.sort()
+        annotations = {name for name in notes if name.endswith(".json")}
+        others = sorted(name for name in notes if not name.endswith(".json"))
+        notes.clear()
         listing = Listing(self)
-        annotations = {name for name in others if name.endswith(".json")}
-        listing.ignored.annotations.add(
-            sorted(name for name in others if not name.endswith(".json"))
-        )
+        listing.ignored.annotations.add(others)
         listing.ignored.below.add(pictures_below(f"{self.folder}/img", folders))
-        _pair(sorted(files), annotations, listing)
+        _pair(images, annotations, listing)
         _name_masks(listing)
         return listing
 
@@ -264,8 +265,8 @@ def _pair(images: list[str], annotations: set[str], listing: Listing) -> None:
         flags += bytes([_ANNOTATION]) * len(annotations)
         order = sorted(range(len(names)), key=names.__getitem__)
         images, flags = [names[i] for i in order], bytearray(flags[i] for i in order)
-    listing.names.extend(images)
-    listing.flags.extend(flags)
+    listing.names[:] = images
+    listing.flags[:] = flags
 
 
 def _pair_others(
