@@ -33,14 +33,18 @@ class Builder:
         Of the object whose shapes are being added.
     geometries, unsupported
         Number of objects by geometry, and the same for geometries that are not painted.
+    unknown_classes, missing_edges
+        Number of objects by class, of classes that nobody knows, and of graphs without edges.
     """
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, max_pixels: int | None = None) -> None:
         self.height, self.width = height, width
+        self._max_pixels = max_pixels
         self.class_id = self.object_index = -1
         self.geometries: dict[str, int] = {}
         self.unsupported: dict[str, int] = {}
         self.unknown_classes: dict[str, int] = {}
+        self.missing_edges: dict[str, int] = {}
         # The columns of `Shapes`. NumPy arrays will share their memory without a copy.
         self._kind = bytearray()
         self._class_id = array("i")
@@ -122,7 +126,7 @@ class Builder:
             bitmaps = (shape for shape, kind_ in enumerate(self._kind) if kind_ == BITMAP)
             for number, shape in enumerate(bitmaps):
                 payload[shape] = number
-            masks = decode_masks(self._payloads, (self.height, self.width))
+            masks = decode_masks(self._payloads, (self.height, self.width), self._max_pixels)
         return Shapes(
             height=self.height,
             width=self.width,
@@ -139,6 +143,7 @@ class Builder:
             unsupported=self.unsupported,
             classes=classes,
             unknown_classes=self.unknown_classes,
+            missing_edges=self.missing_edges,
         )
 
     def _first_points(self) -> NDArray[np.int64]:

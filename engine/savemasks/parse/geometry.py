@@ -138,6 +138,8 @@ def _bitmap(
 ) -> None:
     bitmap = item["bitmap"]
     data = bitmap["data"]
+    if isinstance(data, bytes | bytearray):  # as base64 makes it
+        data = data.decode("latin-1")
     if not isinstance(data, str):
         raise ValueError("bitmap.data is not a text")  # noqa: TRY004  (parse names the object)
     builder.add_bitmap(bitmap["origin"], data, threshold)
