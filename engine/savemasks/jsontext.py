@@ -129,10 +129,8 @@ def plain(value: Any, of_array: Callable[[Any], Any] = lambda array: array) -> A
     """
     if value is None or type(value) in _PLAIN:
         return value
-    if isinstance(value, Integral):
-        return int(value)
     if isinstance(value, Real | Decimal):
-        return float(value)
+        return int(value) if isinstance(value, Integral) else float(value)
     if isinstance(value, Mapping):
         return {key: plain(each, of_array) for key, each in value.items()}
     if callable(getattr(value, "tolist", None)):

@@ -80,9 +80,7 @@ class Masks:
     __hash__ = None  # type: ignore[assignment]  # as of all that holds arrays
 
 
-@dataclass(
-    slots=True, eq=False, repr=False
-)  # not frozen: that would take two microseconds of every annotation
+@dataclass(slots=True, eq=False, repr=False)  # not frozen: that would take two microseconds each
 class Shapes:
     """All paintable objects of one annotation, in the order of its list.
 
@@ -157,9 +155,7 @@ class Shapes:
 
     def __repr__(self) -> str:
         objects = sum(self.geometries.values())
-        return (
-            f"<Shapes of {objects} objects, {len(self)} to paint, on {self.width} x {self.height}>"
-        )
+        return f"<Shapes: {len(self)} of {objects} objects on {self.width} x {self.height} pixels>"
 
     def __sizeof__(self) -> int:
         """Bytes, those of the arrays included, for `sys.getsizeof` and who asks it."""

@@ -80,7 +80,8 @@ def is_cut(content: bytes) -> bool:
     """Whether a text is read in pieces to its end."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parse_module, "LARGE", 0)
-        return parse_module._read_pieces(content, CLASSES, {}) is not None
+        reading = parse_module._Reading(CLASSES, {}, None, parse_module.LENIENT)
+        return reading.pieces(content) is not None
 
 
 # ---------------------------------------------------------------- sound annotations

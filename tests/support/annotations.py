@@ -116,7 +116,8 @@ BAD_OBJECTS: list[tuple[Any, str]] = [
     ({"classTitle": "kiwi"}, "polygon without 'points'"),
     (thing("polygon", points={}), "polygon without 'exterior'"),
     (thing("line", points={"interior": []}), "line without 'exterior'"),
-    *((thing("polygon", points=p), f"polygon: points {TYPE}an object is needed") for p in (5, "x", [[1, 2]])),
+    *((thing("polygon", points=p), f"polygon: points {TYPE}an object is needed, not")
+      for p in (5, "x", [[1, 2]])),
     (thing("polygon", points=None), "polygon: points is null"),
     *((polygon(p), "polygon: points.exterior has no points") for p in NO_LISTS if p is not None),
     (polygon(None), "polygon: points.exterior is null"),
@@ -163,7 +164,8 @@ BAD_OBJECTS: list[tuple[Any, str]] = [
     (vector("point", []), "point: points.exterior has no points"),
     (vector("point", [1, 2]), PAIRS),
     (thing("bitmap"), "bitmap without 'bitmap'"),
-    *((thing("bitmap", bitmap=b), f"bitmap: bitmap {TYPE}an object is needed") for b in NO_LISTS[2:4]),
+    *((thing("bitmap", bitmap=b), f"bitmap: bitmap {TYPE}an object is needed, not")
+      for b in NO_LISTS[2:4]),
     (thing("bitmap", bitmap={"origin": [1, 2]}), "bitmap without 'data'"),
     (thing("bitmap", bitmap={"data": DATA}), "bitmap without 'origin'"),
     (bitmap([1, 2], 5), "bitmap: bitmap.data is not a text"),

@@ -154,9 +154,7 @@ def decode_masks(
                 png = _unwrap(payloads[done], limit)
                 picture = _read_png(png, limit, payloads.thresholds[done])
                 left -= picture.layout.height * picture.layout.width
-                if left < 0:
-                    raise _BadPayloadError(limit.too_many)
-                packed.append(_pack(picture))
+                packed.append(_pack(picture, left, limit))
             except _BadPayloadError as error:
                 raise AnnotationError(
                     f"bitmap.data: {error}", object_index=payloads.objects[done]
@@ -180,8 +178,10 @@ def _limits(canvas: tuple[int, int], max_pixels: int | None) -> _Limits:
     return _Limits(each, together, why, too_many)
 
 
-def _pack(picture: _Picture) -> NDArray[np.uint8]:
-    """Pack the mask of a picture."""
+def _pack(picture: _Picture, left: int, limit: _Limits) -> NDArray[np.uint8]:
+    """Pack the mask of a picture; `left` is the number of pixels still allowed after it."""
+    if left < 0:
+        raise _BadPayloadError(limit.too_many)
     layout, visible = picture.layout, picture.visible
     visible = np.zeros(256, np.bool_) if visible is None else visible
     packed = (layout.width + 7) // 8

@@ -14,7 +14,8 @@ def wrong_type(geometry: str, item: dict[str, Any]) -> str:
     """Return a message that names the first value of a wrong type in an object."""
     for path, value, kind in _expected(geometry, item):
         if not isinstance(value, kind):
-            return f"{printable(path)} has the wrong type: {_NAMES[kind]} is needed, not {shown(value)}"
+            wrong = f"{printable(path)} has the wrong type"
+            return f"{wrong}: {_NAMES[kind]} is needed, not {shown(value)}"
     return "a value in it has the wrong type"
 
 
