@@ -339,6 +339,8 @@ def test_the_example_of_the_types_runs(tmp_path: Path, demo_project: Path) -> No
     assert human == savemasks.encode_png(painter.human(note, image))
     assert asyncio.run(typed_example.answer(painter, note)) == machine
     assert typed_example.careful(painter, note) == ""
+    (tmp_path / "note.json").write_bytes(note)
+    assert len(typed_example.inputs(painter, tmp_path / "note.json")) == 2 + 4 * 3 + 2
     assert typed_example.careful(painter, b"{") != ""
     assert typed_example.whole_project(str(demo_project), tmp_path / "out", layer) == 6
 

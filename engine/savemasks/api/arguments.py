@@ -49,7 +49,8 @@ class Classes(Mapping[str, int]):
 def brief_list(titles: Mapping[str, int]) -> str:
     """How many classes, and the first of them, for a `repr`."""
     names = ", ".join(map(printable, [*titles][:_NAMED]))
-    return f"{len(titles)} classes: {names}" + (", ..." if len(titles) > _NAMED else "")
+    noun = "class" if len(titles) == 1 else "classes"
+    return f"{len(titles)} {noun}: {names}" + (", ..." if len(titles) > _NAMED else "")
 
 
 def rules_of(max_pixels: int | None, *, strict: bool) -> Rules:

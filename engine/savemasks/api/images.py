@@ -129,6 +129,8 @@ def _pillow_pixels(image: "Pillow", height: int, width: int) -> NDArray[np.uint8
     """RGB pixels of an image of Pillow: upright, as the file that it comes from would be."""
     if image.mode in _NO_COLORS:
         raise TypeError(f'image has the mode "{image.mode}": convert it to "RGB"')
+    if {*image.size} != {width, height}:  # before anything is decoded, which EXIF data may need
+        _check_size(*image.size, width, height)
     orientation = image.getexif().get(_ORIENTATION, 1)
     columns, rows = image.size[::-1] if orientation in _TURNED else image.size
     _check_size(columns, rows, width, height)

@@ -63,7 +63,9 @@ _TELLING_KEYS = (
 def _exterior(contours: dict[str, Any], name: str = "points") -> Ring:
     exterior = contours["exterior"]
     if not isinstance(exterior, list) or not exterior:
-        raise ValueError(f"{name}.exterior has no points")
+        is_other = exterior is not None and not isinstance(exterior, list)
+        hint = f": a list of them is needed, not {shown(exterior)}" if is_other else ""
+        raise ValueError(f"{name}.exterior has no points{hint}")
     return exterior
 
 
