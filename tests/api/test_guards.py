@@ -137,7 +137,7 @@ def unknown() -> list[tuple[Json, str]]:
         (good | {"geometryType": "polygn"},
          'this version does not paint the geometry "polygn" (did you mean "polygon"?)'),
         ({"classTitle": "kiwi", "nodes": {"a": {"loc": [1, 1]}, "b": {"loc": [3, 3]}}},
-         'the edges of the graph are missing: the class "kiwi" has none in meta.json'),
+         'graph: its edges are missing: the class "kiwi" has none in meta.json'),
     ]  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import AnnotationError, printable
 from ..jsontext import Text
-from ..parse.annotation import LENIENT, Rules, check_pixels
+from ..parse.annotation import check_pixels
+from ..parse.builder import LENIENT, Rules
 from ..shapes import Shapes
 
 Annotation = Text | Mapping[str, Any] | os.PathLike[str]
@@ -19,6 +20,7 @@ Annotation = Text | Mapping[str, Any] | os.PathLike[str]
 Window = Sequence[SupportsIndex] | NDArray[np.integer[Any]]
 """x and y of the left top pixel, width and height."""
 
+_USUAL = (bytes, str, dict)
 _NAMED = 3  # classes in a `repr`
 
 
@@ -70,7 +72,8 @@ def parse_given(
     annotation: Annotation, parse: Callable[[Text | Mapping[str, Any]], Shapes]
 ) -> Shapes:
     """Parse an annotation, which may be the path of a file; its errors then name that."""
-    if not isinstance(annotation, os.PathLike):
+    # What is usual comes first: asking for a PathLike takes longer.
+    if isinstance(annotation, _USUAL) or not isinstance(annotation, os.PathLike):
         return parse(annotation)
     path = Path(os.fsdecode(annotation))
     try:

@@ -15,7 +15,8 @@ from ..layers.palette import Palette, human_palette, machine_palette
 from ..paint.bins import shapes_by_strip
 from ..paint.labels import paint_labels
 from ..paint.order import paint_order
-from ..parse.annotation import LENIENT, Annotation, Rules, parse
+from ..parse.annotation import Annotation, parse
+from ..parse.builder import LENIENT, Rules
 from ..projects.classes import ClassTemplate, Meta, read_templates
 from ..scratch import Buffer, Scratch
 from ..shapes import Shapes

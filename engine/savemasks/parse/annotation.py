@@ -14,7 +14,7 @@ from ..errors import AnnotationError, did_you_mean, printable, shown
 from ..jsontext import EncodingError, Text
 from ..projects.classes import ClassTemplate
 from ..shapes import Shapes
-from .builder import Builder
+from .builder import LENIENT, Builder, Rules
 from .geometry import GEOMETRIES, WRONG_OBJECT, geometry_of, whole
 from .nulls import needed_null
 from .pieces import LARGE, split
@@ -32,27 +32,6 @@ MAX_BYTES = 1 << 27
 A large annotation is parsed in pieces, so this holds for one object at a time, or for the whole if
 the annotation has an error.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What an annotation must keep to, beyond what can be painted.
-
-    Attributes
-    ----------
-    max_pixels
-        Largest canvas and largest bitmap, in pixels; all bitmaps together may have eight times as
-        many, which packed take a byte a pixel. None for the engine's own limits.
-    strict
-        Whether objects of unknown classes, of unknown geometries and graphs without their edges are
-        errors.
-    """
-
-    max_pixels: int | None = None
-    strict: bool = False
-
-
-LENIENT = Rules()
 
 
 def parse(
@@ -93,7 +72,7 @@ def parse(
     return builder.shapes(classes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would take a microsecond of every annotation
 class _Reading:
     """The ways to read an annotation, with what they have in common: the arguments of `parse`."""
 
@@ -130,8 +109,8 @@ class _Reading:
             height, width, _ = _open(head)
         except ValueError:
             return None
-        self._check_size(height, width)
-        builder = self._builder(height, width)
+        check_pixels(height, width, self.rules.max_pixels)
+        builder = Builder(height, width, self.rules)
         count = 0
         try:
             for objects in pieces:
@@ -146,10 +125,10 @@ class _Reading:
 
     def _read(self, data: Any) -> Builder:
         height, width, objects = _open(data)
-        self._check_size(height, width)
+        check_pixels(height, width, self.rules.max_pixels)
         if self.on_size:
             self.on_size(height, width)
-        builder = self._builder(height, width)
+        builder = Builder(height, width, self.rules)
         try:
             self._add_objects(builder, objects, 0)
             builder.read_points()
@@ -159,13 +138,6 @@ class _Reading:
                 raise AnnotationError(null, object_index=index) from error
             raise
         return builder
-
-    def _builder(self, height: int, width: int) -> Builder:
-        return Builder(height, width, self.rules.max_pixels)
-
-    def _check_size(self, height: int, width: int) -> None:
-        """Refuse a canvas that is larger than the caller wants, before anything is made of it."""
-        check_pixels(height, width, self.rules.max_pixels)
 
     def _add_objects(self, builder: Builder, objects: list[Any], first: int) -> None:
         """Add objects to a builder, of which the first one is number `first` in the annotation."""
@@ -188,8 +160,6 @@ class _Reading:
             if add is None or class_id is None:
                 continue
             builder.class_id, builder.object_index = class_id, index
-            if geometry == "graph" and (template is None or template.lacks_edges):
-                self._note_edges(builder, title, index)
             try:
                 add(builder, item, template)
             except WRONG_OBJECT as error:
@@ -209,15 +179,6 @@ class _Reading:
             message = f'this version does not paint the geometry "{printable(geometry)}"{hint}'
             raise AnnotationError(message, object_index=index)
         builder.unsupported[geometry] = builder.geometries[geometry]
-
-    def _note_edges(self, builder: Builder, title: str, index: int) -> None:
-        if self.rules.strict:
-            raise AnnotationError(
-                f'the edges of the graph are missing: the class "{printable(title)}" has none in'
-                " meta.json, or the painter was not given it",
-                object_index=index,
-            )
-        builder.missing_edges[title] = builder.missing_edges.get(title, 0) + 1
 
 
 def check_pixels(height: int, width: int, most: int | None) -> None:

@@ -140,10 +140,10 @@ def _bitmap(
 ) -> None:
     bitmap = item["bitmap"]
     data = bitmap["data"]
-    if isinstance(data, bytes | bytearray):  # as base64 makes it
-        data = data.decode("latin-1")
     if not isinstance(data, str):
-        raise ValueError("bitmap.data is not a text")  # noqa: TRY004  (parse names the object)
+        if not isinstance(data, bytes | bytearray):
+            raise ValueError("bitmap.data is not a text")  # noqa: TRY004  (parse names the object)
+        data = data.decode("latin-1")  # base64 makes bytes
     builder.add_bitmap(bitmap["origin"], data, threshold)
 
 
@@ -153,6 +153,8 @@ def _alpha_mask(builder: Builder, item: dict[str, Any], template: _Template) -> 
 
 
 def _graph(builder: Builder, item: dict[str, Any], template: _Template) -> None:
+    if template is None or template.lacks_edges:
+        builder.note_missing_edges(item["classTitle"])
     _nodes_and_edges(builder, item["nodes"], template.edges if template else ())
 
 

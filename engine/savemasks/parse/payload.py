@@ -40,6 +40,8 @@ _ROOM = 1 << 18
 MAX_MASK_PIXELS = 1 << 33
 """Most pixels that the bitmaps of one annotation may have together; packed, they take 1 GiB."""
 
+_TOGETHER = 8  # times the caller's limit: packed, eight pixels take a byte
+
 NO_MASKS = Masks(np.zeros(1, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.uint8))
 
 
@@ -64,12 +66,25 @@ class _Picture:
 
 
 class _Limits(NamedTuple):
-    """Most pixels of a mask, and of all masks of an annotation together, and how messages end."""
+    """Most pixels of a mask, and of all masks of an annotation together."""
 
     each: int
     together: int
-    why: str
-    too_many: str
+    max_pixels: int | None
+
+    @property
+    def why(self) -> str:
+        """How a message about a mask that is too large ends."""
+        if self.each == self.max_pixels:
+            return f"than the max_pixels of {self.max_pixels} that are allowed"
+        return "than the canvas can hold"
+
+    @property
+    def too_many(self) -> str:
+        """A message about masks that are too large together."""
+        is_asked = self.max_pixels is not None and self.together == _TOGETHER * self.max_pixels
+        whose = f" ({_TOGETHER} times the max_pixels of {self.max_pixels})" if is_asked else ""
+        return f"the annotation's bitmaps have more than {self.together} pixels together{whose}"
 
 
 class Payloads:
@@ -168,14 +183,9 @@ def decode_masks(
 
 def _limits(canvas: tuple[int, int], max_pixels: int | None) -> _Limits:
     each, together = 4 * canvas[0] * canvas[1] + _CHUNK_ALLOWANCE, MAX_MASK_PIXELS
-    why, whose = "than the canvas can hold", ""
     if max_pixels is not None:
-        if max_pixels < each:
-            each, why = max_pixels, f"than the max_pixels of {max_pixels} that are allowed"
-        if 8 * max_pixels < together:
-            together, whose = 8 * max_pixels, f" (8 times the max_pixels of {max_pixels})"
-    too_many = f"the annotation's bitmaps have more than {together} pixels together{whose}"
-    return _Limits(each, together, why, too_many)
+        each, together = min(each, max_pixels), min(together, _TOGETHER * max_pixels)
+    return _Limits(each, together, max_pixels)
 
 
 def _pack(picture: _Picture, left: int, limit: _Limits) -> NDArray[np.uint8]:
