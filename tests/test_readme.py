@@ -109,6 +109,8 @@ def test_the_python_of_the_documents_runs(
         assert np.array_equal(known["part"], known["labels"][2:6, 5:10])
         assert known["part"].shape == (4, 5)
         assert known["reason"] in page
+        assert known["typo"] in page
+        assert known["built"][2, 8] == 1 + known["painter"].machine_palette.titles.index("kiwi")
         assert asyncio.run(known["answer"](note)) == known["png"]
 
 

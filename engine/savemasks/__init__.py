@@ -8,7 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .api.arguments import Annotation, Window
     from .api.functions import encode_png, export, warmup
+    from .api.images import Image
     from .api.painter import Instances, Painter
     from .errors import (
         AnnotationError,
@@ -23,18 +25,23 @@ if TYPE_CHECKING:
     )
     from .layers.palette import Palette
     from .layers.save_masks import SaveMasks
-    from .results.report import Summary
+    from .line.plan import Mask
+    from .results.report import Failure, Summary
     from .shapes import Shapes
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Annotation",
     "AnnotationError",
     "ConfigError",
+    "Failure",
     "FolderError",
+    "Image",
     "ImageError",
     "Instances",
     "ItemError",
+    "Mask",
     "OutputError",
     "Painter",
     "Palette",
@@ -43,6 +50,7 @@ __all__ = [
     "SavemasksError",
     "Shapes",
     "Summary",
+    "Window",
     "WriteError",
     "__version__",
     "encode_png",
@@ -51,12 +59,17 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Annotation": "api.arguments",
+    "Failure": "results.report",
+    "Image": "api.images",
     "Instances": "api.painter",
+    "Mask": "line.plan",
     "Painter": "api.painter",
     "Palette": "layers.palette",
     "SaveMasks": "layers.save_masks",
     "Shapes": "shapes",
     "Summary": "results.report",
+    "Window": "api.arguments",
     "encode_png": "api.functions",
     "export": "api.functions",
     "warmup": "api.functions",

@@ -9,6 +9,9 @@ import codecs
 import json
 import math
 import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import Any
 
 import orjson
@@ -17,6 +20,8 @@ Text = bytes | bytearray | memoryview | str
 
 # What the standard library reads and orjson does not. Halves of surrogate pairs are escaped.
 _UNUSUAL = re.compile(r"NaN|Infinity|\\u[dD][89a-fA-F]")
+_PLAIN = {str, int, float, bool}
+_PLAIN_CHARS = {*"?bhilqBHILQefd"}  # of the dtypes whose `tolist` has Python's own numbers
 _SAMPLE = 64  # bytes that show the encoding
 
 
@@ -114,3 +119,24 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise ValueError(digits)
     return number
+
+
+def plain(value: Any, of_array: Callable[[Any], Any] = lambda array: array) -> Any:
+    """What a program has built, as JSON would have it; what JSON cannot hold stays as it is.
+
+    Mappings become dicts, arrays and other sequences lists, NumPy's and other numbers those of
+    Python. `of_array` is given every array, and anything else that has `tolist`, before.
+    """
+    if value is None or type(value) in _PLAIN:
+        return value
+    if isinstance(value, Real | Decimal):
+        return int(value) if isinstance(value, Integral) else float(value)
+    if isinstance(value, Mapping):
+        return {key: plain(each, of_array) for key, each in value.items()}
+    if callable(getattr(value, "tolist", None)):
+        listed = of_array(value).tolist()
+        char = getattr(getattr(value, "dtype", None), "char", "")
+        return listed if char in _PLAIN_CHARS else plain(listed, of_array)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return [plain(each, of_array) for each in value]
+    return value

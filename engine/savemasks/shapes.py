@@ -25,8 +25,9 @@ Coordinates are pixels, already floored; (0, 0) is the top left pixel. They may 
 `COORDINATE_LIMIT`: what leaves the canvas is cut while it is painted, never before.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,20 @@ COORDINATE_LIMIT = 1_000_000_000
 """Largest magnitude of a coordinate in pixels; the kernels' 64-bit products rely on it."""
 
 
-@dataclass(frozen=True, slots=True)
+def _are_same(first: object, second: object) -> bool:
+    """Whether two objects of one dataclass hold the same; NaN equals NaN."""
+    for each in fields(first):  # type: ignore[arg-type]
+        left, right = getattr(first, each.name), getattr(second, each.name)
+        if isinstance(left, np.ndarray):
+            same = left.dtype == right.dtype and np.array_equal(left, right, equal_nan=True)
+        else:
+            same = left == right
+        if not same:
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Masks:
     """The bitmaps of one annotation, one bit a pixel.
 
@@ -60,8 +74,13 @@ class Masks:
     shape: NDArray[np.int64]
     bits: NDArray[np.uint8]
 
+    def __eq__(self, other: object) -> bool:
+        return _are_same(self, other) if type(other) is type(self) else NotImplemented
 
-@dataclass(slots=True)  # not frozen: that would take two microseconds of every annotation
+    __hash__ = None  # type: ignore[assignment]  # as of all that holds arrays
+
+
+@dataclass(slots=True, eq=False, repr=False)  # not frozen: that would take two microseconds each
 class Shapes:
     """All paintable objects of one annotation, in the order of its list.
 
@@ -96,6 +115,9 @@ class Shapes:
     unknown_classes
         How many objects are of a class that neither this table nor meta.json names, by its title.
         They are not painted, and mostly a title that was misspelt.
+    missing_edges
+        How many graphs, by the title of their class, were painted as nodes alone, because no
+        meta.json says which nodes of the class are joined.
 
     Examples
     --------
@@ -121,6 +143,26 @@ class Shapes:
     unsupported: dict[str, int]
     classes: Mapping[str, int] = field(default_factory=dict)
     unknown_classes: dict[str, int] = field(default_factory=dict)
+    missing_edges: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    def __eq__(self, other: object) -> bool:
+        return _are_same(self, other) if type(other) is type(self) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # as of all that holds arrays
+
+    def __repr__(self) -> str:
+        objects = sum(self.geometries.values())
+        return f"<Shapes: {len(self)} of {objects} objects on {self.width} x {self.height} pixels>"
+
+    def __sizeof__(self) -> int:
+        """Bytes, those of the arrays included, for `sys.getsizeof` and who asks it."""
+        return object.__sizeof__(self) + sum(array.nbytes for array in self._arrays())
+
+    def _arrays(self) -> Iterator[NDArray[Any]]:
+        for holder in (self, self.masks):
+            for each in fields(holder):
+                if isinstance(value := getattr(holder, each.name), np.ndarray):
+                    yield value

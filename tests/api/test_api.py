@@ -155,7 +155,7 @@ def test_an_item_that_fails_does_not_end_it_unless_asked(good: Project, tmp_path
     good.add_bad(b"no picture", b"{}", "0.png")
     report = savemasks.export(good.folder, tmp_path / "out", LAYER, workers=1)
     assert (report.images, report.failed) == (3, 1)
-    assert "0.png" in report.failures[0]
+    assert "0.png" in str(report.failures[0])
     report = savemasks.export(good.folder, tmp_path / "out2", LAYER, workers=1, on_error="stop")
     assert report.stopped
     assert report.failed == 1
@@ -176,7 +176,7 @@ def test_wrong_arguments_are_named_before_anything_is_written(tmp_path: Path) ->
         wrong(tmp_path, out, LAYER, workers=1.5)
     with pytest.raises(TypeError, match="on_progress must be callable, not int"):
         wrong(tmp_path, out, LAYER, on_progress=7)
-    with pytest.raises(TypeError, match="'int' object is not iterable"):
+    with pytest.raises(TypeError, match="a str or a Path: 'int' object is not iterable"):
         wrong(7, out, LAYER)
     with pytest.raises(savemasks.ProjectError, match=r"no meta\.json"):
         savemasks.export(tmp_path, out, LAYER)

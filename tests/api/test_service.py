@@ -43,3 +43,9 @@ def test_a_wrong_annotation_is_answered_with_what_is_wrong(service: Service) -> 
     assert status == 422
     assert answer == b"size.height must be a positive whole number, but is 0"
     assert service.post(b"")[0] == 422
+
+
+def test_a_canvas_of_gigabytes_is_answered_with_its_limit(service: Service) -> None:
+    status, answer = service.post(b'{"size": {"height": 30000, "width": 30000}}')
+    assert status == 422
+    assert answer == b"size 30000 x 30000 is more than the max_pixels of 50000000 that are allowed"

@@ -30,7 +30,7 @@ layer = SaveMasks.from_json(Path("config.json"))
 summary = run(layer, [Path("project")], Path("out"), RunOptions(workers=2))
 # That of this program alone: ru_maxrss begins with what the process was before it became one.
 peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
-print(json.dumps([summary.failures, summary.images, peak]))
+print(json.dumps([[*map(str, summary.failures)], summary.images, peak]))
 """
 MOST = 600 << 20  # bytes; the labels alone, or a tenth of what a whole page takes, are beyond it
 

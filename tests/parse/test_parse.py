@@ -225,7 +225,7 @@ def test_whole_numbers_may_be_written_as_floats() -> None:
     assert (shapes.height, shapes.width) == (16, 20)
     assert rings_of(shapes) == rings_of(parse(annotation(cuboid), CLASSES))
     wrong = told(annotation(cuboid | {"faces": [[0, 1.5]]}))
-    assert wrong == ("cuboid whose points or bitmap have the wrong type", 0)
+    assert wrong == ("cuboid: faces[0][1] has the wrong type: a whole number is needed, not 1.5", 0)
 
 
 def test_what_is_no_json_is_read_where_no_coordinate_is() -> None:

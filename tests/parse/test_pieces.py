@@ -15,6 +15,7 @@ from savemasks.errors import AnnotationError
 from savemasks.parse import annotation as parse_module
 from savemasks.parse import pieces as pieces_module
 from savemasks.parse.annotation import Annotation, parse
+from savemasks.parse.builder import Rules
 from savemasks.parse.pieces import LARGE, split
 from savemasks.shapes import Shapes
 from support import fuzz_input
@@ -80,7 +81,8 @@ def is_cut(content: bytes) -> bool:
     """Whether a text is read in pieces to its end."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parse_module, "LARGE", 0)
-        return parse_module._read_pieces(content, CLASSES, {}) is not None
+        reading = parse_module._Reading(CLASSES, {}, None, Rules())
+        return reading.pieces(content) is not None
 
 
 # ---------------------------------------------------------------- sound annotations

@@ -26,7 +26,7 @@ for project in ("first", "project"):  # the first one is there to compile the ke
     summary = run(layer, [Path(project)], Path(f"out of {project}"), options)
     peak = re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]
     peaks.append(int(peak) << 10)
-print(json.dumps([summary.failures, summary.images, peaks[1] - peaks[0]]))
+print(json.dumps([[*map(str, summary.failures)], summary.images, peaks[1] - peaks[0]]))
 """
 _MOST = 300 << 20  # bytes; the smallest of these pictures is 768 MB
 

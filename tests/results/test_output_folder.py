@@ -36,7 +36,7 @@ def test_force_adds_what_is_not_there_and_replaces_nothing(
     for force in (True, False):  # once it is ours, nobody needs force any more
         summary = again(force=force)
         assert done(summary) == (2 if force else 0, 2, 0 if force else 2, 0)
-        assert summary.failures == [
+        assert [*map(str, summary.failures)] == [
             f"{out}/ds/masks_human/b.png: exists and was not made by savemasks; move it away",
             f"{out}/linked/masks_machine/a.png: exists and was not made by savemasks; move it away",
         ]

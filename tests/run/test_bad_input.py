@@ -249,7 +249,7 @@ def test_a_damaged_payload_costs_one_item_and_a_bomb_no_memory(
 BITMAPS: dict[str, tuple[object, str]] = {
     "missing": ({}, "bitmap without 'bitmap'"),
     "null": ({"bitmap": None}, "bitmap: bitmap is null"),
-    "text": ({"bitmap": b64(MASK)}, "bitmap whose points or bitmap have the wrong type"),
+    "text": ({"bitmap": b64(MASK)}, "bitmap: bitmap has the wrong type: an object is needed"),
     "no data": ({"bitmap": {"origin": [1, 1]}}, "bitmap without 'data'"),
     "no origin": ({"bitmap": {"data": b64(MASK)}}, "bitmap without 'origin'"),
     "origin text": ({"bitmap": {"data": b64(MASK), "origin": "1, 1"}}, "origin"),

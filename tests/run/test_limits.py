@@ -189,7 +189,7 @@ def test_an_annotation_of_a_gigabyte_is_refused_unread(project: Project, tmp_pat
         file.truncate(1 << 30)  # takes no space
     summary = run(LAYER, [project.folder], tmp_path / "out")
     (failure,) = summary.failures
-    assert failure.endswith(
+    assert str(failure).endswith(
         "huge.png.json: has 1073741824 bytes, which is more than the 134217728 that are supported"
     )
 

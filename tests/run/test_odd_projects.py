@@ -120,7 +120,9 @@ def test_an_annotation_whose_image_is_gone_takes_no_mask_away(
     project.add("a.jpg")  # sorted before, and so made before the other one is looked at
     again = run(LAYER, [project.folder], out, ONE)
     assert (again.images, again.failed) == (1, 1)
-    assert again.failures[0].endswith("ds/ann/a.png.json: the image of this annotation is missing")
+    assert str(again.failures[0]).endswith(
+        "ds/ann/a.png.json: the image of this annotation is missing"
+    )
     same(tree(root), project.expected)
     assert verify(out).damaged == 0
 

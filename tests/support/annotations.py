@@ -96,7 +96,7 @@ BROKEN = {
     "huge": (annotation(size={"height": 2**62, "width": 2**62}), "is more than the 1099511627776"),
 }  # fmt: skip
 PAIRS = "points must be pairs of numbers, as [12, 34.5]"
-TYPE = "whose points or bitmap have the wrong type"
+TYPE = "has the wrong type: "
 FAR = f"is not within {COORDINATE_LIMIT} pixels of the origin"
 NO_LISTS: list[Any] = [[], None, 5, "x", {"x": 1}]
 NO_PAIRS: list[Any] = [
@@ -116,7 +116,8 @@ BAD_OBJECTS: list[tuple[Any, str]] = [
     ({"classTitle": "kiwi"}, "polygon without 'points'"),
     (thing("polygon", points={}), "polygon without 'exterior'"),
     (thing("line", points={"interior": []}), "line without 'exterior'"),
-    *((thing("polygon", points=p), f"polygon {TYPE}") for p in (5, "x", [[1, 2]])),
+    *((thing("polygon", points=p), f"polygon: points {TYPE}an object is needed, not")
+      for p in (5, "x", [[1, 2]])),
     (thing("polygon", points=None), "polygon: points is null"),
     *((polygon(p), "polygon: points.exterior has no points") for p in NO_LISTS if p is not None),
     (polygon(None), "polygon: points.exterior is null"),
@@ -136,7 +137,7 @@ BAD_OBJECTS: list[tuple[Any, str]] = [
     (thing("bitmap", bitmap={"origin": None, "data": DATA}), "bitmap: bitmap.origin is null"),
     (thing("bitmap", bitmap={"origin": [1, 2], "data": None}), "bitmap: bitmap.data is null"),
     # A null that nobody reads is not to blame.
-    (thing("polygon", points=5, bitmap=None, description=None), f"polygon {TYPE}"),
+    (thing("polygon", points=5, bitmap=None, description=None), f"polygon: points {TYPE}an object"),
     (thing("rectangle", points={"exterior": [[1, 2]], "interior": None}), "must be two corners"),
     *((thing("oriented_bbox", points=[[0, 1], point], angle=0), FAR)
       for point in ([math.nan, 1], [1, math.nan], [math.inf, 1], [1, -math.inf])),
@@ -149,8 +150,8 @@ BAD_OBJECTS: list[tuple[Any, str]] = [
     (polygon([1, 2]), PAIRS),
     *((polygon(p), FAR) for p in TOO_FAR),
     (polygon([[1, 2], [3, 10**10]]), "point [3, 10000000000] is not within"),
-    (vector("polygon", [[1, 2]], 5), f"polygon {TYPE}"),
-    (vector("polygon", [[1, 2]], [5]), f"polygon {TYPE}"),
+    (vector("polygon", [[1, 2]], 5), f"polygon: points.interior {TYPE}a list is needed, not 5"),
+    (vector("polygon", [[1, 2]], [5]), f"polygon: points.interior[0] {TYPE}a list is needed"),
     (vector("polygon", [[1, 2]], [[1, 2]]), PAIRS),
     (vector("polygon", [[1, 2]], [[[1, 2, 3]]]), PAIRS),
     (vector("polygon", [[1, 2]], ["ab"]), PAIRS),
@@ -163,7 +164,8 @@ BAD_OBJECTS: list[tuple[Any, str]] = [
     (vector("point", []), "point: points.exterior has no points"),
     (vector("point", [1, 2]), PAIRS),
     (thing("bitmap"), "bitmap without 'bitmap'"),
-    *((thing("bitmap", bitmap=b), f"bitmap {TYPE}") for b in NO_LISTS[2:4]),
+    *((thing("bitmap", bitmap=b), f"bitmap: bitmap {TYPE}an object is needed, not")
+      for b in NO_LISTS[2:4]),
     (thing("bitmap", bitmap={"origin": [1, 2]}), "bitmap without 'data'"),
     (thing("bitmap", bitmap={"data": DATA}), "bitmap without 'origin'"),
     (bitmap([1, 2], 5), "bitmap: bitmap.data is not a text"),

@@ -21,10 +21,10 @@ import savemasks
 from support.service import make_app
 
 savemasks.warmup()
-painter = savemasks.Painter(savemasks.SaveMasks.from_json(json.loads(sys.argv[1])))
+layer = savemasks.SaveMasks.from_json(json.loads(sys.argv[1]))
 listener = socket.create_server(("127.0.0.1", 0), backlog=256)
 print(listener.getsockname()[1], flush=True)
-config = uvicorn.Config(make_app(painter), log_level="warning", lifespan="off")
+config = uvicorn.Config(make_app(layer), log_level="warning", lifespan="off")
 uvicorn.Server(config).run(sockets=[listener])
 """
 

@@ -9,9 +9,13 @@ from starlette.routing import Route
 
 import savemasks
 
+MAX_PIXELS = 50_000_000
+"""Larger canvases are refused: a few bytes can ask for gigabytes."""
 
-def make_app(painter: savemasks.Painter) -> Starlette:
+
+def make_app(layer: savemasks.SaveMasks) -> Starlette:
     """Answer with the machine mask of the annotation in the body."""
+    painter = savemasks.Painter(layer, max_pixels=MAX_PIXELS)
 
     def paint(annotation: bytes) -> bytes:
         return savemasks.encode_png(painter.machine(annotation))

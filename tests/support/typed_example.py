@@ -1,18 +1,51 @@
 """What a user of the library writes; checked by mypy --strict, and run by `test_surface.py`."""
 
 import asyncio
+import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 import savemasks
+
+
+class Size(TypedDict):
+    """The canvas."""
+
+    height: int
+    width: int
+
+
+class Note(TypedDict):
+    """An annotation as a program may describe it."""
+
+    size: Size
+    objects: list[Mapping[str, object]]
+
+
+def inputs(painter: savemasks.Painter, path: Path) -> list[NDArray[np.unsignedinteger]]:
+    """Every kind of annotation, window and picture."""
+    note: Note = {"size": {"height": 4, "width": 6}, "objects": []}
+    mapping: Mapping[str, object] = {"size": {"height": 4, "width": 6}}
+    annotations: list[savemasks.Annotation] = [note, mapping, path, path.read_bytes()]
+    window: savemasks.Window = np.array([0, 0, 1, 1])
+    windows: list[savemasks.Window] = [window, (0, 0, 1, 1), [np.int64(0), 0, 1, 1]]
+    mask: savemasks.Mask = "human"
+    made: list[NDArray[np.unsignedinteger]] = [painter.labels(note), painter.labels(mapping)]
+    made += [painter.labels(a, window=w, mask=mask) for a in annotations for w in windows]
+    pillow = Image.new("RGB", (6, 4))
+    images: list[savemasks.Image] = [pillow, np.zeros((4, 6, 3), np.uint8)]
+    return [*made, *(painter.human(note, image) for image in images)]
 
 
 def paint(config: Path, annotation: bytes, image: NDArray[np.uint8]) -> list[bytes]:
     """Every call, with the types that a strict checker sees."""
     layer: savemasks.SaveMasks = savemasks.SaveMasks.from_json(config)
-    painter: savemasks.Painter = savemasks.Painter(layer, meta=None)
+    painter: savemasks.Painter = savemasks.Painter(layer, meta=None, max_pixels=100, strict=True)
     shapes: savemasks.Shapes = painter.parse(annotation)
     height: int = shapes.height
     labels: NDArray[np.unsignedinteger] = painter.labels(shapes)
@@ -39,8 +72,11 @@ def whole_project(project: str, out: Path, layer: savemasks.SaveMasks) -> int:
         print(f"{done} of {total}, {failed} failed")
 
     report: savemasks.Summary = savemasks.export(
-        project, out=out, layer=layer, workers=1, on_progress=on_progress
+        project, out=out, layer=layer, workers=1, on_progress=on_progress, stop=threading.Event()
     )
+    for failure in report.failures:
+        record: savemasks.Failure = failure
+        print(record.dataset, record.name, record.kind, record.message, record.file, record.object)
     return report.images
 
 

@@ -1,20 +1,99 @@
-"""What callers hand in for arrays and pictures, checked before a kernel sees it."""
+"""What callers hand in, checked before a kernel sees it; pictures are in `images`."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
+from ..errors import AnnotationError, printable
+from ..jsontext import Text
+from ..parse.annotation import check_pixels
+from ..parse.builder import LENIENT, Rules
+from ..shapes import Shapes
 
-Image = NDArray[np.uint8] | bytes | bytearray | memoryview | str | os.PathLike[str]
-"""A picture: RGB pixels (height, width, 3), the contents of a file, or its path."""
-Window = Sequence[int]
+Annotation = Text | Mapping[str, Any] | os.PathLike[str]
+"""An annotation: its JSON, what that parses to, also built of arrays and tuples, or its path."""
+Window = Sequence[SupportsIndex] | NDArray[np.integer[Any]]
 """x and y of the left top pixel, width and height."""
+
+_USUAL = (bytes, str, dict)
+_NAMED = 3  # classes in a `repr`
+
+
+class Classes(Mapping[str, int]):
+    """Number of every class. Read-only, and unlike `MappingProxyType` picklable and hashable."""
+
+    __slots__ = ("_numbers",)
+
+    def __init__(self, numbers: Mapping[str, int]) -> None:
+        self._numbers = dict(numbers)
+
+    def __getitem__(self, title: str) -> int:
+        return self._numbers[title]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._numbers.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._numbers)
+
+
+def brief_list(titles: Mapping[str, int]) -> str:
+    """How many classes, and the first of them, for a `repr`."""
+    names = ", ".join(map(printable, [*titles][:_NAMED]))
+    noun = "class" if len(titles) == 1 else "classes"
+    return f"{len(titles)} {noun}: {names}" + (", ..." if len(titles) > _NAMED else "")
+
+
+def rules_of(max_pixels: int | None, *, strict: bool) -> Rules:
+    """What is refused besides; raises `TypeError` or `ValueError` for what is no limit."""
+    if max_pixels is None and not strict:
+        return LENIENT
+    if max_pixels is not None:
+        if isinstance(max_pixels, bool):
+            raise TypeError(f"max_pixels must be a number of pixels or None, not {max_pixels}")
+        max_pixels = index(max_pixels)
+        if max_pixels < 1:
+            raise ValueError(f"max_pixels must be at least 1, not {max_pixels}")
+    return Rules(max_pixels, bool(strict))
+
+
+def parse_given(
+    annotation: Annotation, parse: Callable[[Text | Mapping[str, Any]], Shapes]
+) -> Shapes:
+    """Parse an annotation, which may be the path of a file; its errors then name that."""
+    # What is usual comes first: asking for a PathLike takes longer.
+    if isinstance(annotation, _USUAL) or not isinstance(annotation, os.PathLike):
+        return parse(annotation)
+    path = Path(os.fsdecode(annotation))
+    try:
+        return parse(path.read_bytes())
+    except AnnotationError as error:
+        error.file = str(path)
+        raise
+    except (OSError, ValueError) as error:  # the latter for names that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise AnnotationError(f"cannot be read: {reason}", file=str(path)) from error
+
+
+def check_shapes(shapes: Shapes, classes: Mapping[str, int], rules: Rules) -> None:
+    """Refuse shapes that a painter of other classes has parsed, or larger ones than it takes."""
+    if shapes.classes is not classes and shapes.classes != classes:
+        raise ValueError("the shapes were parsed by a painter of other classes than this one's")
+    # Without a sign, what is below zero is above everything.
+    if shapes.class_id.view(np.uint32).max(initial=0) >= max(1, len(classes)):
+        raise ValueError("the shapes have numbers of classes that this painter has not")
+    check_pixels(shapes.height, shapes.width, rules.max_pixels)
 
 
 def check_layer(layer: object) -> None:
@@ -55,7 +134,7 @@ def array_for(
 
 
 def corner_and_shape(
-    window: Sequence[int] | None, height: int, width: int
+    window: Window | None, height: int, width: int
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Corner (x, y) and shape (height, width) of a window (x, y, width, height) of a canvas.
 
@@ -69,7 +148,8 @@ def corner_and_shape(
     if window is None:
         return (0, 0), (height, width)
     try:
-        x, y, columns, rows = map(index, window)
+        has_order = not isinstance(window, Set | Mapping)
+        x, y, columns, rows = map(index, window if has_order else ())
     except (TypeError, ValueError):
         raise TypeError(
             f"window must be four whole numbers (x, y, width, height), not {window!r}"
@@ -82,56 +162,3 @@ def corner_and_shape(
             f" {width} x {height}"
         )
     return (x, y), (rows, columns)
-
-
-def original_pixels(
-    image: Image, height: int, width: int, out: NDArray[np.uint8] | None
-) -> NDArray[np.uint8]:
-    """RGB pixels (height, width, 3) of whatever the caller has for a picture; strides are any."""
-    if isinstance(image, np.ndarray):
-        pixels = _rgb_pixels(image, out)
-        if pixels.shape[:2] != (height, width):
-            raise ImageError(
-                f"is {pixels.shape[1]} x {pixels.shape[0]} pixels, but its annotation says"
-                f" {width} x {height}"
-            )
-        return pixels
-    from ..pictures.original import Original  # most callers do without libvips
-
-    file = None
-    if isinstance(image, str | os.PathLike):
-        file = os.fspath(image)
-        try:
-            image = Path(file).read_bytes()
-        except (OSError, ValueError) as error:  # the latter for names that no file can have
-            reason = getattr(error, "strerror", None) or error
-            raise ImageError(f"cannot be read: {reason}", file=file) from error
-    elif not isinstance(image, bytes | bytearray | memoryview):
-        name = type(image).__name__
-        raise TypeError(f"image must be an array, the contents of a file or its path, not {name}")
-    try:
-        original = Original(bytes(image))
-        original.check_size(height, width)
-        return original.pixels()
-    except ImageError as error:
-        error.file = file
-        raise
-
-
-def _rgb_pixels(image: NDArray[Any], out: NDArray[Any] | None) -> NDArray[np.uint8]:
-    """A caller's picture (height, width, 3), as it lies in memory.
-
-    Raises
-    ------
-    TypeError
-        If its dtype is not uint8.
-    ValueError
-        If its shape is another one, or it shares memory with `out`.
-    """
-    if image.dtype != np.uint8:
-        raise TypeError(f"image must be an array of uint8, not of {image.dtype}")
-    if image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"image must have the shape (height, width, 3), not {image.shape}")
-    if out is not None and np.may_share_memory(image, out):
-        raise ValueError("image and out must not share memory")
-    return image.view(np.ndarray)

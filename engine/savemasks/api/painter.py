@@ -1,26 +1,25 @@
 """`Painter`: annotation → masks in memory, for programs that call the engine."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+import savemasks
 
 from ..encode.color import color_human, color_machine, label_room
 from ..kernels.encode import lookup as kernels
 from ..layers.palette import Palette, paintable_grays
 from ..line.plan import Labels, Mask, Plan
-from ..parse.annotation import Annotation
 from ..projects.classes import ClassTemplate, Meta
 from ..shapes import Shapes
-from .arguments import Image, Window, array_for, check_layer, corner_and_shape, original_pixels
+from . import arguments
+from .arguments import Annotation, Window, array_for, corner_and_shape, parse_given
+from .images import Image, original_pixels
 
-if TYPE_CHECKING:
-    from ..layers.save_masks import SaveMasks
 
-
-class Instances(NamedTuple):
+class Instances(NamedTuple):  # noqa: PLW1641  (what holds arrays has no hash)
     """The objects of an annotation as a map.
 
     Attributes
@@ -42,12 +41,21 @@ class Instances(NamedTuple):
     numbers: NDArray[np.int32]
     classes: dict[int, str]
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Instances):
+            return NotImplemented
+        return self.classes == other.classes and np.array_equal(self.numbers, other.numbers)
+
+    def __ne__(self, other: object) -> bool:  # a tuple has its own
+        return not self == other
+
 
 class Painter:
     """Paints the masks of one `save_masks` layer. Immutable; threads and processes may share it.
 
     Wherever a method takes an `annotation`, it may be JSON (bytes or str), the dict that it parses
-    to, which is only read, or the `Shapes` that `parse` made of it.
+    to, which is only read and may have arrays for lists, the path of a file (`pathlib.Path`), or
+    the `Shapes` that `parse` made of it.
 
     Parameters
     ----------
@@ -56,6 +64,13 @@ class Painter:
     meta
         The project's meta.json, if there is one: its text, what that parses to, or its path. Only
         graphs and old annotations, which do not name their geometries, need it.
+    max_pixels
+        Refuse larger canvases and bitmaps with an `AnnotationError`, before anything is made of
+        their size; all bitmaps together may have eight times as many pixels. None for no limit.
+    strict
+        Whether objects of classes that neither the layer nor `meta` has, of geometries that nobody
+        knows, and graphs whose edges are missing are errors. Else they are left out and counted in
+        `Shapes`.
 
     Attributes
     ----------
@@ -68,8 +83,8 @@ class Painter:
     ------
     ProjectError
         If `meta` cannot be read or is none.
-    TypeError
-        If `layer` is no `SaveMasks`.
+    TypeError, ValueError
+        If `layer` is no `SaveMasks`, or `max_pixels` no number of pixels.
 
     Examples
     --------
@@ -88,10 +103,15 @@ class Painter:
     __slots__ = ("__weakref__", "_classes", "_grays", "_is_gray", "_plan")
 
     def __init__(
-        self, layer: "SaveMasks", meta: Meta | Mapping[str, ClassTemplate] | None = None
+        self,
+        layer: "savemasks.SaveMasks",
+        meta: Meta | Mapping[str, ClassTemplate] | None = None,
+        *,
+        max_pixels: int | None = None,
+        strict: bool = False,
     ) -> None:
-        check_layer(layer)
-        self._plan = plan = Plan.of(layer, meta)
+        arguments.check_layer(layer)
+        self._plan = plan = Plan.of(layer, meta, arguments.rules_of(max_pixels, strict=strict))
         self._classes = plan.classes
         palette = plan.machine_palette
         self._is_gray = palette is not None and palette.is_gray
@@ -106,10 +126,15 @@ class Painter:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{name} cannot be deleted: a {type(self).__name__} never changes")
 
+    def __repr__(self) -> str:
+        wanted = {"machine": self.machine_palette, "human": self.human_palette}
+        masks = ", ".join(name for name, palette in wanted.items() if palette)
+        return f"<Painter of {arguments.brief_list(self._classes)}; masks: {masks}>"
+
     @property
     def classes(self) -> Mapping[str, int]:
         """Number of every class that one of the mappings paints."""
-        return MappingProxyType(self._classes)
+        return arguments.Classes(self._classes)
 
     @property
     def machine_palette(self) -> Palette | None:
@@ -127,7 +152,7 @@ class Painter:
         Parameters
         ----------
         annotation
-            JSON as bytes or str, or a dict.
+            JSON as bytes or str, a dict, or the path of a file.
 
         Returns
         -------
@@ -147,7 +172,7 @@ class Painter:
         >>> shapes.height, shapes.width, len(shapes)
         (4, 6, 2)
         """
-        return self._plan.parse(annotation)
+        return parse_given(annotation, self._plan.parse)
 
     def labels(
         self,
@@ -272,8 +297,9 @@ class Painter:
             What to paint.
         image
             The original: RGB pixels (height, width, 3) uint8, the contents of a file of any format
-            that libvips reads, or its path. Pixels that are not C-contiguous are copied; what is
-            not pixels is decoded into memory of its own.
+            that libvips reads, its path, the file open for reading bytes, or an image of Pillow.
+            Pixels that are not C-contiguous are copied; what is not pixels is decoded into memory
+            of its own.
         window
             Only this part (x, y, width, height) of the canvas, as for `labels`. The original is
             given whole nevertheless; pixels of the part are copied if it is not of full width.
@@ -362,14 +388,10 @@ class Painter:
         self, annotation: Annotation | Shapes, window: Window | None
     ) -> tuple[Shapes, tuple[int, int], tuple[int, int]]:
         """The shapes, parsed if they are not, and corner and shape of what is to be painted."""
-        if not isinstance(annotation, Shapes):
-            shapes = self._plan.parse(annotation)
-        elif annotation.classes is self._classes or annotation.classes == self._classes:
+        if isinstance(annotation, Shapes):
             shapes = annotation
-            # Without a sign, what is below zero is above everything.
-            if shapes.class_id.view(np.uint32).max(initial=0) >= max(1, len(self._classes)):
-                raise ValueError("the shapes have numbers of classes that this painter has not")
+            arguments.check_shapes(shapes, self._classes, self._plan.rules)
         else:
-            raise ValueError("the shapes were parsed by a painter of other classes than this one's")
+            shapes = parse_given(annotation, self._plan.parse)
         corner, shape = corner_and_shape(window, shapes.height, shapes.width)
         return shapes, corner, shape

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Color = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Palette:
     """The classes of one colour mapping, numbered densely.
 
@@ -40,6 +40,19 @@ class Palette:
     def __reduce__(self) -> tuple[type["Palette"], tuple[object, ...]]:
         # NumPy forgets what is read-only: the copy has to be made as the original was.
         return type(self), (self.titles, self.colors)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Palette):
+            return NotImplemented
+        mine, others = self.colors, other.colors
+        return (
+            self.titles == other.titles
+            and mine.dtype == others.dtype
+            and np.array_equal(mine, others)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.titles, self.colors.tobytes()))
 
     @property
     def is_gray(self) -> bool:

@@ -5,9 +5,10 @@ nothing of projects or pixels. `SaveMasks.model_json_schema()` is the JSON Schem
 """
 
 import json
+import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
@@ -92,7 +93,46 @@ MachineMapping = Annotated[dict[StrictStr, MachineColor], Field(max_length=MAX_C
 HumanMapping = Annotated[dict[StrictStr, Color], Field(max_length=MAX_CLASSES)]
 
 
-class Settings(BaseModel):
+class _Value(BaseModel):
+    """What is equal, and has the same hash, if it has the same values in the same order.
+
+    The order of the classes counts, because they are numbered in it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    def __init__(self, **data: Any) -> None:
+        try:
+            super().__init__(**{key: jsontext.plain(value) for key, value in data.items()})
+        except ValidationError as error:
+            raise _config_error(error) from None
+
+    # As BaseModel's own: what is inside of a layer is validated with it, and not by itself.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and _frozen(self) == _frozen(other)
+
+    def __hash__(self) -> int:
+        return hash(_frozen(self))
+
+
+def _frozen(value: object) -> Any:
+    """Something hashable that is equal if the values are."""
+    if isinstance(value, BaseModel):
+        return _frozen({**value.__dict__, **(value.__pydantic_extra__ or {})})
+    if isinstance(value, dict):
+        return tuple((key, _frozen(each)) for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(map(_frozen, value))
+    try:
+        hash(value)
+    except TypeError:
+        return repr(value)
+    return value
+
+
+class Settings(_Value):
     """The `settings` of a layer.
 
     Attributes
@@ -118,8 +158,6 @@ class Settings(BaseModel):
     strips_above_megapixels
         Pictures with more million pixels are never in memory as a whole, but in strips of rows.
     """
-
-    model_config = ConfigDict(frozen=True, extra="allow")
 
     masks_machine: StrictBool = False
     masks_human: StrictBool = False
@@ -169,7 +207,7 @@ class Settings(BaseModel):
             yield "nothing is requested: set masks_machine or masks_human to true"
 
 
-class SaveMasks(BaseModel):
+class SaveMasks(_Value):
     """One `save_masks` layer, validated and immutable.
 
     Attributes
@@ -184,22 +222,21 @@ class SaveMasks(BaseModel):
         What to make, and the colours.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
-
     action: Literal["save_masks"]
     src: tuple[Annotated[StrictStr, AfterValidator(_placeholder)], ...] = ()
     dst: Annotated[StrictStr, AfterValidator(_folder_below_out)]
     settings: Settings
 
     @classmethod
-    def from_json(cls, config: bytes | str | Path | dict[str, Any] | list[Any]) -> Self:
+    def from_json(cls, config: Text | os.PathLike[str] | Mapping[str, Any] | list[Any]) -> Self:
         """Validate a layer.
 
         Parameters
         ----------
         config
             The JSON as text or bytes, the path of a file with it, or what it parses to: one layer,
-            or a list that holds exactly one.
+            or a list that holds exactly one. A `str` is always JSON, a `pathlib.Path` always a
+            path. Colours may be arrays, and numbers NumPy's.
 
         Raises
         ------
@@ -221,17 +258,18 @@ class SaveMasks(BaseModel):
         Traceback (most recent call last):
         savemasks.errors.ConfigError: settings: is missing
         """
-        if not isinstance(config, Path):
+        if not isinstance(config, os.PathLike):
             return cls._of(config)
+        path = Path(config)
         try:
-            return cls._of(config.read_bytes())
+            return cls._of(path.read_bytes())
         except OSError as error:
-            raise ConfigError([f"{config}: cannot be read: {error.strerror}"]) from error
+            raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
         except ConfigError as error:
-            raise ConfigError([f"{config}: {problem}" for problem in error.problems]) from None
+            raise ConfigError([f"{path}: {problem}" for problem in error.problems]) from None
 
     @classmethod
-    def _of(cls, config: bytes | str | dict[str, Any] | list[Any]) -> Self:
+    def _of(cls, config: object) -> Self:
         """Validate what is not a file."""
         prefix = ""
         data = _load(config)
@@ -244,8 +282,7 @@ class SaveMasks(BaseModel):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            found = (problem for e in error.errors() for problem in _describe(e, prefix))
-            raise ConfigError([*found]) from None
+            raise _config_error(error, prefix) from None
 
     def unknown_keys(self) -> list[str]:
         """JSON paths of keys that no version of the layer knows; they have no effect."""
@@ -253,9 +290,9 @@ class SaveMasks(BaseModel):
         return own + [f"settings.{key}" for key in self.settings.__pydantic_extra__ or ()]
 
 
-def _load(config: bytes | str | dict[str, Any] | list[Any]) -> object:
-    if isinstance(config, dict | list):
-        return config
+def _load(config: object) -> object:
+    if isinstance(config, Mapping | list):
+        return jsontext.plain(config)
     if not isinstance(config, Text):
         name = type(config).__name__
         raise TypeError(f"a layer is JSON (bytes or str), a Path, a dict or a list, not {name}")
@@ -269,15 +306,20 @@ def _load(config: bytes | str | dict[str, Any] | list[Any]) -> object:
         raise ConfigError([f"not valid JSON at {place}: {error.msg}{hint}"]) from error
 
 
-_TAG_AT = 3  # where a path into gt_machine_color names the kind of its union, not a key
+def _config_error(error: ValidationError, prefix: str = "") -> ConfigError:
+    return ConfigError([problem for e in error.errors() for problem in _describe(e, prefix)])
+
+
+_TAG_AT = 2  # behind gt_machine_color, where a path names the kind of its union, not a key
 
 
 def _describe(error: ErrorDetails, prefix: str) -> Iterator[str]:
     """What pydantic found in one place, each problem as `path: what is wrong`."""
     path = prefix
     loc = error["loc"]
-    if len(loc) > _TAG_AT and loc[1] == "gt_machine_color":
-        loc = (*loc[:_TAG_AT], *loc[_TAG_AT + 1 :])
+    at = 1 if loc[:1] == ("settings",) else 0
+    if loc[at : at + 1] == ("gt_machine_color",):
+        loc = (*loc[: at + _TAG_AT], *loc[at + _TAG_AT + 1 :])
     for part in loc:
         if isinstance(part, int):
             path += f"[{part}]"

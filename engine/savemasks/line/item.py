@@ -138,6 +138,7 @@ def _open(item: Item, line: Line, outcome: Outcome) -> _Opened:
     outcome.pixels = shapes.height * shapes.width
     outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
     outcome.unknown_classes, outcome.is_blank = shapes.unknown_classes, len(shapes) == 0
+    outcome.missing_edges = shapes.missing_edges
     watch.lap("parse")
     return _Opened(annotation, data, original, shapes)
 

@@ -76,6 +76,8 @@ class Outcome:
         Objects by geometry, and those among them that could not be painted.
     unknown_classes
         Objects of classes that neither the layer nor meta.json names, by title.
+    missing_edges
+        Graphs whose class has no edges in meta.json, by title.
     is_blank
         Whether the annotation has nothing to paint, so that its masks are all background.
     unread_format
@@ -92,6 +94,7 @@ class Outcome:
     geometries: dict[str, int] = field(default_factory=dict)
     unsupported: dict[str, int] = field(default_factory=dict)
     unknown_classes: dict[str, int] = field(default_factory=dict)
+    missing_edges: dict[str, int] = field(default_factory=dict)
     is_blank: bool = False
     unread_format: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)

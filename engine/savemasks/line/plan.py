@@ -16,6 +16,7 @@ from ..paint.bins import shapes_by_strip
 from ..paint.labels import paint_labels
 from ..paint.order import paint_order
 from ..parse.annotation import Annotation, parse
+from ..parse.builder import LENIENT, Rules
 from ..projects.classes import ClassTemplate, Meta, read_templates
 from ..scratch import Buffer, Scratch
 from ..shapes import Shapes
@@ -53,6 +54,8 @@ class Plan:
     ranks
         (classes,) rank by class number: objects of a higher rank lie above all of a lower one.
         None if no class has priority.
+    rules
+        What of an annotation is refused, besides what cannot be painted.
     """
 
     classes: Mapping[str, int]
@@ -65,10 +68,14 @@ class Plan:
     line_width: int
     by_area: bool
     ranks: NDArray[np.int64] | None
+    rules: Rules = LENIENT
 
     @classmethod
     def of(
-        cls, layer: "SaveMasks", meta: Meta | Mapping[str, ClassTemplate] | None = None
+        cls,
+        layer: "SaveMasks",
+        meta: Meta | Mapping[str, ClassTemplate] | None = None,
+        rules: Rules = LENIENT,
     ) -> "Plan":
         """Work out what a layer asks; raises `ProjectError` if `meta` cannot be used."""
         settings = layer.settings
@@ -94,13 +101,14 @@ class Plan:
             line_width=settings.line_width,
             by_area=settings.paint_order == "area",
             ranks=_class_ranks(classes, settings.class_priority),
+            rules=rules,
         )
 
     def parse(
         self, annotation: Annotation, on_size: Callable[[int, int], None] | None = None
     ) -> Shapes:
         """Parse an annotation; arguments and errors are those of `parse.annotation.parse`."""
-        return parse(annotation, self.classes, self.templates, on_size)
+        return parse(annotation, self.classes, self.templates, on_size, self.rules)
 
     def order(self, shapes: Shapes) -> NDArray[np.int64] | None:
         """Numbers of the shapes from the lowest to the topmost, None if that is as listed."""

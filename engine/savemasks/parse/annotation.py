@@ -6,23 +6,25 @@ not read. Geometries that this version does not paint are counted separately.
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .. import jsontext
-from ..errors import AnnotationError, shown
+from ..errors import AnnotationError, did_you_mean, printable, shown
 from ..jsontext import EncodingError, Text
 from ..projects.classes import ClassTemplate
 from ..shapes import Shapes
-from .builder import Builder
+from .builder import LENIENT, Builder, Rules
 from .geometry import GEOMETRIES, WRONG_OBJECT, geometry_of, whole
 from .nulls import needed_null
 from .pieces import LARGE, split
+from .types import wrong_type
 
 MAX_PIXELS = 1 << 40
 """Largest canvas, in pixels. A larger size is taken for a mistake."""
 
-Annotation = Text | dict[str, Any]
-"""An annotation's JSON, as text or already parsed."""
+Annotation = Text | Mapping[str, Any]
+"""An annotation's JSON, as text or already parsed, also as programs build it: of arrays."""
 
 MAX_BYTES = 1 << 27
 """Largest annotation, in bytes. Parsed JSON may take twenty times the memory of its text.
@@ -37,13 +39,15 @@ def parse(
     classes: Mapping[str, int],
     templates: Mapping[str, ClassTemplate] | None = None,
     on_size: Callable[[int, int], None] | None = None,
+    rules: Rules = LENIENT,
 ) -> Shapes:
     """Parse an annotation.
 
     Parameters
     ----------
     annotation
-        Its JSON, or the dict that it parses to, which is only read.
+        Its JSON, or the dict that it parses to, which is only read. Instead of lists, a dict may
+        have arrays, tuples and other sequences, and NumPy's numbers for numbers.
     classes
         Number of every class to parse; objects of other classes are skipped.
     templates
@@ -51,6 +55,8 @@ def parse(
         of graphs.
     on_size
         Called with height and width. Its exceptions come before those about objects.
+    rules
+        What is refused besides.
 
     Raises
     ------
@@ -59,96 +65,142 @@ def parse(
     TypeError
         If `annotation` is none of these.
     """
-    templates = templates or {}
-    builder = _read_pieces(annotation, classes, templates)
+    read = _Reading(classes, templates or {}, on_size, rules)
+    builder = read.pieces(annotation)
     if builder is None:
-        builder = _read_whole(annotation, classes, templates, on_size)
-    elif on_size:
-        on_size(builder.height, builder.width)
+        builder = read.whole(annotation)
     return builder.shapes(classes)
 
 
-def _read_whole(
-    annotation: Annotation,
-    classes: Mapping[str, int],
-    templates: Mapping[str, ClassTemplate],
-    on_size: Callable[[int, int], None] | None,
-) -> Builder:
-    height, width, objects = _open(_load(annotation))
-    if on_size:
-        on_size(height, width)
-    builder = Builder(height, width)
-    try:
-        _add_objects(builder, objects, 0, classes, templates)
-        builder.read_points()
-    except AnnotationError as error:
-        index = error.object_index
-        if index is not None and (null := needed_null(objects[index], templates)):
-            raise AnnotationError(null, object_index=index) from error
-        raise
-    return builder
+@dataclass(slots=True)  # not frozen: that would take a microsecond of every annotation
+class _Reading:
+    """The ways to read an annotation, with what they have in common: the arguments of `parse`."""
 
+    classes: Mapping[str, int]
+    templates: Mapping[str, ClassTemplate]
+    on_size: Callable[[int, int], None] | None
+    rules: Rules
 
-def _read_pieces(
-    annotation: Annotation, classes: Mapping[str, int], templates: Mapping[str, ClassTemplate]
-) -> Builder | None:
-    """Read a large annotation piece by piece; None if it is small or has any error.
-
-    `_read_whole` then reports the error: only it knows the first error and its line.
-    """
-    if not isinstance(annotation, Text) or not LARGE <= len(annotation) <= MAX_BYTES:
-        return None
-    pieces = split(annotation)
-    if pieces is None:
-        return None
-    try:
-        head = jsontext.load(pieces.head)
-        if (_unwrapped(head) is not head) != pieces.is_wrapped:  # there are two lists of objects
-            return None
-        height, width, _ = _open(head)
-        builder = Builder(height, width)
-        count = 0
-        for objects in pieces:
-            _add_objects(builder, objects, count, classes, templates)
-            builder.read_points()
-            count += len(objects)
-    except ValueError:  # raised for an object, by `jsontext` or by `Pieces`
-        return None
-    return builder
-
-
-def _add_objects(
-    builder: Builder,
-    objects: list[Any],
-    first: int,
-    classes: Mapping[str, int],
-    templates: Mapping[str, ClassTemplate],
-) -> None:
-    """Add objects to a builder, of which the first one is number `first` in the annotation."""
-    geometries = builder.geometries
-    for index, item in enumerate(objects, first):
-        if not isinstance(item, dict):
-            raise AnnotationError("is not a JSON object", object_index=index)
-        title = item.get("classTitle")
-        if not isinstance(title, str):
-            raise AnnotationError("classTitle is missing or not a text", object_index=index)
-        template = templates.get(title)
-        geometry = geometry_of(item, template)
-        geometries[geometry] = geometries.get(geometry, 0) + 1
-        class_id = classes.get(title)
-        if class_id is None and template is None:
-            unknown = builder.unknown_classes
-            unknown[title] = unknown.get(title, 0) + 1
-        add = GEOMETRIES.get(geometry)
-        if add is None:
-            builder.unsupported[geometry] = geometries[geometry]
-        if add is None or class_id is None:
-            continue
-        builder.class_id, builder.object_index = class_id, index
+    def whole(self, annotation: Annotation) -> Builder:
+        """Read an annotation that is not large, or has an error."""
+        data = _load(annotation)
         try:
-            add(builder, item, template)
-        except WRONG_OBJECT as error:
-            raise AnnotationError(_explain(geometry, error), object_index=index) from error
+            return self._read(data)
+        except AnnotationError:
+            if isinstance(annotation, Text):
+                raise
+        # What a program has built is made like JSON only now, for dicts mostly are like it.
+        return self._read(_plain(data))
+
+    def pieces(self, annotation: Annotation) -> Builder | None:
+        """Read a large annotation piece by piece; None if it is small or has any error.
+
+        `whole` then reports the error: only it knows the first error and its line.
+        """
+        if not isinstance(annotation, Text) or not LARGE <= len(annotation) <= MAX_BYTES:
+            return None
+        pieces = split(annotation)
+        if pieces is None:
+            return None
+        try:
+            head = jsontext.load(pieces.head)
+            if (_unwrapped(head) is not head) != pieces.is_wrapped:  # two lists of objects
+                return None
+            height, width, _ = _open(head)
+        except ValueError:
+            return None
+        check_pixels(height, width, self.rules.max_pixels)
+        builder = Builder(height, width, self.rules)
+        count = 0
+        try:
+            for objects in pieces:
+                self._add_objects(builder, objects, count)
+                builder.read_points()
+                count += len(objects)
+        except ValueError:  # raised for an object, by `jsontext` or by `Pieces`
+            return None
+        if self.on_size:
+            self.on_size(height, width)
+        return builder
+
+    def _read(self, data: Any) -> Builder:
+        height, width, objects = _open(data)
+        check_pixels(height, width, self.rules.max_pixels)
+        if self.on_size:
+            self.on_size(height, width)
+        builder = Builder(height, width, self.rules)
+        try:
+            self._add_objects(builder, objects, 0)
+            builder.read_points()
+        except AnnotationError as error:
+            index = error.object_index
+            if index is not None and (null := needed_null(objects[index], self.templates)):
+                raise AnnotationError(null, object_index=index) from error
+            raise
+        return builder
+
+    def _add_objects(self, builder: Builder, objects: list[Any], first: int) -> None:
+        """Add objects to a builder, of which the first one is number `first` in the annotation."""
+        classes, templates, geometries = self.classes, self.templates, builder.geometries
+        for index, item in enumerate(objects, first):
+            if not isinstance(item, dict):
+                raise AnnotationError("is not a JSON object", object_index=index)
+            title = item.get("classTitle")
+            if not isinstance(title, str):
+                raise AnnotationError("classTitle is missing or not a text", object_index=index)
+            template = templates.get(title)
+            geometry = geometry_of(item, template)
+            geometries[geometry] = geometries.get(geometry, 0) + 1
+            class_id = classes.get(title)
+            if class_id is None and template is None:
+                self._note_class(builder, title, index)
+            add = GEOMETRIES.get(geometry)
+            if add is None:
+                self._note_geometry(builder, geometry, index)
+            if add is None or class_id is None:
+                continue
+            builder.class_id, builder.object_index = class_id, index
+            try:
+                add(builder, item, template)
+            except WRONG_OBJECT as error:
+                message = _explain(geometry, item, error)
+                raise AnnotationError(message, object_index=index) from error
+
+    def _note_class(self, builder: Builder, title: str, index: int) -> None:
+        if self.rules.strict:
+            hint = did_you_mean(title, {**self.classes, **self.templates})
+            message = f'neither the layer nor meta.json has the class "{printable(title)}"{hint}'
+            raise AnnotationError(message, object_index=index)
+        builder.unknown_classes[title] = builder.unknown_classes.get(title, 0) + 1
+
+    def _note_geometry(self, builder: Builder, geometry: str, index: int) -> None:
+        if self.rules.strict:
+            hint = did_you_mean(geometry, GEOMETRIES)
+            message = f'this version does not paint the geometry "{printable(geometry)}"{hint}'
+            raise AnnotationError(message, object_index=index)
+        builder.unsupported[geometry] = builder.geometries[geometry]
+
+
+def check_pixels(height: int, width: int, most: int | None) -> None:
+    """Raise `AnnotationError` for a canvas of more pixels than the caller wants."""
+    if most is not None and height * width > most:
+        raise AnnotationError(
+            f"size {width} x {height} is more than the max_pixels of {most} that are allowed"
+        )
+
+
+def _plain(data: Mapping[str, Any]) -> Any:
+    """An annotation that a program has built, as its JSON would parse."""
+    try:
+        return jsontext.plain(data, _ring)
+    except RecursionError:
+        raise AnnotationError("is nested too deeply") from None
+
+
+def _ring(array: Any) -> Any:
+    """An array of points, also of a contour (n, 1, 2) as OpenCV finds it."""
+    shape = tuple(getattr(array, "shape", ()))
+    return array.reshape(-1, 2) if len(shape) == 3 and shape[1:] == (1, 2) else array
 
 
 def too_large(size: int) -> str:
@@ -159,6 +211,8 @@ def too_large(size: int) -> str:
 def _load(annotation: Annotation) -> Any:
     if isinstance(annotation, dict):
         return annotation
+    if isinstance(annotation, Mapping):
+        return dict(annotation)
     if not isinstance(annotation, Text):
         name = type(annotation).__name__
         raise TypeError(f"an annotation is JSON (bytes or str), a dict or Shapes, not {name}")
@@ -206,12 +260,12 @@ def _unwrapped(data: Any) -> Any:
     return data["annotation"] if is_wrapper and isinstance(data.get("annotation"), dict) else data
 
 
-def _explain(geometry: str, error: Exception) -> str:
+def _explain(geometry: str, item: dict[str, Any], error: Exception) -> str:
     """A message for what went wrong inside one object."""
     if isinstance(error, KeyError):
         return f"{geometry} without {error.args[0]!r}"
     if isinstance(error, IndexError):
         return f"{geometry} whose faces name points that do not exist"
     if isinstance(error, TypeError | AttributeError):
-        return f"{geometry} whose points or bitmap have the wrong type"
+        return f"{geometry}: {wrong_type(geometry, item)}"
     return f"{geometry}: {error}"

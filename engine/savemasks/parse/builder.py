@@ -3,6 +3,7 @@
 import math
 from array import array
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from ..errors import AnnotationError, shown
+from ..errors import AnnotationError, printable, shown
 from ..kernels.parse.points import read_points
 from ..shapes import BITMAP, COORDINATE_LIMIT, Shapes
 from .payload import NO_MASKS, Payloads, decode_masks
@@ -20,6 +21,27 @@ Ring = list[Any]
 # Made once: making a dtype from a type takes a fifth of the time of making an array.
 _UINT8, _INT32, _INT64 = np.dtype(np.uint8), np.dtype(np.int32), np.dtype(np.int64)
 _POINTS_AT_ONCE = 1 << 16  # bounds the temporary copies when there are millions
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an annotation must keep to, beyond what can be painted.
+
+    Attributes
+    ----------
+    max_pixels
+        Largest canvas and largest bitmap, in pixels; all bitmaps together may have eight times as
+        many, which packed take a byte a pixel. None for the engine's own limits.
+    strict
+        Whether objects of unknown classes, of unknown geometries and graphs without their edges are
+        errors.
+    """
+
+    max_pixels: int | None = None
+    strict: bool = False
+
+
+LENIENT = Rules()
 
 
 class Builder:
@@ -33,14 +55,18 @@ class Builder:
         Of the object whose shapes are being added.
     geometries, unsupported
         Number of objects by geometry, and the same for geometries that are not painted.
+    unknown_classes, missing_edges
+        Number of objects by class, of classes that nobody knows, and of graphs without edges.
     """
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, rules: Rules = LENIENT) -> None:
         self.height, self.width = height, width
+        self._rules = rules
         self.class_id = self.object_index = -1
         self.geometries: dict[str, int] = {}
         self.unsupported: dict[str, int] = {}
         self.unknown_classes: dict[str, int] = {}
+        self.missing_edges: dict[str, int] = {}
         # The columns of `Shapes`. NumPy arrays will share their memory without a copy.
         self._kind = bytearray()
         self._class_id = array("i")
@@ -79,6 +105,15 @@ class Builder:
             self._payloads = Payloads()
         self._payloads.add(data, self.object_index, threshold)
         self.add(BITMAP, [origin])
+
+    def note_missing_edges(self, title: str) -> None:
+        """Count a graph whose class has no edges, or raise `ValueError` if rules are strict."""
+        if self._rules.strict:
+            raise ValueError(
+                f'its edges are missing: the class "{printable(title)}" has none in meta.json, or'
+                " the painter was not given that"
+            )
+        self.missing_edges[title] = self.missing_edges.get(title, 0) + 1
 
     def read_points(self) -> None:
         """Turn the points added since the last call into floored pixels, and drop the originals.
@@ -122,7 +157,7 @@ class Builder:
             bitmaps = (shape for shape, kind_ in enumerate(self._kind) if kind_ == BITMAP)
             for number, shape in enumerate(bitmaps):
                 payload[shape] = number
-            masks = decode_masks(self._payloads, (self.height, self.width))
+            masks = decode_masks(self._payloads, (self.height, self.width), self._rules.max_pixels)
         return Shapes(
             height=self.height,
             width=self.width,
@@ -139,6 +174,7 @@ class Builder:
             unsupported=self.unsupported,
             classes=classes,
             unknown_classes=self.unknown_classes,
+            missing_edges=self.missing_edges,
         )
 
     def _first_points(self) -> NDArray[np.int64]:

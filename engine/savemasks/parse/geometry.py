@@ -63,7 +63,9 @@ _TELLING_KEYS = (
 def _exterior(contours: dict[str, Any], name: str = "points") -> Ring:
     exterior = contours["exterior"]
     if not isinstance(exterior, list) or not exterior:
-        raise ValueError(f"{name}.exterior has no points")
+        is_other = exterior is not None and not isinstance(exterior, list)
+        hint = f": a list of them is needed, not {shown(exterior)}" if is_other else ""
+        raise ValueError(f"{name}.exterior has no points{hint}")
     return exterior
 
 
@@ -139,7 +141,9 @@ def _bitmap(
     bitmap = item["bitmap"]
     data = bitmap["data"]
     if not isinstance(data, str):
-        raise ValueError("bitmap.data is not a text")  # noqa: TRY004  (parse names the object)
+        if not isinstance(data, bytes | bytearray):
+            raise ValueError("bitmap.data is not a text")  # noqa: TRY004  (parse names the object)
+        data = data.decode("latin-1")  # base64 makes bytes
     builder.add_bitmap(bitmap["origin"], data, threshold)
 
 
@@ -149,6 +153,8 @@ def _alpha_mask(builder: Builder, item: dict[str, Any], template: _Template) -> 
 
 
 def _graph(builder: Builder, item: dict[str, Any], template: _Template) -> None:
+    if template is None or template.lacks_edges:
+        builder.note_missing_edges(item["classTitle"])
     _nodes_and_edges(builder, item["nodes"], template.edges if template else ())
 
 

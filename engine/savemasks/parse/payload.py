@@ -15,7 +15,7 @@ import struct
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from isal import isal_zlib
@@ -40,6 +40,8 @@ _ROOM = 1 << 18
 MAX_MASK_PIXELS = 1 << 33
 """Most pixels that the bitmaps of one annotation may have together; packed, they take 1 GiB."""
 
+_TOGETHER = 8  # times the caller's limit: packed, eight pixels take a byte
+
 NO_MASKS = Masks(np.zeros(1, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.uint8))
 
 
@@ -61,6 +63,28 @@ class _Picture:
     pieces: Iterable[bytes]
     layout: Layout
     visible: NDArray[np.bool_] | None
+
+
+class _Limits(NamedTuple):
+    """Most pixels of a mask, and of all masks of an annotation together."""
+
+    each: int
+    together: int
+    max_pixels: int | None
+
+    @property
+    def why(self) -> str:
+        """How a message about a mask that is too large ends."""
+        if self.each == self.max_pixels:
+            return f"than the max_pixels of {self.max_pixels} that are allowed"
+        return "than the canvas can hold"
+
+    @property
+    def too_many(self) -> str:
+        """A message about masks that are too large together."""
+        is_asked = self.max_pixels is not None and self.together == _TOGETHER * self.max_pixels
+        whose = f" ({_TOGETHER} times the max_pixels of {self.max_pixels})" if is_asked else ""
+        return f"the annotation's bitmaps have more than {self.together} pixels together{whose}"
 
 
 class Payloads:
@@ -98,7 +122,9 @@ class Payloads:
         return self.text[self.start[i] : self.start[i + 1]].decode("utf-8", "surrogatepass")
 
 
-def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
+def decode_masks(
+    payloads: Payloads, canvas: tuple[int, int], max_pixels: int | None = None
+) -> Masks:
     """Decode the payloads of one annotation.
 
     Parameters
@@ -107,6 +133,8 @@ def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
         Of every bitmap.
     canvas
         Height and width in pixels; a mask may have no more than four times as many pixels.
+    max_pixels
+        Most pixels of a mask; all together may have eight times as many. None for no such limit.
 
     Raises
     ------
@@ -116,7 +144,7 @@ def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
     if not len(payloads):
         return NO_MASKS
     count = len(payloads)
-    limit = 4 * canvas[0] * canvas[1] + _CHUNK_ALLOWANCE
+    limit = _limits(canvas, max_pixels)
     text = np.frombuffer(payloads.text, np.uint8)
     text_start = np.frombuffer(payloads.start, np.int64)
     levels = np.frombuffer(payloads.thresholds, np.uint8)
@@ -124,10 +152,12 @@ def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
     shape = np.zeros((count, 2), np.int64)
     room = np.empty(_ROOM, np.uint8)
     packed: list[NDArray[np.uint8]] = []
-    done, left = 0, MAX_MASK_PIXELS
+    done, left = 0, limit.together
     while done < count:
         # Decodes up to the next payload that the kernel does not take, or until the room is full.
-        stop, status, used = decode(text, text_start, done, levels, limit, left, start, shape, room)
+        stop, status, used = decode(
+            text, text_start, done, levels, limit.each, left, start, shape, room
+        )
         # This way of copying keeps Python's lock: getting it back would take longer than the copy.
         packed.append(np.frombuffer(bytearray(room[:used]), np.uint8))
         if stop == count:
@@ -139,7 +169,7 @@ def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
                 png = _unwrap(payloads[done], limit)
                 picture = _read_png(png, limit, payloads.thresholds[done])
                 left -= picture.layout.height * picture.layout.width
-                packed.append(_pack(picture, left))
+                packed.append(_pack(picture, left, limit))
             except _BadPayloadError as error:
                 raise AnnotationError(
                     f"bitmap.data: {error}", object_index=payloads.objects[done]
@@ -151,12 +181,17 @@ def decode_masks(payloads: Payloads, canvas: tuple[int, int]) -> Masks:
     return Masks(start, shape, bits)
 
 
-def _pack(picture: _Picture, left: int) -> NDArray[np.uint8]:
+def _limits(canvas: tuple[int, int], max_pixels: int | None) -> _Limits:
+    each, together = 4 * canvas[0] * canvas[1] + _CHUNK_ALLOWANCE, MAX_MASK_PIXELS
+    if max_pixels is not None:
+        each, together = min(each, max_pixels), min(together, _TOGETHER * max_pixels)
+    return _Limits(each, together, max_pixels)
+
+
+def _pack(picture: _Picture, left: int, limit: _Limits) -> NDArray[np.uint8]:
     """Pack the mask of a picture; `left` is the number of pixels still allowed after it."""
     if left < 0:
-        raise _BadPayloadError(
-            f"the annotation's bitmaps have more than {MAX_MASK_PIXELS} pixels together"
-        )
+        raise _BadPayloadError(limit.too_many)
     layout, visible = picture.layout, picture.visible
     visible = np.zeros(256, np.bool_) if visible is None else visible
     packed = (layout.width + 7) // 8
@@ -214,7 +249,7 @@ def _inflate_some(inflater: Any, slices: Iterator[bytes], size: int) -> bytes:
     return found
 
 
-def _unwrap(text: str, limit: int) -> bytes:
+def _unwrap(text: str, limit: _Limits) -> bytes:
     """The PNG inside a payload."""
     try:
         try:
@@ -245,7 +280,7 @@ def _unwrap(text: str, limit: int) -> bytes:
     return bytes(png)
 
 
-def _header(png: bytes, limit: int) -> tuple[int, int, int, int, int]:
+def _header(png: bytes, limit: _Limits) -> tuple[int, int, int, int, int]:
     """Height, width, bits per sample, colour type and interlace method."""
     if len(png) < 33 or png[:8] != _SIGNATURE or png[12:16] != b"IHDR":
         raise _BadPayloadError("no PNG inside")
@@ -258,12 +293,12 @@ def _header(png: bytes, limit: int) -> tuple[int, int, int, int, int]:
         raise _BadPayloadError(f"a PNG of colour type {colour} with {depth} bits does not exist")
     if not (width and height):
         raise _BadPayloadError("a PNG without pixels")
-    if width * height > limit:
-        raise _BadPayloadError(f"promises {width} x {height} pixels, more than the canvas can hold")
+    if width * height > limit.each:
+        raise _BadPayloadError(f"promises {width} x {height} pixels, more {limit.why}")
     return height, width, depth, colour, interlace
 
 
-def _read_png(png: bytes, limit: int, threshold: int) -> _Picture:
+def _read_png(png: bytes, limit: _Limits, threshold: int) -> _Picture:
     """Check a PNG's chunks and inflate its scanlines."""
     height, width, depth, colour, interlace = _header(png, limit)
     chunks = _chunks(png)

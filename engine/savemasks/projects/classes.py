@@ -1,6 +1,7 @@
 """What a project's `meta.json` says of its classes."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,13 @@ class ClassTemplate:
     shape: str | None
     edges: tuple[tuple[str, str], ...]
 
+    @property
+    def lacks_edges(self) -> bool:
+        """Whether nothing is said of edges; a class of graphs alone may have none on purpose."""
+        return not self.edges and self.shape != "graph"
 
-Meta = Text | Path | Mapping[str, Any]
+
+Meta = Text | os.PathLike[str] | Mapping[str, Any]
 """A project's meta.json: its text, what that parses to, or the path of the file."""
 
 
@@ -40,16 +46,18 @@ def read_templates(meta: Meta | None) -> dict[str, ClassTemplate]:
         return {}
     where: object = "meta"
     found: object = meta
-    if isinstance(meta, Path):
-        where = meta
+    if isinstance(meta, os.PathLike):
+        where = Path(meta)
         try:
-            found = meta.read_bytes()
+            found = where.read_bytes()
         except OSError as error:
             raise ProjectError(f"{where}: cannot be read: {error.strerror}") from error
     if isinstance(found, Mapping) and all(isinstance(t, ClassTemplate) for t in found.values()):
         return dict(found)
     if isinstance(found, Text):
         found = parse_meta(found, where)
+    elif isinstance(found, Mapping):
+        found = jsontext.plain(found)
     return class_templates(check_meta(found, where))
 
 

@@ -42,6 +42,15 @@ def unknown_classes_note(
     return note
 
 
+def missing_edges_notes(titles: Mapping[str, int]) -> list[str]:
+    """Return how many graphs of which classes have no edges, if there are any."""
+    if not titles:
+        return []
+    found = [f'{n} x "{printable(t)}"' for t, n in _most(titles)]
+    note = "graphs of classes without edges in meta.json, painted as nodes alone: "
+    return [note + _list(found, len(titles))]
+
+
 def unread_notes(formats: Mapping[str, int]) -> list[str]:
     """Return how many pictures of which formats were only copied."""
     return [

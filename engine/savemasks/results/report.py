@@ -19,6 +19,47 @@ from .notes import count_titles
 _MAX_FAILURES = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An item that could not be exported; as text, the line that is printed.
+
+    Attributes
+    ----------
+    dataset, name
+        Where the item belongs; the name is None if a whole data set failed.
+    kind
+        "folder", "annotation", "image", "write", "crash" or, for a mistake of this package,
+        "unexpected".
+    message
+        What is wrong and, where that helps, what would be right.
+    file
+        The file that is to blame.
+    object
+        Position of the guilty object in the annotation's list, or None.
+    line
+        File, object and message in one line.
+    """
+
+    dataset: str
+    name: str | None
+    kind: str
+    message: str
+    file: str | None
+    object: int | None
+    line: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.line
+
+    @classmethod
+    def of(cls, error: Exception, item: Item) -> Self:
+        """Describe an error of an item."""
+        described = describe(error, item)
+        line = described.pop("message")
+        message = error.message if isinstance(error, ItemError) else line
+        return cls(**_identify(item), **described, message=printable(message), line=line)
+
+
 @dataclass(slots=True)
 class Summary:
     """Totals of a run.
@@ -43,8 +84,10 @@ class Summary:
         Images with such objects that have nothing to paint, so that their masks are all background.
     unread_formats
         Pictures that were copied though this installation cannot read them, by format.
+    missing_edges
+        Graphs that were painted as nodes alone, because meta.json has no edges of their class.
     failures
-        "file: what is wrong" of the first thousand failed items.
+        The first thousand failed items; the text of each is "file: what is wrong".
     warnings
         Messages to the user that are not failures.
     skipped
@@ -77,7 +120,8 @@ class Summary:
     unknown_classes: Counter[str] = field(default_factory=Counter)
     blank_images: int = 0
     unread_formats: Counter[str] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
+    missing_edges: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     interrupted: bool = False
     stopped: bool = False
@@ -93,13 +137,14 @@ class Summary:
         if outcome.error is not None:
             self.failed += 1
             if len(self.failures) < _MAX_FAILURES:
-                self.failures.append(explain(outcome.error, _source(outcome.item)))
+                self.failures.append(Failure.of(outcome.error, outcome.item))
             return
         self.images += 1
         self.pixels += outcome.pixels
         self.geometries.update(outcome.geometries)
         self.unsupported.update(outcome.unsupported)
         count_titles(self.unknown_classes, outcome.unknown_classes)
+        count_titles(self.missing_edges, outcome.missing_edges)
         self.blank_images += outcome.is_blank and bool(outcome.unknown_classes)
         if outcome.unread_format is not None:
             self.unread_formats[outcome.unread_format] += 1

@@ -12,8 +12,14 @@ from ..line.job import Job, Outcome
 from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Item
 from ..projects.supervisely import Project, plan_datasets
-from ..results.notes import count_titles, unknown_classes_note, unread_notes, unsupported_text
-from ..results.report import explain
+from ..results.notes import (
+    count_titles,
+    missing_edges_notes,
+    unknown_classes_note,
+    unread_notes,
+    unsupported_text,
+)
+from ..results.report import Failure
 from .export import config_warnings, known_classes
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
 from .pool import process_items, start_pool
@@ -34,7 +40,7 @@ class Survey:
     items, failed
         Items that were read, and those among them that a run could not export.
     failures
-        "file: what is wrong" of the first thousand of them.
+        The first thousand of them; the text of each is "file: what is wrong".
     images_without_annotation, annotations_without_image
         Items of which one file is missing.
     unsupported
@@ -63,11 +69,12 @@ class Survey:
     workers: int
     items: int = 0
     failed: int = 0
-    failures: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     images_without_annotation: int = 0
     annotations_without_image: int = 0
     unsupported: Counter[str] = field(default_factory=Counter)
     unknown_classes: Counter[str] = field(default_factory=Counter)
+    missing_edges: Counter[str] = field(default_factory=Counter)
     known_classes: frozenset[str] = frozenset()
     blank_images: int = 0
     unread_formats: Counter[str] = field(default_factory=Counter)
@@ -83,6 +90,7 @@ class Survey:
         self.items += 1
         self.unsupported.update(outcome.unsupported)
         count_titles(self.unknown_classes, outcome.unknown_classes)
+        count_titles(self.missing_edges, outcome.missing_edges)
         self.blank_images += outcome.is_blank and bool(outcome.unknown_classes)
         if outcome.unread_format is not None:
             self.unread_formats[outcome.unread_format] += 1
@@ -92,7 +100,7 @@ class Survey:
         if outcome.error is not None:
             self.failed += 1
             if len(self.failures) < _MAX_FAILURES:
-                self.failures.append(explain(outcome.error, item.image or item.annotation))
+                self.failures.append(Failure.of(outcome.error, item))
         elif outcome.outputs:
             self.sampled += 1
             self.sample_seconds += sum(outcome.seconds.values())
@@ -121,6 +129,7 @@ class Survey:
         if self.unknown_classes:
             known = self.known_classes
             notes.append(unknown_classes_note(self.unknown_classes, known, self.blank_images))
+        notes += missing_edges_notes(self.missing_edges)
         return notes + unread_notes(self.unread_formats) + self.ignored.notes()
 
     def forecast(self) -> str:

@@ -12,7 +12,7 @@ from ..layers.save_masks import SaveMasks
 from ..line.job import Job, Outcome
 from ..projects.ignored import Ignored
 from ..projects.supervisely import Project, merge_meta, plan_datasets
-from ..results.notes import unknown_classes_note, unread_notes
+from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
 from ..results.output import (
     Output,
     arguments_of,
@@ -22,8 +22,9 @@ from ..results.output import (
     read_arguments,
     read_options,
 )
-from ..results.report import ReportWriter, Summary
+from ..results.report import Failure, ReportWriter, Summary
 from ..store.files import Store
+from .log import LOGGER
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
 from .pool import process_items, start_pool
 from .worklist import Worklist
@@ -66,6 +67,7 @@ def run(
     opened = [Project.open(folder) for folder in projects]
     datasets = plan_datasets(opened)
     root = out / layer.dst
+    _check_outside(root, opened)
     check_output(root, force=options.force)
     warnings = config_warnings(layer, opened)
     warnings += [note for project in opened for note in project.notes()]
@@ -97,11 +99,40 @@ def run(
         total = worklist.total()
         if total == 0 and not options.only_failed:
             summary.warnings.append("the projects have no images: nothing was exported")
+        LOGGER.info("export to %s begins: %d images and annotations", root, total)
         recorder = _Recorder(summary, report, output, worklist, total, options, hooks)
         _export_remaining(_job(layer, opened, root, options), recorder, started)
         _add_notes(summary, worklist.ignored, known_classes(layer, opened))
         report.finish(summary)
+    _log_end(summary)
     return summary
+
+
+def _check_outside(root: Path, projects: Sequence[Project]) -> None:
+    """Refuse an output folder inside of a project, where results would be taken for its items."""
+    place = root.resolve()
+    for project in projects:
+        if place.is_relative_to(project.folder.resolve()):
+            raise OutputError(
+                f"{root}: is inside of the project {project.folder}, whose part the results would"
+                " become; choose a folder outside of it"
+            )
+
+
+def _log_end(summary: Summary) -> None:
+    for warning in summary.warnings:
+        LOGGER.warning("%s", warning)
+    for problem in filter(None, (summary.report_problem, summary.journal_problem)):
+        LOGGER.error("%s", problem)
+    LOGGER.info(
+        "export to %s %s: %d exported, %d failed, %d finished before, in %.2f s",
+        summary.out,
+        "was ended early" if summary.interrupted or summary.stopped else "ends",
+        summary.images,
+        summary.failed,
+        summary.skipped,
+        summary.seconds,
+    )
 
 
 def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None = None) -> Summary:
@@ -164,6 +195,8 @@ class _Recorder:
 
     def record(self, outcome: Outcome) -> None:
         """Record an outcome."""
+        if outcome.error is not None:
+            LOGGER.warning("%s", Failure.of(outcome.error, outcome.item))
         self.summary.add(outcome)
         self.report.add(outcome)
         self.output.add(outcome)
@@ -224,6 +257,7 @@ def _add_notes(summary: Summary, ignored: Ignored, known: Collection[str]) -> No
     if summary.unknown_classes:
         note = unknown_classes_note(summary.unknown_classes, known, summary.blank_images)
         summary.warnings.append(note)
+    summary.warnings += missing_edges_notes(summary.missing_edges)
     summary.warnings += unread_notes(summary.unread_formats)
     summary.warnings += ignored.notes()
 

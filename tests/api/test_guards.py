@@ -1,0 +1,197 @@
+"""What a painter refuses on request: sizes, unknown classes and geometries, missing edges."""
+
+import base64
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import savemasks
+from savemasks.cli.demo import CONFIG
+from savemasks.run.check import check
+from support.painters import GRAYS, HEIGHT, WIDTH, annotation, item, painter, peak
+from support.projects import Json, Project
+
+LAYER = savemasks.SaveMasks.from_json(
+    {
+        "action": "save_masks",
+        "dst": "x",
+        "settings": {"masks_machine": True, "gt_machine_color": GRAYS},
+    }
+)
+MEGABYTE = 1 << 20
+LARGE = b'{"size": {"height": 30000, "width": 30000}, "objects": []}'
+LIMIT = 1_000_000
+
+
+def limited(most: Any = LIMIT) -> savemasks.Painter:
+    return savemasks.Painter(LAYER, max_pixels=most)
+
+
+def bitmap(height: int, width: int) -> Json:
+    png = savemasks.encode_png(np.zeros((height, width), np.uint8))
+    data = base64.b64encode(zlib.compress(png)).decode()
+    where = {"origin": [0, 0], "data": data}
+    return {"classTitle": "kiwi", "geometryType": "bitmap", "bitmap": where}
+
+
+def note(*objects: Json, height: int = 1000, width: int = 1000) -> Json:
+    return {"size": {"height": height, "width": width}, "objects": [*objects]}
+
+
+# ------------------------------------------------------------------ sizes
+
+
+@pytest.mark.parametrize("call", ["parse", "labels", "machine", "instances"])
+@pytest.mark.parametrize("form", [LARGE, LARGE.decode(), json.loads(LARGE)])
+def test_a_canvas_of_gigabytes_is_refused_before_anything_is_made(call: str, form: Any) -> None:
+    p = limited()
+
+    def refused() -> None:
+        with pytest.raises(
+            savemasks.AnnotationError,
+            match=r"^size 30000 x 30000 is more than the max_pixels of 1000000 that are allowed$",
+        ):
+            getattr(p, call)(form)
+
+    refused()
+    assert peak(refused) < MEGABYTE
+
+
+def test_a_large_annotation_is_refused_without_its_objects() -> None:
+    filler = b'{"classTitle": "kiwi", "points": {"exterior": [[1, 2], [3, 4]]}}'
+    text = LARGE.replace(b"[]", b"[" + b",".join([filler] * 40_000) + b"]")
+    assert len(text) > 2 * MEGABYTE
+    p = limited()
+
+    def refused() -> None:
+        with pytest.raises(savemasks.AnnotationError, match="size 30000 x 30000"):
+            p.parse(text)
+
+    assert peak(refused) < 2 * MEGABYTE
+
+
+def test_what_is_not_larger_is_painted_as_without_a_limit() -> None:
+    exact = limited(HEIGHT * WIDTH)
+    assert np.array_equal(exact.labels(annotation()), painter().labels(annotation()))
+    with pytest.raises(savemasks.AnnotationError, match=f"size {WIDTH} x {HEIGHT} is more"):
+        limited(HEIGHT * WIDTH - 1).labels(annotation())
+
+
+def test_a_large_bitmap_is_refused_by_its_size_alone() -> None:
+    small = note(bitmap(1001, 1000), height=900)
+    assert len(json.dumps(small)) < 3000
+    assert len(painter().parse(small)) == 1  # a bitmap may be larger than its canvas
+    with pytest.raises(
+        savemasks.AnnotationError,
+        match=r"^object 0: bitmap\.data: promises 1000 x 1001 pixels, more than the max_pixels of",
+    ):
+        limited().parse(small)
+    bomb = note(bitmap(14_000, 14_000), height=10_000, width=10_000)
+
+    def refused() -> None:
+        with pytest.raises(savemasks.AnnotationError, match=r"object 0: .*max_pixels of 100000000"):
+            limited(100_000_000).parse(bomb)
+
+    refused()
+    assert peak(refused) < 2 * MEGABYTE
+
+
+def test_bitmaps_together_have_no_more_than_eight_times_the_limit() -> None:
+    one = bitmap(1000, 1000)
+    assert len(limited().parse(note(*[one] * 8))) == 8
+    with pytest.raises(
+        savemasks.AnnotationError,
+        match=r"^object 8: .*more than 8000000 pixels together \(8 times the max_pixels of 1000",
+    ):
+        limited().parse(note(*[one] * 9))
+
+
+def test_shapes_of_another_painter_are_limited_too() -> None:
+    shapes = painter(human={}).parse(annotation())
+    assert limited(HEIGHT * WIDTH).labels(shapes).any()
+    with pytest.raises(savemasks.AnnotationError, match="max_pixels of 5"):
+        limited(5).labels(shapes)
+
+
+@pytest.mark.parametrize(
+    ("most", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)]
+)
+def test_what_is_no_limit_is_refused(most: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        limited(most)
+
+
+# ------------------------------------------------------------------ typos
+
+
+def unknown() -> list[tuple[Json, str]]:
+    good = item(np.random.default_rng(0), "kiwi")
+    return [
+        (good | {"classTitle": "kiwy"},
+         'neither the layer nor meta.json has the class "kiwy" (did you mean "kiwi"?)'),
+        (good | {"classTitle": "Lemon "}, '"Lemon " (did you mean "lemon"?)'),
+        (good | {"geometryType": "polygn"},
+         'this version does not paint the geometry "polygn" (did you mean "polygon"?)'),
+        ({"classTitle": "kiwi", "nodes": {"a": {"loc": [1, 1]}, "b": {"loc": [3, 3]}}},
+         'graph: its edges are missing: the class "kiwi" has none in meta.json'),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "message"), unknown())
+@pytest.mark.parametrize("is_large", [False, True])
+def test_a_strict_painter_names_what_it_would_leave_out(
+    wrong: Json, message: str, is_large: bool
+) -> None:
+    built = annotation()
+    built["objects"][4] = wrong
+    text = json.dumps(built | {"objects": built["objects"] * (400 if is_large else 1)})
+    assert (len(text) > MEGABYTE) == is_large
+    with pytest.raises(savemasks.AnnotationError) as told:
+        savemasks.Painter(LAYER, {"classes": [{"title": "other"}]}, strict=True).parse(text)
+    assert message in str(told.value)
+    assert told.value.object_index == 4
+
+
+def test_a_painter_that_is_not_strict_counts_them() -> None:
+    shapes = painter().parse(note(*(wrong for wrong, _ in unknown())))
+    assert shapes.unknown_classes == {"kiwy": 1, "Lemon ": 1}
+    assert shapes.unsupported == {"polygn": 1}
+    assert shapes.missing_edges == {"kiwi": 1}
+
+
+def test_a_strict_painter_paints_what_is_known() -> None:
+    strict = savemasks.Painter(LAYER, {"classes": [{"title": "other"}]}, strict=True)
+    assert np.array_equal(strict.labels(annotation()), painter().labels(annotation()))
+
+
+@pytest.mark.parametrize(
+    ("template", "is_missing"),
+    [
+        ({"shape": "graph"}, False),  # key points that are not joined
+        ({"shape": "any"}, True),
+        ({"shape": "any", "geometry_config": {"edges": [{"src": "a", "dst": "b"}]}}, False),
+    ],
+)
+def test_edges_are_missing_where_nothing_is_said_of_them(template: Json, is_missing: bool) -> None:
+    graph = {"classTitle": "kiwi", "geometryType": "graph", "nodes": {"a": {"loc": [1, 1]}}}
+    p = savemasks.Painter(LAYER, {"classes": [{"title": "kiwi", **template}]})
+    assert p.parse(note(graph)).missing_edges == ({"kiwi": 1} if is_missing else {})
+    lemon = graph | {"classTitle": "other"}  # which is not painted
+    assert p.parse(note(lemon)).missing_edges == {}
+
+
+@pytest.mark.usefixtures("warm")
+def test_runs_and_checks_tell_of_missing_edges(project: Project, tmp_path: Path) -> None:
+    project.add("a.png")
+    path = project.folder / "ds/ann/a.png.json"
+    content = json.loads(path.read_bytes())
+    graph = {"classTitle": "kiwi", "geometryType": "graph", "nodes": {"a": {"loc": [1, 1]}}}
+    path.write_text(json.dumps(content | {"objects": [graph]}))
+    layer = savemasks.SaveMasks.from_json(CONFIG)
+    told = 'graphs of classes without edges in meta.json, painted as nodes alone: 1 x "kiwi"'
+    assert told in savemasks.export(project.folder, tmp_path / "out", layer).warnings
+    assert told in check(layer, [project.folder]).notes()
