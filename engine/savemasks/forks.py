@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.spawn import get_executable
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from .errors import CrashError
 from .system import at_fork, exit_reason, ignore_signals, is_readable, signals_wait
@@ -29,9 +29,14 @@ T = TypeVar("T")
 SIGNALS_OF_PARENT = (signal.SIGINT, signal.SIGTERM)
 """What a terminal sends to all processes: the one that was started first handles it for all."""
 _RECEIVE = "import sys; sys.path[:] = {!r}; from savemasks.forks import begin; begin({})"
+_NO_HELPER = (
+    "libvips does not work in a process that was forked after it was loaded, and a helper process"
+    " cannot be started"
+)
 _ADVICE = "start processes by spawn or forkserver instead of fork"
 
-_PATIENCE = 1.0  # seconds
+# Seconds for the helper to begin, and to end.
+_START_TIMEOUT, _PATIENCE = 120.0, 1.0
 
 _lost = False
 
@@ -64,8 +69,7 @@ class FreshProcess:
     ) -> None:
         """Start it; `inherits` are descriptors that it needs, too. May raise `OSError`."""
         self.pipe, theirs = Pipe()
-        path = [entry for entry in sys.path if isinstance(entry, str)]
-        program = _RECEIVE.format(path, theirs.fileno())
+        program = _RECEIVE.format([*map(str, sys.path)], theirs.fileno())
         try:
             # Signals wait until the process ignores them itself.
             with signals_wait(SIGNALS_OF_PARENT):
@@ -166,7 +170,9 @@ class _Helper:
     ) -> T:
         request = pickle.dumps((function, args, kwargs), pickle.HIGHEST_PROTOCOL)
         with self._turn:
-            process = self._process or self._start()
+            if self._process is None:
+                self._process = self._start()
+            process = self._process
             try:
                 process.pipe.send_bytes(request)
                 answer = process.pipe.recv_bytes()
@@ -182,41 +188,41 @@ class _Helper:
         return result  # type: ignore[no-any-return]
 
     def _start(self) -> FreshProcess:
-        how = ""
         try:
-            self._process = FreshProcess(_answer)
-            self._process.pipe.recv_bytes()
+            process = FreshProcess(_answer)
         except OSError as error:
-            how = f": {error.strerror}"
-        except EOFError:
-            how = f", it {self.end()}"
+            raise CrashError(f"{_NO_HELPER}: {error.strerror}; {_ADVICE}") from error
+        try:
+            has_begun = process.pipe.poll(_START_TIMEOUT) and not process.pipe.recv_bytes()
+        except (EOFError, OSError) as error:
+            raise CrashError(f"{_NO_HELPER}: it {_end(process)}; {_ADVICE}") from error
         except BaseException:
-            self.end()
+            _end(process)
             raise
-        if how:
-            raise CrashError(
-                "libvips does not work in a process that was forked after it was loaded, and a"
-                f" helper process cannot be started{how}; {_ADVICE}"
-            )
-        return self._process
+        if not has_begun:
+            _end(process)
+            raise CrashError(f"{_NO_HELPER}: it does not answer; {_ADVICE}")
+        return process
 
     def end(self) -> str:
         """End the process if there is one, and say how it has ended."""
         process, self._process = self._process, None
-        if process is None:
-            return "ended"
-        process.pipe.close()
-        try:
-            process.join(_PATIENCE)  # it sees that, unless it is busy
-        finally:
-            process.kill()
-            process.join()
-        return exit_reason(process.exitcode or 0)
+        return _end(process) if process else ""
 
     def disown(self) -> None:
         """In a child: leave the process to the parent."""
         if self._process:
             self._process.disown()
+
+
+def _end(process: FreshProcess) -> str:
+    process.pipe.close()
+    try:
+        process.join(_PATIENCE)  # it sees that, unless it is busy
+    finally:
+        process.kill()
+        process.join()
+    return exit_reason(process.exitcode or 0)
 
 
 _helper = _Helper()

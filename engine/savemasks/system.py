@@ -300,9 +300,7 @@ class FileLock:
         _opening.release()
 
 
-at_fork(
-    before=_opening.acquire, in_parent=_opening.release, in_child=FileLock._let_go_in_child
-)
+at_fork(before=_opening.acquire, in_parent=_opening.release, in_child=FileLock._let_go_in_child)
 
 # ---------------------------------------------------------------- processes
 

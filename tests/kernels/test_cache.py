@@ -68,10 +68,10 @@ def test_machine_code_is_kept_and_a_change_in_a_callees_file_is_noticed(package:
 STAMPS = """
 import json, sys
 from pathlib import Path
-from savemasks.kernels import jit
+from savemasks.kernels import cache
 
-package = Path(jit.__file__).parent.parent
-stamp = jit._digest.__wrapped__
+package = Path(cache.__file__).parent.parent
+stamp = cache._digest.__wrapped__
 before, unnoticed = stamp(), []
 files = [*package.glob("kernels/**/*.py"), package / "shapes.py"]
 for file in files:
@@ -135,7 +135,8 @@ def test_many_processes_may_start_at_once(package: Path) -> None:
 
 @pytest.mark.slow
 def test_without_any_folder_to_write_to_every_process_compiles(package: Path) -> None:
-    jit = package / "savemasks/kernels/jit.py"
-    jit.write_text(jit.read_text().replace("tempfile.TemporaryFile(dir=folder)", "open('/x/y')"))
+    cache = package / "savemasks/kernels/cache.py"
+    text = cache.read_text()
+    cache.write_text(text.replace("tempfile.TemporaryFile(dir=folder)", "open('/x/y')"))
     assert outcome(start(package)) == (22, False)
     assert outcome(start(package)) == (22, False)

@@ -1,6 +1,7 @@
-"""PNGs of `bitmap.data` that only libvips decodes. It loads little, for the helper of forked children.
+"""PNGs of `bitmap.data` that only libvips decodes.
 
-What is wrong with one is not said: the caller has checked its header and its checksums.
+It loads little, for the helper of a forked child uses it. The caller has checked headers and
+checksums, so what else is wrong is not said.
 """
 
 from typing import Any
@@ -10,9 +11,7 @@ import pyvips
 from numpy.typing import NDArray
 
 
-def read_samples(
-    png: bytes, *, levels_are_alpha: bool
-) -> NDArray[np.unsignedinteger[Any]] | None:
+def read_samples(png: bytes, *, levels_are_alpha: bool) -> NDArray[np.unsignedinteger[Any]] | None:
     """Samples (height, width) or (height, width, bands) that tell what belongs to the mask.
 
     They are the alpha of a PNG that has it, unless its levels are. None if it cannot be decoded.

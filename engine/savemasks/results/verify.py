@@ -153,9 +153,8 @@ def _find_damage(path: str, written: Written, *, is_mask: bool) -> str | None:
             if not is_mask:
                 return None
             file.seek(0)
-            if libvips_is_lost():
-                return by_libvips(_decoding_problem, chunk if len(chunk) == size else path)
-            return _decoding_problem(chunk if len(chunk) == size else file.fileno())
+            large = path if libvips_is_lost() else file.fileno()
+            return by_libvips(_decoding_problem, chunk if len(chunk) == size else large)
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
@@ -169,12 +168,10 @@ def _decoding_problem(content: bytes | int | str) -> str | None:
         if isinstance(content, bytes):
             image = pyvips.Image.new_from_buffer(content, "", **how)
         else:
-            is_open = isinstance(content, int)
-            source = (
-                pyvips.Source.new_from_descriptor(content)
-                if is_open
-                else pyvips.Source.new_from_file(os.fsencode(content))
-            )
+            if isinstance(content, int):
+                source = pyvips.Source.new_from_descriptor(content)
+            else:
+                source = pyvips.Source.new_from_file(os.fsencode(content))
             image = pyvips.Image.new_from_source(source, "", **how)
         image.avg()
     except pyvips.Error as error:

@@ -30,7 +30,8 @@ class Pool(Protocol):
 def start_pool(job: Job, stop: threading.Event, *, processes: bool) -> Pool:
     """Start `job.workers` workers, and return when they are ready.
 
-    In a forked child they are processes in any case, for libvips does not work there. Raises `KeyboardInterrupt` if `stop` is set meanwhile.
+    In a forked child they are processes in any case, for libvips does not work there. Raises
+    `KeyboardInterrupt` if `stop` is set meanwhile.
     """
     if processes or libvips_is_lost():
         return ProcessPool(job, stop)
