@@ -11,13 +11,15 @@ import io
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import threading
 import traceback
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection, Pipe
+from functools import partial
+from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +71,36 @@ SHORT_MASK = MASK[:33] + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b
 ODD = ("TIFF", "WebP", "16-bit PNG")
 
 
+def watched(function: Callable[[], Any]) -> Any:
+    """What a function returns in a child made by `os.fork`, which is killed if it hangs."""
+    inner, outer = Pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            inner.send(function())
+        finally:
+            sys.stdout.flush()
+            os._exit(1)
+    inner.close()
+    try:
+        return outer.recv() if outer.poll(SECONDS) else "hangs"
+    except EOFError:
+        return "has died"
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
 def human(data: bytes) -> Any:
     """A human page, or the error."""
     try:
         return PAINTER.human(annotation(KIWI), data).tolist()
     except savemasks.SavemasksError as error:
         return type(error).__name__, str(error)
+
+
+def decoded(name: str, _: Path) -> Any:
+    return human(PICTURES[name])
 
 
 def labels(png: bytes) -> Any:
@@ -144,18 +170,11 @@ def demo(folder: Path) -> Any:
 def in_a_grandchild(folder: Path) -> Any:
     """What this process makes before and after a child of it has made the same."""
     pages = [human(PICTURES["WebP"])]
-    inner, outer = Pipe()
-    pid = os.fork()
-    if pid == 0:
-        inner.send(human(PICTURES["WebP"]))
-        os._exit(0)
-    pages += [outer.recv() if outer.poll(SECONDS) else "hangs", human(PICTURES["WebP"])]
-    os.waitpid(pid, 0)
-    return pages
+    return [*pages, watched(lambda: human(PICTURES["WebP"])), human(PICTURES["WebP"])]
 
 
 CASES: dict[str, Case] = {
-    **{name: lambda _, data=data: human(data) for name, data in PICTURES.items()},
+    **{name: partial(decoded, name) for name in PICTURES},
     "damaged WebP": lambda _: human(PICTURES["WebP"][:60]),
     "no picture": lambda _: human(b"no picture"),
     "16-bit payload": lambda _: labels(MASK),
@@ -180,25 +199,10 @@ def attempt(name: str, folder: Path) -> Any:
         return traceback.format_exc()
 
 
-def send(pipe: Connection, name: str, folder: Path) -> None:
-    pipe.send(attempt(name, folder))
-
-
-def forked(name: str, folder: Path) -> Any:
-    """By `os.fork`."""
-    inner, outer = Pipe()
-    pid = os.fork()
-    if pid == 0:
-        send(inner, name, folder)
-        os._exit(0)
-    inner.close()
-    try:
-        return outer.recv() if outer.poll(SECONDS) else "hangs"
-    except EOFError:
-        return "has died"
-    finally:
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
+def forked(names: Sequence[str], folder: Path) -> Iterator[Any]:
+    """By a child for each."""
+    for name in names:
+        yield watched(partial(attempt, name, folder / name))
 
 
 def pooled(names: Sequence[str], folder: Path) -> Iterator[Any]:
@@ -218,7 +222,7 @@ def main(way: str, *some: str) -> None:
         PAINTER.human(annotation(KIWI), PICTURES["WebP"])
         expected = {name: attempt(name, Path(folder, "parent", name)) for name in names}
         place = Path(folder, way)
-        made = pooled(names, place) if way == "pool" else (forked(n, place / n) for n in names)
+        made = pooled(names, place) if way == "pool" else forked(names, place)
         wrong = {}
         for name, found in zip(names, made, strict=True):
             says, should = repr(found), repr(expected[name])
