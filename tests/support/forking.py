@@ -200,13 +200,15 @@ def attempt(name: str, folder: Path) -> Any:
 
 
 def forked(names: Sequence[str], folder: Path) -> Iterator[Any]:
-    """By a child for each."""
+    """By a child for each; its parent has just used libvips, whose idle threads end in time."""
     for name in names:
+        human(PICTURES["WebP"])
         yield watched(partial(attempt, name, folder / name))
 
 
 def pooled(names: Sequence[str], folder: Path) -> Iterator[Any]:
     """By workers for all of it that are daemons, as data loaders do."""
+    human(PICTURES["WebP"])
     with multiprocessing.get_context("fork").Pool(2) as pool:
         for result in [pool.apply_async(attempt, (name, folder / name)) for name in names]:
             try:
@@ -219,7 +221,6 @@ def main(way: str, *some: str) -> None:
     """Print by the names of cases what went wrong, or nothing."""
     names = some or tuple(CASES)
     with tempfile.TemporaryDirectory() as folder:
-        PAINTER.human(annotation(KIWI), PICTURES["WebP"])
         expected = {name: attempt(name, Path(folder, "parent", name)) for name in names}
         place = Path(folder, way)
         made = pooled(names, place) if way == "pool" else forked(names, place)

@@ -69,21 +69,25 @@ def clear_cache() -> tuple[int, list[Path]]:
     """
     removed, left = 0, []
     for folder in cache_folders():
-        code = list(folder.glob("*savemasks.kernels.*.nb[ic]*"))
-        locks = [path for name in _LOCKS if (path := _lock_path(folder, name)).exists()]
-        if not (code or locks):
-            continue
         try:
-            with _locked(folder, "compile"), _locked(folder, "cache"):
-                for path in [*code, *locks]:
-                    path.unlink(missing_ok=True)
+            removed += _clear(folder)
         except OSError:
             left.append(folder)
-            continue
-        removed += len(code)
-        with suppress(OSError):  # there is something else in it
-            folder.rmdir()
     return removed, left
+
+
+def _clear(folder: Path) -> int:
+    """Remove what is ours from a folder, and the folder unless there is something else in it."""
+    locks = [_lock_path(folder, name) for name in _LOCKS]
+    code = [*folder.glob("*savemasks.kernels.*.nb[ic]*")]
+    if not code and not any(lock.exists() for lock in locks):
+        return 0
+    with _locked(folder, "compile"), _locked(folder, "cache"):
+        for path in [*code, *locks]:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+    return len(code)
 
 
 @contextmanager

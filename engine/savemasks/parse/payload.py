@@ -334,7 +334,7 @@ def _read_by_libvips(png: bytes, threshold: int, *, levels_are_alpha: bool) -> _
     # 16-bit samples: bitmaps have every sample that is not zero; alpha masks reduce them to 8 bits.
     least = threshold << 8 if samples.dtype == np.uint16 and threshold > 1 else threshold
     height, width = samples.shape[:2]
-    inside = (samples.reshape(height, width, -1) >= least).any(axis=2)
+    inside = (samples >= least).any(axis=2)
     lines = np.zeros((height, width + 1), np.uint8)
     lines[:, 1:] = inside
     return _Picture([lines.tobytes()], Layout(height, width, 8, 1, ANY, 1), None)

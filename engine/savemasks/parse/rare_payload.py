@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 def read_samples(png: bytes, *, levels_are_alpha: bool) -> NDArray[np.unsignedinteger[Any]] | None:
-    """Samples (height, width) or (height, width, bands) that tell what belongs to the mask.
+    """Samples (height, width, bands) that tell what belongs to the mask.
 
     They are the alpha of a PNG that has it, unless its levels are. None if it cannot be decoded.
     """
@@ -25,4 +25,4 @@ def read_samples(png: bytes, *, levels_are_alpha: bool) -> NDArray[np.unsignedin
         samples: NDArray[np.unsignedinteger[Any]] = image.numpy()
     except pyvips.Error:
         return None
-    return samples
+    return samples.reshape(image.height, image.width, image.bands)
