@@ -70,6 +70,17 @@ def test_a_backup_does_not_take_the_annotation_of_an_image_that_is_gone(tmp_path
     assert found.ignored.images.first == ["a.jpg.bak"]
 
 
+def test_a_text_file_takes_no_annotation_that_a_picture_could_have(tmp_path: Path) -> None:
+    files = ["img/a.jpg", "img/a.txt", "img/a-b.txt", "ann/a.jpg.json", "ann/a.json"]
+    found = listing(tmp_path, *files, "ann/a-b.json")
+    assert items(found) == [
+        ("a", "a.json", "a.json.png"),
+        ("a-b.txt", "a-b.json", "a-b.png"),
+        ("a.jpg", "a.jpg.json", "a.png"),
+    ]
+    assert found.ignored.images.first == ["a.txt"]
+
+
 def test_other_files_of_ann_are_counted(tmp_path: Path) -> None:
     litter = ["a.jpg.JSON", "a.jpg.json.bak", "a.jpg.json~", "a.xml", "notes.txt"]
     found = listing(tmp_path, "img/a.jpg", "ann/a.jpg.json", *(f"ann/{name}" for name in litter))

@@ -260,7 +260,7 @@ def test_pictures_that_could_only_be_copied_are_told(project: Project, tmp_path:
     assert summary.as_json()["unread_formats"] == {"HEIC": 2}
     assert survey.notes()[-1] == (
         "2 images are in a format that this installation cannot read (HEIC): they were copied,"
-        " their size was not compared"
+        " and their size was compared with their header at most"
     )
 
 

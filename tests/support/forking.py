@@ -65,7 +65,7 @@ PICTURES = {
     "PNG": by_pillow("PNG"),
     "JPEG": by_pillow("JPEG"),
 }
-MASK = deep(np.eye(5))
+MASK = deep(np.dstack([np.eye(5)] * 4))
 # All chunks are sound, but there are too few pixels.
 SHORT_MASK = MASK[:33] + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
 ODD = ("TIFF", "WebP", "16-bit PNG")

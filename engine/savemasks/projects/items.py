@@ -5,6 +5,7 @@ Listing is lazy: the names of a data set are in memory only as long as somebody 
 
 import os
 import unicodedata
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
@@ -83,15 +84,16 @@ class Dataset:
 
     def listing(self) -> "Listing":
         """List what the folder holds now; raises OSError."""
-        files, folders = _entries(self.folder / "img")
-        others, _ = _entries(self.folder / "ann")
+        images, folders = _entries(self.folder / "img")
+        notes, _ = _entries(self.folder / "ann")
+        images.sort()
+        annotations = {name for name in notes if name.endswith(".json")}
+        others = sorted(name for name in notes if not name.endswith(".json"))
+        notes.clear()
         listing = Listing(self)
-        annotations = {name for name in others if name.endswith(".json")}
-        listing.ignored.annotations.add(
-            sorted(name for name in others if not name.endswith(".json"))
-        )
+        listing.ignored.annotations.add(others)
         listing.ignored.below.add(pictures_below(f"{self.folder}/img", folders))
-        _pair(sorted(files), annotations, listing)
+        _pair(images, annotations, listing)
         _name_masks(listing)
         return listing
 
@@ -164,13 +166,11 @@ def mask_names(images: Sequence[str], taken: Set[str] = frozenset()) -> list[str
     names = [_stem(image) + ".png" for image in images]
     while len(set(names)) < len(names) or not taken.isdisjoint(names):
         counts = Counter(names)
-        before, names = (
-            names,
-            [
-                image + ".png" if counts[name] > 1 or name in taken else name
-                for image, name in zip(images, names, strict=True)
-            ],
-        )
+        before = names
+        names = [
+            image + ".png" if counts[name] > 1 or name in taken else name
+            for image, name in zip(images, names, strict=True)
+        ]
         if names == before:
             break
     return names
@@ -238,7 +238,7 @@ def _pair(images: list[str], annotations: set[str], listing: Listing) -> None:
     """Pair images with annotations: fill the names and flags of a listing; empties `annotations`.
 
     A file that is no picture by its name has the annotation that carries its whole name, or one of
-    the old kind that no picture has: else a text file would share that of the picture beside it.
+    the old kind that no picture can have: else a text file would share that of a picture.
     """
     flags = bytearray(len(images))
     for i, name in enumerate(images):
@@ -264,8 +264,8 @@ def _pair(images: list[str], annotations: set[str], listing: Listing) -> None:
         flags += bytes([_ANNOTATION]) * len(annotations)
         order = sorted(range(len(names)), key=names.__getitem__)
         images, flags = [names[i] for i in order], bytearray(flags[i] for i in order)
-    listing.names.extend(images)
-    listing.flags.extend(flags)
+    listing.names[:] = images
+    listing.flags[:] = flags
 
 
 def _pair_others(
@@ -285,7 +285,7 @@ def _pair_others(
         if not name.isascii():
             found = forms.get(_form(name + ".json"))
             found = None if found in used else found
-        if found is None and (flags[i] or not is_picture(_stem(name))):
+        if found is None and (flags[i] or _may_be_old(name, images)):
             found = old if old in annotations else None
             if found is None and not name.isascii():
                 found = forms.get(_form(old))
@@ -296,6 +296,23 @@ def _pair_others(
         if found != old:
             listing.annotations[name] = found
     annotations -= used
+
+
+def _may_be_old(name: str, images: Sequence[str]) -> bool:
+    """Whether a file that is no picture by its name may have an annotation of the old kind.
+
+    Not a.jpg.bak, for its annotation would be that of a.jpg, nor a.txt beside a.jpg. `images` are
+    sorted.
+    """
+    stem = _stem(name)
+    if is_picture(stem):
+        return False
+    for i in range(bisect_left(images, stem + "."), len(images)):
+        if not images[i].startswith(stem + "."):
+            break
+        if _stem(images[i]) == stem and is_picture(images[i]):
+            return False
+    return True
 
 
 def _form(name: str) -> str:
