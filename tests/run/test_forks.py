@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import savemasks
 from savemasks.system import FileLock
 from support import TESTS
 
@@ -192,6 +194,7 @@ HOLDS = """
 import os, signal, sys
 from contextlib import closing
 from pathlib import Path
+import savemasks
 from savemasks.system import FileLock
 
 lock = FileLock(Path(sys.argv[1]))
@@ -289,3 +292,17 @@ def test_a_child_that_is_forked_while_a_thread_compiles_can_compile() -> None:
     child, parent = python(program).split()
     assert child == "2"
     assert int(parent) > 0
+
+
+def test_only_these_files_use_libvips() -> None:
+    """Whoever is new here asks `forks` first, or is never reached in a forked child."""
+    asking = {"cli/demo.py", "parse/rare_payload.py", "pictures/decode_vips.py"}
+    asking |= {"pictures/formats.py", "pictures/original.py", "results/verify.py"}
+    in_fresh_processes = {"encode/tiff.py", "pictures/streamed.py", "run/worker.py"}
+    package = Path(savemasks.__file__).parent
+    using = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"^\s*(import|from) pyvips\b", path.read_text(), re.MULTILINE)
+    }
+    assert using == asking | in_fresh_processes
