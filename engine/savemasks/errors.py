@@ -182,6 +182,9 @@ class WriteError(ItemError, OSError):
 
 
 class CrashError(ItemError):
-    """The process that worked on an item died, also when it worked on nothing else."""
+    """The process that worked on an item died, also when it worked on nothing else.
+
+    Or the helper process of a forked child did, or could not be started.
+    """
 
     kind = "crash"

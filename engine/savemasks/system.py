@@ -14,8 +14,9 @@ import selectors
 import signal
 import stat
 import sys
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -193,15 +194,34 @@ def is_private(folder: Path) -> bool:
     return status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o077
 
 
+# ---------------------------------------------------------------- forks
+
+
+def at_fork(
+    *,
+    before: Callable[[], object] | None = None,
+    in_parent: Callable[[], object] | None = None,
+    in_child: Callable[[], object] | None = None,
+) -> None:
+    """Have functions called around every fork of this process, where processes can fork."""
+    functions = {"before": before, "after_in_parent": in_parent, "after_in_child": in_child}
+    if register := getattr(os, "register_at_fork", None):
+        register(**{when: function for when, function in functions.items() if function})
+
+
 # ---------------------------------------------------------------- locks
 
 _FOREVER = 1e6  # seconds
+# Files of locks that are open. No fork comes between the opening of one and its entry here.
+_open_locks: set["FileLock"] = set()
+_opening = threading.RLock()
 
 
 class FileLock:
     """A lock on a file, which may hold a note on who has it.
 
-    It ends with the last process that holds it, however that ends, so a killed one leaves none.
+    It ends with the process that took it, however that ends, so a killed one leaves none. A child
+    made by a fork has no part in it.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -209,7 +229,9 @@ class FileLock:
         self._path = path
         self._database: Any = None
         flags = READ if read_only else os.O_RDWR | os.O_CREAT | _BINARY
-        self._file = os.open(path, flags | _NO_LINKS, 0o666)
+        with _opening:
+            self._file = os.open(path, flags | _NO_LINKS, 0o666)
+            _open_locks.add(self)
 
     def take(self, *, shared: bool = False, wait: bool = True) -> None:
         """Take the lock, for all who take it shared or for one alone.
@@ -257,11 +279,28 @@ class FileLock:
         os.write(self._file, text)
 
     def close(self) -> None:
-        """Give it back."""
+        """Give it back; nothing is left to give back in a child of the process that took it."""
+        if self not in _open_locks:
+            return
+        _open_locks.remove(self)
         if self._database is not None:
             self._database.close()
+        elif fcntl := _module("fcntl"):
+            # By name: an open file that another process has inherited would keep the lock.
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(self._file, fcntl.LOCK_UN)
         os.close(self._file)
 
+    @staticmethod
+    def _let_go_in_child() -> None:
+        """Close what was inherited, which takes nothing from the parent."""
+        for lock in _open_locks:
+            os.close(lock._file)
+        _open_locks.clear()
+        _opening.release()
+
+
+at_fork(before=_opening.acquire, in_parent=_opening.release, in_child=FileLock._let_go_in_child)
 
 # ---------------------------------------------------------------- processes
 
@@ -297,6 +336,21 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def exit_reason(code: int) -> str:
+    """How a process ended, by its exit code: a verb and what belongs to it."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal_name(-code)
+    return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+def is_readable(descriptor: int) -> bool:
+    """Whether a pipe has something to read, or its other end was closed."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class Pipes:

@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,10 +70,10 @@ def test_machine_code_is_kept_and_a_change_in_a_callees_file_is_noticed(package:
 STAMPS = """
 import json, sys
 from pathlib import Path
-from savemasks.kernels import jit
+from savemasks.kernels import cache
 
-package = Path(jit.__file__).parent.parent
-stamp = jit._digest.__wrapped__
+package = Path(cache.__file__).parent.parent
+stamp = cache._digest.__wrapped__
 before, unnoticed = stamp(), []
 files = [*package.glob("kernels/**/*.py"), package / "shapes.py"]
 for file in files:
@@ -135,7 +137,85 @@ def test_many_processes_may_start_at_once(package: Path) -> None:
 
 @pytest.mark.slow
 def test_without_any_folder_to_write_to_every_process_compiles(package: Path) -> None:
-    jit = package / "savemasks/kernels/jit.py"
-    jit.write_text(jit.read_text().replace("tempfile.TemporaryFile(dir=folder)", "open('/x/y')"))
+    cache = package / "savemasks/kernels/cache.py"
+    text = cache.read_text()
+    cache.write_text(text.replace("tempfile.TemporaryFile(dir=folder)", "open('/x/y')"))
     assert outcome(start(package)) == (22, False)
+    assert outcome(start(package)) == (22, False)
+
+
+AS_ANOTHER = """
+import os
+import fcntl, numba, tempfile
+from numba.core import event
+numba.njit(lambda x: x + 1)(1)  # loads what this user may perhaps not read
+tempfile.tempdir = os.environ["TMPDIR"]  # also if it cannot be written to
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+compiled = []
+class Listener(event.Listener):
+    def on_start(self, event): compiled.append(event)
+    def on_end(self, event): pass
+event.register("numba:compile", Listener())
+from savemasks.kernels.paint.caller import outer
+from savemasks.kernels.cache import cache_folder
+print(outer(10), len(compiled), cache_folder())
+"""
+
+
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """A folder that other users may read; that of the tests is private."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs root")
+@pytest.mark.parametrize("compiled_in", ["beside the package", "the chosen folder"])
+@pytest.mark.parametrize("home", ["", "none"])
+def test_what_root_has_compiled_serves_users_who_may_write_nowhere(
+    package: Path, readable: Path, compiled_in: str, home: str
+) -> None:
+    shutil.move(package / "savemasks", readable / "savemasks")
+    chosen, temporary = readable / "chosen", readable / "temporary"
+    chosen.mkdir()
+    temporary.mkdir(0o755)
+    environment = {
+        **os.environ, "PYTHONPATH": str(readable), "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": f"/{home}", "XDG_CACHE_HOME": "", "TMPDIR": str(temporary),
+        "SAVEMASKS_CACHE_DIR": "" if compiled_in == "beside the package" else str(chosen),
+    }  # fmt: skip
+
+    def python(program: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=environment, cwd=readable, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert python(SCRIPT) == ["22", "0"]
+    environment["SAVEMASKS_CACHE_DIR"] = str(chosen)
+    assert python(AS_ANOTHER) == ["22", "0", "None"]
+    temporary.chmod(0o777)
+    assert python(AS_ANOTHER) == ["22", "0", f"{temporary}/savemasks-65534"]
+
+
+def test_a_folder_that_may_only_be_read_is_not_repaired(package: Path) -> None:
+    """What is damaged there is compiled, and kept elsewhere."""
+    outcome(start(package))
+    for file in (package / "cache").glob("*.nbc"):
+        file.write_bytes(b"no pickle at all")
+    (package / "cache").rename(package / "savemasks-kernels.cache")
+    before = {p: p.read_bytes() for p in (package / "savemasks-kernels.cache").iterdir()}
+    assert outcome(start(package)) == (22, False)
+    assert outcome(start(package)) == (22, True)
+    assert before == {p: p.read_bytes() for p in (package / "savemasks-kernels.cache").iterdir()}
+
+
+def test_checked_kernels_are_other_kernels(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome(start(package))
+    monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
     assert outcome(start(package)) == (22, False)

@@ -117,11 +117,11 @@ def test_a_lock_file_of_somebody_else_costs_only_its_folder(
     chosen, user = tmp_path / "chosen", tmp_path / "user"
     (chosen / "savemasks-compile.lock").mkdir(parents=True)  # what cannot be opened to append
     monkeypatch.setenv("SAVEMASKS_CACHE_DIR", str(chosen))
-    monkeypatch.setattr(kernels.jit, "__file__", str(tmp_path / "none" / "jit.py"))
+    monkeypatch.setattr(kernels.cache, "_BESIDE", tmp_path / "none" / "cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(user))
     (tmp_path / "none").touch()
-    kernels.jit.cache_folder.cache_clear()
+    kernels.cache.cache_folder.cache_clear()
     try:
-        assert kernels.jit.cache_folder() == user / "savemasks"
+        assert kernels.cache.cache_folder() == user / "savemasks"
     finally:
-        kernels.jit.cache_folder.cache_clear()
+        kernels.cache.cache_folder.cache_clear()

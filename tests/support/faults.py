@@ -280,7 +280,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--fork", action="store_true", help="threads of a copy of this process")
+    parser.add_argument("--fork", action="store_true", help="a copy of this process")
     options = parser.parse_args()
     begin: Callable[[Path, str], Run] = start
     if options.fork:

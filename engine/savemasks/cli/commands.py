@@ -1,9 +1,10 @@
-"""The command line: arguments → run, retry, verify, check; the demo.
+"""The command line: arguments → run, retry, verify, check; the demo; the cache of kernels.
 
 Exit codes: 0 all done; 1 some items failed or are damaged; 2 wrong usage or configuration, nothing
 written; 130 interrupted, what was finished is whole.
 """
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -147,6 +148,27 @@ def _print_survey_and_exit(survey: "Survey", quiet: bool) -> None:
         click.echo("interrupted: not all was read", err=True)
         sys.exit(130)
     sys.exit(1 if survey.failed else 0)
+
+
+@main.command("cache")
+@click.option("--where", is_flag=True, help="Print the folders that are looked at (the default).")
+@click.option("--clear", is_flag=True, help="Remove what is compiled.")
+def cache_command(where: bool, clear: bool) -> None:
+    """Say where compiled kernels are kept, or remove them."""
+    from ..kernels.cache import cache_folders, clear_cache
+
+    if where or not clear:
+        found = [folder for folder in cache_folders() if folder.is_dir()]
+        for folder in found:
+            click.echo(os.fspath(folder))
+        if not found:
+            click.echo("nothing has been compiled yet", err=True)
+    if clear:
+        removed, left = clear_cache()
+        click.echo(f"removed {removed} files")
+        for folder in left:
+            click.echo(f"{folder}: cannot be written", err=True)
+        sys.exit(1 if left else 0)
 
 
 @main.command()

@@ -18,6 +18,7 @@ import orjson
 import pyvips
 
 from ..errors import OutputError
+from ..forks import by_libvips
 from .fruit import CURL, LOOKS, STRIP, Float, Frame, Random, cloth, mix, ramp, wood
 
 CONFIG: dict[str, object] = {
@@ -110,6 +111,10 @@ def _draw(picture: Float, grid: Float, fruit: _Fruit, rng: Random) -> _Bytes:
 
 
 def _encode(pixels: _Bytes, form: str, **options: object) -> bytes:
+    return by_libvips(_encode_here, pixels, form, **options)
+
+
+def _encode_here(pixels: _Bytes, form: str, **options: object) -> bytes:
     image = pyvips.Image.new_from_array(pixels, interpretation="auto")
     return bytes(image.write_to_buffer(form, keep="none", **options))
 

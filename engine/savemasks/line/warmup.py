@@ -15,8 +15,8 @@ from ..encode.choice import encode_human, encode_machine
 from ..encode.color import color_human, color_machine, human_page, machine_mask
 from ..encode.general import encode_png
 from ..encode.machine import encode_runs
+from ..kernels.cache import one_process_at_a_time
 from ..kernels.encode import lookup
-from ..kernels.jit import one_process_at_a_time
 from ..layers.palette import paintable_grays
 from ..layers.save_masks import SaveMasks
 from ..parse.pieces import LARGE

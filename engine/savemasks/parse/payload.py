@@ -22,6 +22,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from ..errors import AnnotationError
+from ..forks import by_libvips
 from ..kernels.parse.bitmaps import LEAST_ALPHA, NOT_TAKEN, decode
 from ..kernels.parse.scanlines import ALPHA, ANY, LOOKUP, Layout, unpack
 from ..shapes import Masks
@@ -360,20 +361,15 @@ def _visible_grays(depth: int, threshold: int, hidden: bytes | None) -> NDArray[
 
 def _read_by_libvips(png: bytes, threshold: int, *, levels_are_alpha: bool) -> _Picture:
     """The slow way, for every kind of PNG: reduce it to 8-bit samples that are 0 or 1."""
-    import pyvips  # most annotations never need it
+    from .rare_payload import read_samples  # most annotations never need it
 
-    try:
-        image = pyvips.Image.new_from_buffer(png, "", fail_on="error")
-        if levels_are_alpha:
-            image = image[0]
-        elif image.hasalpha():
-            image = image[image.bands - 1]
-        samples = image.numpy()
-    except pyvips.Error as error:
-        raise _BadPayloadError("the PNG cannot be decoded") from error
+    samples = by_libvips(read_samples, png, levels_are_alpha=levels_are_alpha)
+    if samples is None:
+        raise _BadPayloadError("the PNG cannot be decoded")
     # 16-bit samples: bitmaps have every sample that is not zero; alpha masks reduce them to 8 bits.
-    least = threshold << 8 if image.format == "ushort" and threshold > 1 else threshold
-    inside = (samples.reshape(image.height, image.width, -1) >= least).any(axis=2)
-    lines = np.zeros((image.height, image.width + 1), np.uint8)
+    least = threshold << 8 if samples.dtype == np.uint16 and threshold > 1 else threshold
+    height, width = samples.shape[:2]
+    inside = (samples >= least).any(axis=2)
+    lines = np.zeros((height, width + 1), np.uint8)
     lines[:, 1:] = inside
-    return _Picture([lines.tobytes()], Layout(image.height, image.width, 8, 1, ANY, 1), None)
+    return _Picture([lines.tobytes()], Layout(height, width, 8, 1, ANY, 1), None)

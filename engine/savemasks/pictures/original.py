@@ -12,13 +12,12 @@ import pyvips
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..forks import by_libvips, libvips_is_lost
 from ..scratch import Buffer, Scratch
-from . import decode_jpeg, decode_png
+from . import decode_jpeg, decode_png, decode_vips
 from .decode_pillow import open_whole
-from .formats import HEAD, check_readable, refusal, undecodable
 from .headers import Header, UnusualError
 
-_RGB = 3
 _UPRIGHT = Buffer("upright original")
 _PIXEL = np.dtype("V3")  # NumPy moves it at once, not sample by sample
 
@@ -49,9 +48,10 @@ class Original:
             self._header = read_header(data)
             self.size = self._header.upright_size
         except UnusualError:
-            self._image = _open(data)
-            self.size = upright_size(self._image)
-            check_readable(self._image, self.size, lambda at, n: data[at : at + n])
+            if libvips_is_lost():
+                self.size = by_libvips(decode_vips.read_size, data)
+            else:
+                self._image, self.size = decode_vips.open_readable(data)
 
     def check_size(self, height: int, width: int) -> None:
         """Raise `ImageError` unless the picture has the size that its annotation says."""
@@ -73,25 +73,13 @@ class Original:
         if self._whole:
             return self._whole.pixels()
         try:
-            image = self._image or _open(self._data)
-            if is_turned(image):
-                # Turning needs the rows in another order than they are stored.
-                image = image.copy_memory().autorot()
-            decoded = to_rgb(image).write_to_memory()
-        except pyvips.Error as error:
+            if self._image and not libvips_is_lost():
+                return decode_vips.decode(self._image)
+            return by_libvips(decode_vips.open_and_decode, self._data)
+        except ImageError:
             if mended := decode_jpeg.with_end(self._data):
                 return Original(mended).pixels(scratch)
-            raise undecodable(error) from error
-        return np.frombuffer(decoded, np.uint8).reshape(*self.size, 3)
-
-
-def _open(data: bytes) -> pyvips.Image:
-    # libvips keeps messages about earlier pictures, and would add them to an error of this one.
-    pyvips.vips_lib.vips_error_clear()
-    try:
-        return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
-    except pyvips.Error as error:
-        raise refusal(data[:HEAD], error) from error
+            raise
 
 
 def _upright(pixels: NDArray[np.uint8], orientation: int, scratch: Scratch) -> NDArray[np.uint8]:
@@ -116,37 +104,3 @@ def check_size(size: tuple[int, int], height: int, width: int) -> None:
         raise ImageError(
             f"is {size[1]} x {size[0]} pixels, but its annotation says {width} x {height}"
         )
-
-
-def is_turned(image: pyvips.Image) -> bool:
-    """Whether EXIF data say that the picture is to be turned or mirrored."""
-    return bool(image.get_typeof("orientation") and image.get("orientation") != 1)
-
-
-def upright_size(image: pyvips.Image) -> tuple[int, int]:
-    """Height and width, EXIF orientation applied."""
-    turned = image.get_typeof("orientation") and image.get("orientation") in (5, 6, 7, 8)
-    return (image.width, image.height) if turned else (image.height, image.width)
-
-
-def to_rgb(image: pyvips.Image) -> pyvips.Image:
-    """Three bands of 8-bit samples."""
-    if image.format == "ushort":
-        image = (image >> 8).cast("uchar")
-    if image.interpretation == "cmyk" and image.format == "uchar":
-        return _cmyk_to_rgb(image)
-    if image.interpretation not in ("srgb", "rgb", "rgb16", "b-w", "grey16", "multiband"):
-        image = image.colourspace("srgb")
-    if image.format != "uchar":
-        raise ImageError(f"has samples of type {image.format}; 8 and 16 bits are supported")
-    if image.bands < _RGB:
-        image = image[0]
-        return image.bandjoin([image, image])
-    return image[0:_RGB] if image.bands > _RGB else image
-
-
-def _cmyk_to_rgb(image: pyvips.Image) -> pyvips.Image:
-    """(255 - C) (255 - K) / 255 and so on, rounded as Pillow does; profiles are ignored."""
-    light = image[3].invert()
-    inked = (image[0:3] * light + 128).cast("uint")
-    return (light - (((inked >> 8) + inked) >> 8)).cast("uchar").copy(interpretation="srgb")

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from .decode_jpeg import EOI, with_end
 from .decode_pillow import Bmp, Heic, is_for_pillow, open_whole
+from .decode_vips import is_turned, to_rgb, upright_size
 from .formats import HEAD, check_readable, refusal, undecodable
-from .original import check_size, is_turned, to_rgb, upright_size
+from .original import check_size
 
 _JPEG_LOADERS = ("jpegload", "uhdrload")
 _COPIED = 1 << 19  # bytes

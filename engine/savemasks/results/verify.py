@@ -1,5 +1,6 @@
 """Verify results: whether all files are there, and as they were written."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pyvips
 from isal import isal_zlib
 
 from ..errors import printable
+from ..forks import by_libvips, libvips_is_lost
 from ..store.files import Written
 from ..system import usable_cores
 from .journal import Journal, Record
@@ -68,8 +70,9 @@ def verify(
     """
     root = find_output(out)
     workers = workers or usable_cores()
-    pyvips.cache_set_max(0)
-    pyvips.concurrency_set(1)
+    if not libvips_is_lost():
+        pyvips.cache_set_max(0)
+        pyvips.concurrency_set(1)
     found = Verification()
     with locked_journal(root) as journal, ThreadPoolExecutor(workers) as pool:
         found.failed = journal.count(failed=True)
@@ -150,21 +153,25 @@ def _find_damage(path: str, written: Written, *, is_mask: bool) -> str | None:
             if not is_mask:
                 return None
             file.seek(0)
-            return _decoding_problem(chunk if len(chunk) == size else file.fileno())
+            large = path if libvips_is_lost() else file.fileno()
+            return by_libvips(_decoding_problem, chunk if len(chunk) == size else large)
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
 
 
-def _decoding_problem(content: bytes | int) -> str | None:
-    """Decode a picture in memory, or of an open file, from top to bottom."""
+def _decoding_problem(content: bytes | int | str) -> str | None:
+    """Decode a picture in memory, or of a file by its descriptor or path, from top to bottom."""
     how = {"access": "sequential", "fail_on": "error"}
     try:
         if isinstance(content, bytes):
             image = pyvips.Image.new_from_buffer(content, "", **how)
         else:
-            source = pyvips.Source.new_from_descriptor(content)
+            if isinstance(content, int):
+                source = pyvips.Source.new_from_descriptor(content)
+            else:
+                source = pyvips.Source.new_from_file(os.fsencode(content))
             image = pyvips.Image.new_from_source(source, "", **how)
         image.avg()
     except pyvips.Error as error:

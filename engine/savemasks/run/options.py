@@ -28,7 +28,7 @@ class RunOptions:
     processes
         Whether workers are processes, of which one may crash without harm to the others, instead
         of threads of this process. The caller's main module must then be importable, as for all of
-        `multiprocessing`.
+        `multiprocessing`. In a forked child they are processes in any case, and it need not be.
     memory
         Bytes that all workers together may use for large pictures, or None for half of what the
         machine or its control group has.

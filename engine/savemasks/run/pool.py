@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from ..forks import libvips_is_lost
 from ..line.job import Job, Outcome
 from ..projects.items import Item
 from .processes import ProcessPool
@@ -29,9 +30,10 @@ class Pool(Protocol):
 def start_pool(job: Job, stop: threading.Event, *, processes: bool) -> Pool:
     """Start `job.workers` workers, and return when they are ready.
 
-    Raises `KeyboardInterrupt` if `stop` is set meanwhile.
+    In a forked child they are processes in any case, for libvips does not work there. Raises
+    `KeyboardInterrupt` if `stop` is set meanwhile.
     """
-    if processes:
+    if processes or libvips_is_lost():
         return ProcessPool(job, stop)
     from .threads import ThreadPool  # loads all stations, which processes do
 

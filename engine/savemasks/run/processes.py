@@ -4,13 +4,15 @@ Each process takes items one after the other from its pipe, in which a few wait 
 idle, and sends back an outcome for each. When a process dies, it was working on the first item that
 has no outcome. That item goes into quarantine: it is tried once more while nothing else runs, and
 fails if its process dies again.
+
+Processes are those of `multiprocessing`, where these may be used: not in a forked child, which may
+be one of its daemons, and whose main module need not be ready to be imported once more.
 """
 
 import gc
 import multiprocessing
 import os
 import pickle
-import signal
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -21,24 +23,24 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from ..errors import CrashError, OutputError, SavemasksError
+from ..forks import SIGNALS_OF_PARENT, Flag, FreshProcess, SeenFlag, libvips_is_lost
 from ..line.job import Job, Outcome
 from ..projects.items import Item
 from ..results.lock import hold_worker_lock
 from ..store.files import remove_unfinished
-from ..system import Pipes, ignore_signals, signal_name, signals_wait
+from ..system import Pipes, exit_reason, ignore_signals, signals_wait
 
 _QUEUE_LENGTH = 4  # items submitted to a process, with the one in progress
 _POLL_SECONDS = 0.1  # how often the stop event is looked at
 _WINDOW = 64  # items per process that may be submitted beyond the first without an outcome
 _GC_THRESHOLD = 100_000
-_SIGNALS_OF_PARENT = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
     """A process, our end of its pipe, and the items submitted to it, in their order."""
 
-    process: SpawnProcess
+    process: SpawnProcess | FreshProcess
     pipe: Connection
     items: deque[tuple[int, Item]] = field(default_factory=deque)
 
@@ -50,7 +52,7 @@ class ProcessPool:
         """Start them; returns when all are ready."""
         self._job, self._stop = job, stop
         self._context = multiprocessing.get_context("spawn")
-        self._halt = self._context.Event()
+        self._halt = Flag() if libvips_is_lost() else self._context.Event()
         self._done: dict[int, Outcome] = {}
         self._next = 0  # number of the next item whose outcome is to be yielded
         self._submitted = 0  # number of items taken from the source
@@ -96,12 +98,16 @@ class ProcessPool:
             worker.pipe.close()
 
     def _start(self) -> _Worker:
+        if isinstance(self._halt, Flag):
+            halt = self._halt.seen
+            fresh = FreshProcess(_serve, self._job, halt, inherits=(halt.descriptor,))
+            return _Worker(fresh, fresh.pipe)
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_serve, args=(theirs, self._job, self._halt), name="savemasks", daemon=True
         )
         # Signals wait until the process ignores them itself.
-        with signals_wait(_SIGNALS_OF_PARENT):
+        with signals_wait(SIGNALS_OF_PARENT):
             process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -230,25 +236,21 @@ def _receive(pipe: Connection) -> Any:
     return pickle.loads(pipe.recv_bytes())  # noqa: S301  (from our own process)
 
 
-def _exit_reason(process: SpawnProcess) -> str:
+def _exit_reason(process: SpawnProcess | FreshProcess) -> str:
     process.join()
-    code = process.exitcode or 0
-    if code >= 0:
-        return f"ended with exit code {code}"
-    name = signal_name(-code)
-    return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    return exit_reason(process.exitcode or 0)
 
 
-def _serve(pipe: Connection, job: Job, halt: threading.Event) -> None:
+def _serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None:
     """Work: export the items that come through the pipe until it is closed."""
     # The parent handles signals and sets `halt`. If it dies, the pipe is closed.
-    ignore_signals(_SIGNALS_OF_PARENT)
+    ignore_signals(SIGNALS_OF_PARENT)
     try:
         from ..scratch import Scratch  # only workers load NumPy and Numba
         from .worker import Worker
 
         hold_worker_lock(job.root)
-        worker, scratch = Worker(job, halt), Scratch()
+        worker, scratch = Worker(job, halt.is_set), Scratch()
     except Exception as error:
         _send(pipe, error)
         return

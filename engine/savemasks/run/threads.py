@@ -25,7 +25,7 @@ class ThreadPool:
 
     def __init__(self, job: Job, stop: threading.Event) -> None:
         self._stop, self._halt = stop, threading.Event()
-        self._worker = Worker(job, self._halt)
+        self._worker = Worker(job, self._halt.is_set)
         self._executor = ThreadPoolExecutor(job.workers, thread_name_prefix="savemasks")
         self._limit = job.workers * _IN_FLIGHT_PER_WORKER
         self._in_flight: deque[Future[Outcome | None]] = deque()

@@ -1,6 +1,6 @@
 """One worker: everything that the items of a run share, set up where the work is done."""
 
-import threading
+from collections.abc import Callable
 
 import pyvips
 
@@ -18,10 +18,10 @@ from ..store.files import Store
 class Worker:
     """Exports items of a job. May be shared by threads, each of which brings its own scratch."""
 
-    def __init__(self, job: Job, halt: threading.Event) -> None:
-        """Load the kernels, or compile them; once `halt` is set, large items are given up."""
+    def __init__(self, job: Job, halted: Callable[[], bool]) -> None:
+        """Load the kernels, or compile them; once `halted` says so, large items are given up."""
         self._sample = job.sample
-        self._budget = Budget.of_worker(job.memory, job.workers, halt.is_set)
+        self._budget = Budget.of_worker(job.memory, job.workers, halted)
         store = Store(job.root, link=job.link, durable=job.durable)
         # By project, for each says what it wants of its own classes.
         plans = [Plan.of(job.layer, templates) for templates in job.templates]
