@@ -201,21 +201,25 @@ lock = FileLock(Path(sys.argv[1]))
 lock.take()
 child = os.fork()
 if child == 0:
-    lock.close()  # it is not the child's to give back
+    if sys.argv[2:]:
+        lock.close()  # it is not the child's to give back
     print(os.getpid(), flush=True)
     signal.pause()
 sys.stdin.readline()
 """
 
 
+@pytest.mark.parametrize("child_closes", [[], ["closes"]])
 @pytest.mark.parametrize("how", ["close", "kill"])
-def test_a_lock_ends_with_who_took_it_though_a_child_lives(tmp_path: Path, how: str) -> None:
+def test_a_lock_ends_with_who_took_it_though_a_child_lives(
+    tmp_path: Path, how: str, child_closes: list[str]
+) -> None:
     path = tmp_path / "lock"
     program = HOLDS + (
         "lock.close()\nprint(flush=True)\nsignal.pause()\n" if how == "close" else ""
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program, path],
+        [sys.executable, "-c", program, path, *child_closes],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
