@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .api.functions import encode_png, export, warmup
     from .api.painter import Instances, Painter
+    from .api.projects import ProjectItem, ProjectItems, open_project
+    from .api.training import Targets
     from .errors import (
         AnnotationError,
         ConfigError,
@@ -39,14 +41,18 @@ __all__ = [
     "Painter",
     "Palette",
     "ProjectError",
+    "ProjectItem",
+    "ProjectItems",
     "SaveMasks",
     "SavemasksError",
     "Shapes",
     "Summary",
+    "Targets",
     "WriteError",
     "__version__",
     "encode_png",
     "export",
+    "open_project",
     "warmup",
 ]
 
@@ -54,11 +60,15 @@ _MODULES = {
     "Instances": "api.painter",
     "Painter": "api.painter",
     "Palette": "layers.palette",
+    "ProjectItem": "api.projects",
+    "ProjectItems": "api.projects",
     "SaveMasks": "layers.save_masks",
     "Shapes": "shapes",
     "Summary": "results.report",
+    "Targets": "api.training",
     "encode_png": "api.functions",
     "export": "api.functions",
+    "open_project": "api.projects",
     "warmup": "api.functions",
 }
 

@@ -31,14 +31,18 @@ NAMES = [
     "Painter",
     "Palette",
     "ProjectError",
+    "ProjectItem",
+    "ProjectItems",
     "SaveMasks",
     "SavemasksError",
     "Shapes",
     "Summary",
+    "Targets",
     "WriteError",
     "__version__",
     "encode_png",
     "export",
+    "open_project",
     "warmup",
 ]
 ANNOTATION = {
@@ -86,7 +90,9 @@ def test_every_public_name_can_be_used_and_is_described() -> None:
 def test_the_painters_public_names_are_these() -> None:
     shown = [name for name in dir(savemasks.Painter) if not name.startswith("_")]
     calls = {"human", "instances", "labels", "machine", "parse"}
-    assert {*shown} == calls | {"classes", "human_palette", "machine_palette"}
+    training = {"class_names", "from_classes", "id2label", "label2id", "labels_batch", "one_hot"}
+    training |= {"palette_for_pil", "targets"}
+    assert {*shown} == calls | training | {"classes", "human_palette", "machine_palette"}
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
@@ -280,6 +286,7 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
     "module",
     [
         *("api.functions", "api.painter", "layers.palette", "layers.save_masks"),
+        *("api.batches", "api.names", "api.projects", "api.training"),
         *("results.report", "shapes"),
     ],
 )
@@ -315,10 +322,14 @@ def test_the_examples_of_the_docstrings_are_true(
 
 def test_every_public_function_has_an_example() -> None:
     painter = savemasks.Painter
+    methods: tuple[object, ...]
     methods = (painter.parse, painter.labels, painter.machine, painter.human, painter.instances)
-    functions = (savemasks.encode_png, savemasks.export, savemasks.warmup)
+    more = (painter.from_classes, painter.targets, painter.one_hot, painter.labels_batch)
+    others = (painter.palette_for_pil, savemasks.Shapes.from_arrays, savemasks.SaveMasks.from_json)
+    functions = (savemasks.encode_png, savemasks.export, savemasks.warmup, savemasks.open_project)
     classes = (painter, savemasks.Instances, savemasks.Palette, savemasks.Shapes, savemasks.Summary)
-    for described in (*methods, *functions, *classes, savemasks.SaveMasks.from_json):
+    items = (savemasks.ProjectItem, savemasks.ProjectItems)
+    for described in (*methods, *more, *others, *functions, *classes, *items):
         assert ">>>" in (inspect.getdoc(described) or ""), described
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..shapes import COORDINATE_LIMIT
 
 Image = NDArray[np.uint8] | bytes | bytearray | memoryview | str | os.PathLike[str]
 """A picture: RGB pixels (height, width, 3), the contents of a file, or its path."""
@@ -25,9 +26,15 @@ def check_layer(layer: object) -> None:
 
 
 def array_for(
-    out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[Any]
+    out: NDArray[Any] | None,
+    shape: tuple[int, ...],
+    dtype: type[np.generic] | np.dtype[Any],
+    *,
+    any_rows: bool = False,
 ) -> NDArray[Any]:
     """A new array, or the caller's if a result of this shape and dtype can be written to it.
+
+    With `any_rows`, there may be memory of others between its rows.
 
     Raises
     ------
@@ -45,7 +52,8 @@ def array_for(
     if out.shape != shape:
         raise ValueError(f"out must have the shape {shape}, not {out.shape}")
     flags = out.flags
-    if not flags.c_contiguous:
+    has_rows = any_rows and out.ndim == 2 and out.strides[1] == out.itemsize
+    if not (flags.c_contiguous or has_rows):
         raise ValueError(f"out must be C-contiguous, but its strides are {out.strides}")
     if not flags.aligned:
         raise ValueError("out must be aligned to its dtype in memory")
@@ -55,7 +63,7 @@ def array_for(
 
 
 def corner_and_shape(
-    window: Sequence[int] | None, height: int, width: int
+    window: Sequence[int] | None, height: int, width: int, *, may_leave: bool = False
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Corner (x, y) and shape (height, width) of a window (x, y, width, height) of a canvas.
 
@@ -64,7 +72,7 @@ def corner_and_shape(
     TypeError
         If the window is not four whole numbers.
     ValueError
-        If it is empty, or does not lie inside the canvas.
+        If it is empty, or does not lie inside the canvas unless it `may_leave` it.
     """
     if window is None:
         return (0, 0), (height, width)
@@ -76,7 +84,10 @@ def corner_and_shape(
         ) from None
     if columns < 1 or rows < 1:
         raise ValueError(f"window {columns} x {rows} is empty: its sides must be at least 1")
-    if x < 0 or y < 0 or x + columns > width or y + rows > height:
+    leaves = x < 0 or y < 0 or x + columns > width or y + rows > height
+    if may_leave and max(columns, rows) > COORDINATE_LIMIT:
+        raise ValueError(f"window {columns} x {rows} is too large")
+    if leaves and not may_leave:
         raise ValueError(
             f"window {columns} x {rows} at ({x}, {y}) does not lie inside the canvas of"
             f" {width} x {height}"

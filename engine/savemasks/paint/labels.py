@@ -1,10 +1,11 @@
-"""`Shapes` → label map."""
+"""`Shapes` → label map, or masks that do not cover each other."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.paint import extents
 from ..kernels.paint import painting as kernels
 from ..shapes import Shapes
 
@@ -63,3 +64,64 @@ def paint_labels(
         corner[1],
         out,
     )
+
+
+def paint_masks(
+    shapes: Shapes,
+    order: NDArray[np.int64],
+    layer: NDArray[np.int64],
+    out: NDArray[np.uint8],
+    *,
+    line_width: int = 1,
+    corner: tuple[int, int] = (0, 0),
+) -> None:
+    """Paint ones into masks, of which none covers another.
+
+    Parameters
+    ----------
+    shapes
+        Those of the canvas.
+    order
+        (k,) numbers of the shapes to paint.
+    layer
+        (k,) in which of the masks.
+    out
+        (masks, height, width) uint8, C-contiguous, of zeros.
+    line_width, corner
+        As for `paint_labels`.
+    """
+    masks = shapes.masks
+    kernels.paint_apart(
+        shapes.kind,
+        shapes.ring,
+        shapes.vertex,
+        shapes.xy,
+        shapes.payload,
+        masks.start,
+        masks.shape,
+        masks.bits,
+        order,
+        layer,
+        line_width,
+        round(line_width / 2),
+        corner[0],
+        corner[1],
+        out,
+    )
+
+
+def extents_of(shapes: Shapes, line_width: int) -> NDArray[np.int64]:
+    """Left, top, right and bottom (n, 4) of what every shape may paint, all of them included."""
+    found = np.empty((len(shapes), 4), np.int64)
+    extents.measure_extents(
+        shapes.kind,
+        shapes.ring,
+        shapes.vertex,
+        shapes.xy,
+        shapes.payload,
+        shapes.masks.shape,
+        line_width,
+        round(line_width / 2),
+        found,
+    )
+    return found
