@@ -262,7 +262,7 @@ def _pixels(given: ArrayLike) -> NDArray[np.int32]:
         raise TypeError(f"xy must be numbers, not {array.dtype}")
     if array.ndim != 2 or array.shape[1] != 2:
         raise ValueError(f"xy must have the shape (v, 2), not {array.shape}")
-    floored = np.floor(array) if array.dtype.kind == "f" else array
+    floored = np.floor(array.astype(np.float64)) if array.dtype.kind == "f" else array
     # Written so that NaN counts as too far away.
     near = (floored >= -COORDINATE_LIMIT) & (floored <= COORDINATE_LIMIT)
     if not near.all():
@@ -313,7 +313,7 @@ def _check(shapes: Shapes) -> None:
             _refuse((kind == number) & (vertices != points), f"a {name} has vertices: {points}")
 
 
-_KINDS = ((POLYGON, "polygon"), (RECTANGLE, "rectangle"), (LINE, "line"), (POINT, "point"),
+_KINDS = ((RECTANGLE, "rectangle"), (LINE, "line"), (POINT, "point"),
           (BITMAP, "bitmap"), (FACE, "face"))  # fmt: skip
 _VERTICES = {RECTANGLE: 2, POINT: 1, BITMAP: 1}
 

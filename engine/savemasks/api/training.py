@@ -152,10 +152,11 @@ def _one_hot(plan: Plan, view: View, out: NDArray[np.bool_] | None) -> NDArray[n
     """Paint every class that a view shows in a mask of its own."""
     table = plan.table_of(None)
     labels, channel_of_class = np.unique(table[table != 0], return_inverse=True)
-    made = array_for(out, (labels.size, *view.shape), np.bool_)
+    shape = (labels.size, *view.shape)
     if out is None:
-        made = np.zeros(made.shape, np.bool_)
+        made = np.zeros(shape, np.bool_)  # pages that nothing is painted on are never touched
     else:
+        made = array_for(out, shape, np.bool_)
         made[:] = False
     channels = np.full(table.size, -1, np.int64)
     channels[table != 0] = channel_of_class
@@ -168,7 +169,7 @@ def _one_hot(plan: Plan, view: View, out: NDArray[np.bool_] | None) -> NDArray[n
         line_width=plan.line_width,
         corner=view.corner,
     )
-    return made
+    return made if out is None else out
 
 
 def _visible(plan: Plan, view: View, table: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
