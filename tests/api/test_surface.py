@@ -230,6 +230,15 @@ for mapping in t.MAPPINGS:
                     p.labels(form, window=(3, 4, 5, 6), out=np.empty((6, 5), p.labels(form).dtype))
                     p.machine(form, window=(3, 4, 1, 6))
                     p.instances(form, window=(0, 3, 37, 1))
+                    some = p.labels(form, window=(-3, 4, 50, 6), fill=1, pad=2, size=(9, 8))
+                    apart = np.empty((size[0] + 1, size[1] + 1), some.dtype)
+                    p.labels(form, out=apart[1:, 1:])
+                    p.instances(form, out=apart.astype(np.int32)[1:, 1:])
+                    masks = p.targets(form)["masks"]
+                    p.targets(form, window=(3, 4, 5, 6), size=(4, 5))
+                    p.targets(form, out=masks)
+                    p.one_hot(form, out=p.one_hot(form))
+                    p.labels_batch([form] * 3, workers=2)
                 image = random.integers(0, 256, (*size, 3), np.uint8)
                 images = [image, image[::-1], savemasks.encode_png(image)]
                 image = image.copy()

@@ -106,11 +106,13 @@ def call_on_threads(call: Callable[[int], Labels], count: int, threads: int) -> 
 
     def work(most: int = count) -> None:
         for _ in range(most):
+            if failed:
+                return
             with lock:
                 number = next(numbers, None)
-            if number is None or failed:
+            if number is None:
                 return
-            try:
+            try:  # even if another has failed meanwhile, for this one may come before it
                 made[number] = call(number)
             except Exception as error:
                 failed[number] = error

@@ -274,7 +274,7 @@ class Painter:
             paint_rows(self._plan, shapes, table, made, corner)
         else:
             shapes, *_ = self._open(annotation, None)
-            view = view_of(self._plan, shapes, window, size=size, scale=scale, pad=pad,
+            view = view_of(shapes, window, size=size, scale=scale, pad=pad,
                            may_leave=fill is not None)  # fmt: skip
             made = paint_view(self._plan, view, table, fill, out)
         return made if out is None else out

@@ -75,7 +75,7 @@ def targets(
     ([[1.0, 1.0, 4.0, 3.0], [3.0, 2.0, 5.0, 4.0]], [1, 2], (2, 4, 6))
     """
     shapes, *_ = self._open(annotation, None)
-    return _targets(self._plan, view_of(self._plan, shapes, window, size=size), out)
+    return _targets(self._plan, view_of(shapes, window, size=size), out)
 
 
 def one_hot(
@@ -114,7 +114,7 @@ def one_hot(
     1
     """
     shapes, *_ = self._open(annotation, None)
-    return _one_hot(self._plan, view_of(self._plan, shapes, window, size=size), out)
+    return _one_hot(self._plan, view_of(shapes, window, size=size), out)
 
 
 def _targets(plan: Plan, view: View, out: NDArray[np.uint8] | None) -> Targets:

@@ -37,10 +37,10 @@ class View:
 
     Attributes
     ----------
+    source
+        The shapes in pixels of the canvas, whose areas decide what lies on top.
     shapes
-        In pixels of the result's scale.
-    order
-        Numbers of the shapes from the lowest to the topmost, None if that is as listed.
+        The same in pixels of the result's scale.
     shape
         Height and width of the result.
     inside
@@ -49,15 +49,14 @@ class View:
         Position (x, y) of that part's first pixel among the shapes.
     """
 
+    source: Shapes
     shapes: Shapes
-    order: NDArray[np.int64] | None
     shape: tuple[int, int]
     inside: tuple[slice, slice]
     corner: tuple[int, int]
 
 
 def view_of(
-    plan: Plan,
     shapes: Shapes,
     window: Window | None,
     *,
@@ -77,14 +76,14 @@ def view_of(
     across, down = (corner[0], shape[1], columns), (corner[1], shape[0], rows)
     x_first, x_last = (_first_over(across, x) for x in (0, shapes.width))
     y_first, y_last = (_first_over(down, y) for y in (0, shapes.height))
-    order = plan.order(shapes)
+    source = shapes
     start = corner[0] + x_first, corner[1] + y_first
     if (rows, columns) != shape:
         shapes = _scaled(shapes, across, down)
         start = x_first, y_first
     return View(
+        source,
         shapes,
-        order,
         (top + rows + bottom, left + columns + right),
         (slice(top + y_first, top + y_last), slice(left + x_first, left + x_last)),
         start,
@@ -106,7 +105,8 @@ def paint_view(
     made[rows, : columns.start] = made[rows, columns.stop :] = value
     inside = made[view.inside]
     if inside.size:
-        paint_rows(plan, view.shapes, table, inside, view.corner, order=view.order)
+        order = plan.order(view.source)
+        paint_rows(plan, view.shapes, table, inside, view.corner, order=order)
     return made
 
 
