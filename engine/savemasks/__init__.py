@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .api.functions import encode_png, export, warmup
+    from .api.listing import ProjectItem, ProjectItems, open_project
     from .api.painter import Instances, Painter
-    from .api.projects import ProjectItem, ProjectItems, open_project
     from .api.training import Targets
     from .errors import (
         AnnotationError,
@@ -60,15 +60,15 @@ _MODULES = {
     "Instances": "api.painter",
     "Painter": "api.painter",
     "Palette": "layers.palette",
-    "ProjectItem": "api.projects",
-    "ProjectItems": "api.projects",
+    "ProjectItem": "api.listing",
+    "ProjectItems": "api.listing",
     "SaveMasks": "layers.save_masks",
     "Shapes": "shapes",
     "Summary": "results.report",
     "Targets": "api.training",
     "encode_png": "api.functions",
     "export": "api.functions",
-    "open_project": "api.projects",
+    "open_project": "api.listing",
     "warmup": "api.functions",
 }
 

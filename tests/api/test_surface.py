@@ -295,7 +295,7 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
     "module",
     [
         *("api.functions", "api.painter", "layers.palette", "layers.save_masks"),
-        *("api.batches", "api.names", "api.projects", "api.training"),
+        *("api.batches", "api.names", "api.listing", "api.training"),
         *("results.report", "shapes"),
     ],
 )
@@ -355,6 +355,7 @@ def test_the_example_of_the_types_runs(tmp_path: Path, demo_project: Path) -> No
     assert asyncio.run(typed_example.answer(painter, note)) == machine
     assert typed_example.careful(painter, note) == ""
     assert typed_example.careful(painter, b"{") != ""
+    assert typed_example.train(str(demo_project), ["kiwi", "lemon"]) == 6
     assert typed_example.whole_project(str(demo_project), tmp_path / "out", layer) == 6
 
 
