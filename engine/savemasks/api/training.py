@@ -130,8 +130,7 @@ def _targets(plan: Plan, view: View, out: NDArray[np.uint8] | None) -> Targets:
         return Targets(
             boxes=np.zeros((0, 4), np.float32), labels=np.zeros(0, np.int64), masks=masks
         )
-    layer = np.cumsum(is_first) - 1
-    paint_masks(shapes, order, layer, masks, line_width=plan.line_width, corner=view.corner)
+    _paint(plan, view, masks, order, np.cumsum(is_first) - 1)
     boxes = np.empty((first.size, 4), np.int64)
     boxes[:, :2] = np.minimum.reduceat(extents[:, :2], first)
     boxes[:, 2:] = np.maximum.reduceat(extents[:, 2:], first) + 1
@@ -161,15 +160,22 @@ def _one_hot(plan: Plan, view: View, out: NDArray[np.bool_] | None) -> NDArray[n
     channels = np.full(table.size, -1, np.int64)
     channels[table != 0] = channel_of_class
     _, order = _visible(plan, view, table)
-    paint_masks(
-        view.shapes,
-        order,
-        channels[view.shapes.class_id[order]],
-        made.view(np.uint8),
-        line_width=plan.line_width,
-        corner=view.corner,
-    )
+    _paint(plan, view, made.view(np.uint8), order, channels[view.shapes.class_id[order]])
     return made if out is None else out
+
+
+def _paint(
+    plan: Plan,
+    view: View,
+    out: NDArray[np.uint8],
+    order: NDArray[np.int64],
+    layer: NDArray[np.int64],
+) -> None:
+    ones = np.ones(len(plan.classes), np.uint8)
+    width = plan.line_width
+    paint_masks(
+        view.shapes, ones, out, order=order, layer=layer, line_width=width, corner=view.corner
+    )
 
 
 def _visible(plan: Plan, view: View, table: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

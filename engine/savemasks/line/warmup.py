@@ -77,7 +77,8 @@ def _paint_in_memory(plan: Plan, shapes: Shapes) -> None:
 
     order = np.arange(len(shapes))
     masks = np.zeros((len(shapes), *shape), np.uint8)
-    paint_masks(shapes, order, order, masks)
+    ones = np.ones(len(plan.classes), np.uint8)
+    paint_masks(shapes, ones, masks, order=order, layer=order)
     boxes = extents_of(shapes, plan.line_width) % _SIZE
     tighten_boxes(masks, boxes)
 

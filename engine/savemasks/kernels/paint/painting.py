@@ -5,7 +5,7 @@ part of any larger one. Coordinates may reach 1e9 in either direction (`shapes.C
 products of two differences still fit 64 bits. Work is bounded by what lies inside the window.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -64,59 +64,6 @@ def _allocate(
     )
 
 
-class Flat(NamedTuple):
-    """The arrays of `shapes.Shapes`, and how thick strokes are."""
-
-    kind: Array
-    ring: Array
-    vertex: Array
-    xy: Array
-    payload: Array
-    bits_start: Array
-    bits_shape: Array
-    bits: Array
-    line_width: int
-    point_radius: int
-
-
-@kernel
-def _paint_shape(
-    out: Array, shapes: Flat, i: int, left: int, top: int, value: Any, work: Work
-) -> None:
-    """Paint shape i; (left, top) is the canvas position of out[0, 0]."""
-    kind = shapes.kind
-    ring = shapes.ring
-    vertex = shapes.vertex
-    xy = shapes.xy
-    if kind[i] == POLYGON or kind[i] == FACE:
-        rings = Rings(xy, vertex, ring[i], ring[i + 1], left, top)
-        if rings.last - rings.first == 1:
-            fill_rings(out, rings, value, work)
-        else:
-            fill_with_holes(out, rings, value, work)
-        return
-    first = vertex[ring[i]]
-    x = xy[first, 0] - left
-    y = xy[first, 1] - top
-    if kind[i] == RECTANGLE:
-        x1 = xy[first + 1, 0] - left
-        y1 = xy[first + 1, 1] - top
-        fill_rectangle(out, x, y, x1, y1, value)
-    elif kind[i] == LINE:
-        for j in range(first + 1, vertex[ring[i + 1]]):
-            x1 = xy[j, 0] - left
-            y1 = xy[j, 1] - top
-            draw_thick_line(out, x, y, x1, y1, shapes.line_width, value)
-            x = x1
-            y = y1
-    elif kind[i] == POINT:
-        draw_disc(out, x, y, shapes.point_radius, value)
-    elif kind[i] == BITMAP:
-        mask = shapes.payload[i]
-        part = shapes.bits[shapes.bits_start[mask] : shapes.bits_start[mask + 1]]
-        _paint_bits(out, part, shapes.bits_shape[mask], x, y, value)
-
-
 @kernel
 def paint(
     kind: Array,
@@ -130,42 +77,6 @@ def paint(
     order: Array,
     key: Array,
     label_of_key: Array,
-    line_width: int,
-    point_radius: int,
-    left: int,
-    top: int,
-    out: Array,
-) -> None:
-    """Paint shapes one over the other on zeros; the arrays are those of `shapes.Shapes`.
-
-    `order` int64 has the numbers of the shapes from the lowest to the topmost; `key` (n,) int32
-    says by which entry of `label_of_key`, of out's dtype, each is painted, and 0 skips it.
-    (left, top) is the canvas position of out[0, 0].
-    """
-    pixels = out.reshape(out.size)
-    for i in range(pixels.size):
-        pixels[i] = 0
-    work = _allocate(kind, ring, vertex, order, out.shape)
-    shapes = Flat(
-        kind, ring, vertex, xy, payload, bits_start, bits_shape, bits, line_width, point_radius
-    )
-    for i in order:
-        value = label_of_key[key[i]]
-        if value != 0:
-            _paint_shape(out, shapes, i, left, top, value, work)
-
-
-@kernel
-def paint_apart(
-    kind: Array,
-    ring: Array,
-    vertex: Array,
-    xy: Array,
-    payload: Array,
-    bits_start: Array,
-    bits_shape: Array,
-    bits: Array,
-    order: Array,
     layer: Array,
     line_width: int,
     point_radius: int,
@@ -173,18 +84,54 @@ def paint_apart(
     top: int,
     out: Array,
 ) -> None:
-    """Paint ones, each shape in a mask of its own or of several: none covers those of another.
+    """Paint shapes into one map, one over the other, or into several.
 
-    `order` (k,) int64 has the numbers of the shapes to paint, `layer` (k,) int64 in which mask of
-    `out` (masks, height, width) uint8 each is painted. `out` is not cleared before. The other
-    arrays are those of `shapes.Shapes`; (left, top) is the canvas position of out[:, 0, 0].
+    The first eight arrays are those of `shapes.Shapes`.
+
+    `order` (k,) int64 has the numbers of the shapes from the lowest to the topmost; `key` (n,)
+    int32 says by which entry of `label_of_key`, of out's dtype, each is painted, and 0 skips it.
+    `layer` (k,) int64 says in which map of `out` (maps, height, width), which is not cleared then;
+    if it is empty, there is one map, and it is cleared. (left, top) is the canvas position of
+    out[:, 0, 0].
     """
+    if layer.size == 0:
+        pixels = out.reshape(out.size)
+        for i in range(pixels.size):
+            pixels[i] = 0
     work = _allocate(kind, ring, vertex, order, out.shape[1:])
-    shapes = Flat(
-        kind, ring, vertex, xy, payload, bits_start, bits_shape, bits, line_width, point_radius
-    )
     for j in range(order.size):
-        _paint_shape(out[layer[j]], shapes, order[j], left, top, np.uint8(1), work)
+        i = order[j]
+        value = label_of_key[key[i]]
+        if value == 0:
+            continue
+        target = out[layer[j] if layer.size else 0]
+        if kind[i] == POLYGON or kind[i] == FACE:
+            rings = Rings(xy, vertex, ring[i], ring[i + 1], left, top)
+            if rings.last - rings.first == 1:
+                fill_rings(target, rings, value, work)
+            else:
+                fill_with_holes(target, rings, value, work)
+            continue
+        first = vertex[ring[i]]
+        x = xy[first, 0] - left
+        y = xy[first, 1] - top
+        if kind[i] == RECTANGLE:
+            x1 = xy[first + 1, 0] - left
+            y1 = xy[first + 1, 1] - top
+            fill_rectangle(target, x, y, x1, y1, value)
+        elif kind[i] == LINE:
+            for vertex_after in range(first + 1, vertex[ring[i + 1]]):
+                x1 = xy[vertex_after, 0] - left
+                y1 = xy[vertex_after, 1] - top
+                draw_thick_line(target, x, y, x1, y1, line_width, value)
+                x = x1
+                y = y1
+        elif kind[i] == POINT:
+            draw_disc(target, x, y, point_radius, value)
+        elif kind[i] == BITMAP:
+            mask = payload[i]
+            part = bits[bits_start[mask] : bits_start[mask + 1]]
+            _paint_bits(target, part, bits_shape[mask], x, y, value)
 
 
 @kernel
