@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..kernels.paint.extents import tighten_boxes
 from ..line.plan import Labels, Plan
-from ..paint.labels import extents_of, paint_masks
+from ..paint.labels import extents_of, paint_labels, paint_masks
 from ..parse.annotation import Annotation
 from ..shapes import Shapes
 from .arguments import Window, array_for
@@ -130,7 +130,15 @@ def _targets(plan: Plan, view: View, out: NDArray[np.uint8] | None) -> Targets:
         return Targets(
             boxes=np.zeros((0, 4), np.float32), labels=np.zeros(0, np.int64), masks=masks
         )
-    _paint(plan, view, masks, order, np.cumsum(is_first) - 1)
+    paint_masks(
+        shapes,
+        np.ones(len(table), np.uint8),
+        masks,
+        order=order,
+        layer=np.cumsum(is_first) - 1,
+        line_width=plan.line_width,
+        corner=view.corner,
+    )
     boxes = np.empty((first.size, 4), np.int64)
     boxes[:, :2] = np.minimum.reduceat(extents[:, :2], first)
     boxes[:, 2:] = np.maximum.reduceat(extents[:, 2:], first) + 1
@@ -148,34 +156,27 @@ def _targets(plan: Plan, view: View, out: NDArray[np.uint8] | None) -> Targets:
 
 
 def _one_hot(plan: Plan, view: View, out: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    """Paint every class that a view shows in a mask of its own."""
+    """Paint every class that a view shows in a mask of its own.
+
+    One mask after the other is cleared and painted, while the processor has it at hand.
+    """
     table = plan.table_of(None)
-    labels, channel_of_class = np.unique(table[table != 0], return_inverse=True)
-    shape = (labels.size, *view.shape)
-    if out is None:
-        made = np.zeros(shape, np.bool_)  # pages that nothing is painted on are never touched
-    else:
-        made = array_for(out, shape, np.bool_)
-        made[:] = False
-    channels = np.full(table.size, -1, np.int64)
-    channels[table != 0] = channel_of_class
+    labels = np.unique(table[table != 0])
+    made = array_for(out, (labels.size, *view.shape), np.bool_)
+    ones = np.ones(len(table), np.uint8)
     _, order = _visible(plan, view, table)
-    _paint(plan, view, made.view(np.uint8), order, channels[view.shapes.class_id[order]])
+    label_of_shape = table[view.shapes.class_id[order]]
+    for label, mask in zip(labels, made.view(np.uint8), strict=True):
+        shapes_of_it = order[label_of_shape == label]
+        paint_labels(
+            view.shapes,
+            ones,
+            mask,
+            order=shapes_of_it,
+            line_width=plan.line_width,
+            corner=view.corner,
+        )
     return made if out is None else out
-
-
-def _paint(
-    plan: Plan,
-    view: View,
-    out: NDArray[np.uint8],
-    order: NDArray[np.int64],
-    layer: NDArray[np.int64],
-) -> None:
-    ones = np.ones(len(plan.classes), np.uint8)
-    width = plan.line_width
-    paint_masks(
-        view.shapes, ones, out, order=order, layer=layer, line_width=width, corner=view.corner
-    )
 
 
 def _visible(plan: Plan, view: View, table: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
