@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import savemasks
+from savemasks.api.batches import call_on_threads
 from support.painters import (
     ALL_GRAYS,
     COLORS,
@@ -217,6 +218,22 @@ def test_the_first_wrong_annotation_of_a_batch_is_named(workers: int) -> None:
         p.labels_batch([notes[0], 5], workers=workers)  # type: ignore[list-item]
     assert caught.value.__notes__ == ["This is about annotation 1, counted from 0."]
     assert threading.active_count() == before
+
+
+def test_the_error_is_that_of_a_loop_even_if_a_later_one_came_first() -> None:
+    later = threading.Event()
+
+    def call(number: int) -> Any:
+        if number == 1:
+            assert later.wait(60)
+        if number == 2:
+            later.set()
+        if number:
+            raise ValueError(number)
+
+    with pytest.raises(ValueError, match="1") as caught:
+        call_on_threads(call, 9, 2)
+    assert caught.value.args == (1,)
 
 
 def test_wrong_arguments_of_a_batch_are_refused() -> None:
