@@ -2,9 +2,10 @@
 
     python benchmarks/latency.py [--rounds N] [--seconds S] [--json FILE]
 
-Four questions: annotation bytes → machine PNG bytes at 1080p against OpenCV; what Python costs
-above the kernels on a small picture; what many threads do to rate and latency; and what a web
-service answers to 64 clients (`--seconds 0` leaves it out; it needs the extra `test`).
+Five questions: annotation bytes → machine PNG bytes at 1080p against OpenCV; what Python costs
+above the kernels on a small picture; what many threads do to rate and latency; what training code
+waits for; and what a web service answers to 64 clients (`--seconds 0` leaves it out; it needs the
+extra `test`).
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from types import ModuleType
@@ -42,8 +44,9 @@ ANNOTATIONS = 8
 THREADS = (1, 2, 4, 8)
 CLIENTS = 64
 PER_ROUND = 40
+BATCH = 64
 
-Paint = Callable[[bytes], bytes]
+Paint = Callable[[bytes], Any]
 
 
 def our_way() -> Paint:
@@ -211,6 +214,85 @@ def _together(paint: Paint, notes: list[bytes], count: int, taken: list[float]) 
     return perf_counter() - started[0]
 
 
+def training(rounds: int) -> dict[str, Any]:
+    """Masks by object and by class against one canvas of OpenCV for each, and a small window."""
+    painter = savemasks.Painter.from_classes(data.CLASSES)
+    notes = annotations(LARGE, only_polygons=True)
+    found = {
+        "targets": _both_ways(painter.targets, opencv_targets, notes, rounds),
+        "one_hot": _both_ways(painter.one_hot, opencv_one_hot, notes, rounds),
+    }
+    window = (800, 400, 256, 256)
+    calls = [
+        partial(painter.labels, painter.parse(note), window=window) for note in annotations(LARGE)
+    ]
+    found["window"] = percentiles([timed(call) for call in calls * rounds * PER_ROUND])
+    return found
+
+
+def _both_ways(ours: Paint, theirs: Paint, notes: list[bytes], rounds: int) -> dict[str, Any]:
+    one, other = ours(notes[0]), theirs(notes[0])
+    if isinstance(one, dict):
+        one, other = [*one.values()], [other[key] for key in one]
+    for a, b in zip(one, other, strict=True):
+        assert np.array_equal(a, b), "the two ways differ"
+    del one, other, a, b  # a hundred megabytes, which would not be new memory any more
+    taken: dict[str, list[float]] = {"savemasks": [], "opencv": []}
+    for note in notes * rounds:
+        taken["savemasks"].append(timed(partial(ours, note)))
+        taken["opencv"].append(timed(partial(theirs, note)))
+    return {way: percentiles(seconds) for way, seconds in taken.items()}
+
+
+def opencv_targets(annotation: bytes) -> dict[str, Any]:
+    """Boxes, labels and masks with OpenCV: a `fillPoly` on a canvas of its own for each object."""
+    note = orjson.loads(annotation)
+    shape = note["size"]["height"], note["size"]["width"]
+    masks, boxes, labels = [], [], []
+    for item in note["objects"]:
+        mask = np.zeros(shape, np.uint8)
+        opencv_script.BRUSHES["polygon"](mask, item, 1)
+        x, y, width, height = cv2.boundingRect(mask)
+        masks.append(mask)
+        boxes.append((x, y, x + width, y + height))
+        labels.append(data.CLASSES.index(item["classTitle"]) + 1)
+    return {
+        "boxes": np.array(boxes, np.float32),
+        "labels": np.array(labels, np.int64),
+        "masks": np.stack(masks),
+    }
+
+
+def opencv_one_hot(annotation: bytes) -> Any:
+    """A mask for every class with OpenCV: a `fillPoly` on a canvas of its own for each object."""
+    note = orjson.loads(annotation)
+    shape = note["size"]["height"], note["size"]["width"]
+    found = np.zeros((len(data.CLASSES), *shape), np.bool_)
+    for item in note["objects"]:
+        canvas = np.zeros(shape, np.uint8)
+        opencv_script.BRUSHES["polygon"](canvas, item, 1)
+        found[data.CLASSES.index(item["classTitle"])] |= canvas.view(np.bool_)
+    return found
+
+
+def batches(rounds: int) -> list[dict[str, Any]]:
+    """Rate of `labels_batch`, of annotations and of `Shapes`, on one thread and on two."""
+    painter = savemasks.Painter.from_classes(data.CLASSES)
+    notes: list[Any] = annotations(LARGE) * (BATCH // ANNOTATIONS)
+    forms: dict[str, list[Any]] = {"JSON": notes, "Shapes": [painter.parse(n) for n in notes]}
+    out = np.zeros((BATCH, LARGE.height, LARGE.width), np.uint8)
+    found = []
+    for form, given in forms.items():
+        taken: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(rounds):
+            for workers, seconds in taken.items():
+                call = partial(painter.labels_batch, given, out=out, workers=workers)
+                seconds.append(timed(call))
+        one, two = (float(np.median(seconds)) for seconds in taken.values())
+        found.append({"form": form, "one_ms": one * 1e3, "two_ms": two * 1e3, "times": one / two})
+    return found
+
+
 def service(seconds: float) -> dict[str, Any]:
     """The service of the tests under load."""
     sys.path.insert(0, str(TESTS))
@@ -264,6 +346,17 @@ def report(found: dict[str, Any]) -> None:
     print("| threads | images/s | p50 ms | p99 ms |\n|---|---|---|---|")
     for row in found["by_threads"]:
         print("| {threads} | {rate_per_s:.0f} | {p50_ms:.2f} | {p99_ms:.2f} |".format(**row))
+    print("\n**Training code, 1080p, 60 polygons, one core**\n")
+    print("| call | savemasks, p50 ms | OpenCV, p50 ms | times |\n|---|---|---|---|")
+    for call in ("targets", "one_hot"):
+        one, two = (found["training"][call][way]["p50_ms"] for way in ("savemasks", "opencv"))
+        print(f"| {call} | {one:.2f} | {two:.2f} | {two / one:.1f} |")
+    window = found["training"]["window"]
+    print(f"\nA window of 256 x 256, 60 objects: {window['p50_ms']:.3f} ms")
+    print(f"\n**A batch of {BATCH}, 1080p**\n")
+    print("| annotations | one thread, ms | two threads, ms | times |\n|---|---|---|---|")
+    for row in found["batches"]:
+        print("| {form} | {one_ms:.1f} | {two_ms:.1f} | {times:.2f} |".format(**row))
     if "service" in found:
         print("\n**Service, 256 x 256, 5 objects**\n")
         print("| clients | s | answers | errors | per s | p50 ms | p99 ms | MB, first to last |")
@@ -286,6 +379,8 @@ def main() -> None:
         "against_opencv": _on_one_core(against_opencv, options.rounds),
         "above_the_kernels": _on_one_core(above_the_kernels, options.rounds),
         "by_threads": by_threads(options.rounds),
+        "training": _on_one_core(training, options.rounds),
+        "batches": batches(options.rounds),
     }
     if options.seconds > 0:
         found["service"] = service(options.seconds)

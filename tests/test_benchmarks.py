@@ -62,10 +62,13 @@ def test_latency_is_measured(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "figures.json").read_bytes())
-    assert [*found] == ["against_opencv", "above_the_kernels", "by_threads"]
+    parts = ["against_opencv", "above_the_kernels", "by_threads", "training", "batches"]
+    assert [*found] == parts
+    assert [*found["training"]] == ["targets", "one_hot", "window"]
+    assert [row["form"] for row in found["batches"]] == ["JSON", "Shapes"]
     assert [row["threads"] for row in found["by_threads"]] == [1, 2, 4, 8]
     titles = [line for line in done.stdout.splitlines() if line.startswith("**")]
-    assert len(titles) == 3
+    assert len(titles) == 5
 
 
 def test_encoders_are_measured_and_compared(tmp_path: Path) -> None:

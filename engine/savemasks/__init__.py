@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from .api.arguments import Annotation, Window
     from .api.functions import encode_png, export, warmup
     from .api.images import Image
+    from .api.listing import ProjectItem, ProjectItems, open_project
     from .api.painter import Instances, Painter
+    from .api.training import Targets
     from .errors import (
         AnnotationError,
         ConfigError,
@@ -46,15 +48,19 @@ __all__ = [
     "Painter",
     "Palette",
     "ProjectError",
+    "ProjectItem",
+    "ProjectItems",
     "SaveMasks",
     "SavemasksError",
     "Shapes",
     "Summary",
+    "Targets",
     "Window",
     "WriteError",
     "__version__",
     "encode_png",
     "export",
+    "open_project",
     "warmup",
 ]
 
@@ -66,12 +72,16 @@ _MODULES = {
     "Mask": "line.plan",
     "Painter": "api.painter",
     "Palette": "layers.palette",
+    "ProjectItem": "api.listing",
+    "ProjectItems": "api.listing",
     "SaveMasks": "layers.save_masks",
     "Shapes": "shapes",
     "Summary": "results.report",
+    "Targets": "api.training",
     "Window": "api.arguments",
     "encode_png": "api.functions",
     "export": "api.functions",
+    "open_project": "api.listing",
     "warmup": "api.functions",
 }
 

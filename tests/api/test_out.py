@@ -22,6 +22,8 @@ from support.painters import (
 )
 from support.projects import Json
 
+MACHINE, HUMAN = 2, 3  # places in `calls`: these two are written in one piece only
+
 
 @pytest.mark.parametrize("mapping", MAPPINGS)
 def test_results_go_to_the_memory_of_the_caller(mapping: Json) -> None:
@@ -42,7 +44,7 @@ def test_results_go_to_the_memory_of_the_caller(mapping: Json) -> None:
 
 
 def test_memory_that_does_not_fit_is_refused() -> None:
-    for call, shape, dtype in calls(painter(), annotation()):
+    for number, (call, shape, dtype) in enumerate(calls(painter(), annotation())):
         with pytest.raises(TypeError, match="out must be a NumPy array, not list"):
             call(out=[])
         with pytest.raises(TypeError, match=f"out must be an array of {dtype}, not of float64"):
@@ -53,8 +55,12 @@ def test_memory_that_does_not_fit_is_refused() -> None:
             call(out=np.empty((shape[0] + 1, *shape[1:]), dtype))
         with pytest.raises(ValueError, match="out must be C-contiguous, but its strides are"):
             call(out=np.empty(shape, dtype, order="F"))
-        with pytest.raises(ValueError, match="out must be C-contiguous, but its strides are"):
-            call(out=np.empty((shape[0] * 2, *shape[1:]), dtype)[::2])
+        every_second = np.empty((shape[0] * 2, *shape[1:]), dtype)
+        if number in {MACHINE, HUMAN}:
+            with pytest.raises(ValueError, match="out must be C-contiguous, but its strides are"):
+                call(out=every_second[::2])
+        else:
+            assert np.array_equal(call(out=every_second[::2]), call())
         read_only = np.empty(shape, dtype)
         read_only.flags.writeable = False
         with pytest.raises(ValueError, match="out must be writeable"):

@@ -35,15 +35,19 @@ NAMES = [
     "Painter",
     "Palette",
     "ProjectError",
+    "ProjectItem",
+    "ProjectItems",
     "SaveMasks",
     "SavemasksError",
     "Shapes",
     "Summary",
+    "Targets",
     "Window",
     "WriteError",
     "__version__",
     "encode_png",
     "export",
+    "open_project",
     "warmup",
 ]
 ANNOTATION = {
@@ -91,7 +95,9 @@ def test_every_public_name_can_be_used_and_is_described() -> None:
 def test_the_painters_public_names_are_these() -> None:
     shown = [name for name in dir(savemasks.Painter) if not name.startswith("_")]
     calls = {"human", "instances", "labels", "machine", "parse"}
-    assert {*shown} == calls | {"classes", "human_palette", "machine_palette"}
+    training = {"class_names", "from_classes", "id2label", "label2id", "labels_batch", "one_hot"}
+    training |= {"palette_for_pil", "targets"}
+    assert {*shown} == calls | training | {"classes", "human_palette", "machine_palette"}
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
@@ -229,6 +235,15 @@ for mapping in t.MAPPINGS:
                     p.labels(form, window=(3, 4, 5, 6), out=np.empty((6, 5), p.labels(form).dtype))
                     p.machine(form, window=(3, 4, 1, 6))
                     p.instances(form, window=(0, 3, 37, 1))
+                    some = p.labels(form, window=(-3, 4, 50, 6), fill=1, pad=2, size=(9, 8))
+                    apart = np.empty((size[0] + 1, size[1] + 1), some.dtype)
+                    p.labels(form, out=apart[1:, 1:])
+                    p.instances(form, out=apart.astype(np.int32)[1:, 1:])
+                    masks = p.targets(form)["masks"]
+                    p.targets(form, window=(3, 4, 5, 6), size=(4, 5))
+                    p.targets(form, out=masks)
+                    p.one_hot(form, out=p.one_hot(form))
+                    p.labels_batch([form] * 3, workers=2)
                 image = random.integers(0, 256, (*size, 3), np.uint8)
                 images = [image, image[::-1], savemasks.encode_png(image)]
                 image = image.copy()
@@ -285,6 +300,7 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
     "module",
     [
         *("api.functions", "api.painter", "layers.palette", "layers.save_masks"),
+        *("api.batches", "api.names", "api.listing", "api.training"),
         *("results.report", "shapes"),
     ],
 )
@@ -320,10 +336,14 @@ def test_the_examples_of_the_docstrings_are_true(
 
 def test_every_public_function_has_an_example() -> None:
     painter = savemasks.Painter
+    methods: tuple[object, ...]
     methods = (painter.parse, painter.labels, painter.machine, painter.human, painter.instances)
-    functions = (savemasks.encode_png, savemasks.export, savemasks.warmup)
+    more = (painter.from_classes, painter.targets, painter.one_hot, painter.labels_batch)
+    others = (painter.palette_for_pil, savemasks.Shapes.from_arrays, savemasks.SaveMasks.from_json)
+    functions = (savemasks.encode_png, savemasks.export, savemasks.warmup, savemasks.open_project)
     classes = (painter, savemasks.Instances, savemasks.Palette, savemasks.Shapes, savemasks.Summary)
-    for described in (*methods, *functions, *classes, savemasks.SaveMasks.from_json):
+    items = (savemasks.ProjectItem, savemasks.ProjectItems)
+    for described in (*methods, *more, *others, *functions, *classes, *items):
         assert ">>>" in (inspect.getdoc(described) or ""), described
 
 
@@ -342,6 +362,7 @@ def test_the_example_of_the_types_runs(tmp_path: Path, demo_project: Path) -> No
     (tmp_path / "note.json").write_bytes(note)
     assert len(typed_example.inputs(painter, tmp_path / "note.json")) == 2 + 4 * 3 + 2
     assert typed_example.careful(painter, b"{") != ""
+    assert typed_example.train(str(demo_project), ["kiwi", "lemon"]) == 6
     assert typed_example.whole_project(str(demo_project), tmp_path / "out", layer) == 6
 
 

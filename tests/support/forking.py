@@ -145,7 +145,11 @@ def exported(folder: Path, **settings: object) -> Any:
     config = savemasks.SaveMasks.from_json(layer(**settings))
     out = folder / f"out{len(settings)}"
     done = savemasks.export(project(folder).folder, out, config, workers=2)
-    return files(out), done.images, [str(failure).partition("bad.webp")[1:] for failure in done.failures]
+    return (
+        files(out),
+        done.images,
+        [str(failure).partition("bad.webp")[1:] for failure in done.failures],
+    )
 
 
 def checked(folder: Path) -> Any:

@@ -65,6 +65,25 @@ def paint(config: Path, annotation: bytes, image: NDArray[np.uint8]) -> list[byt
     return [savemasks.encode_png(painter.machine(annotation)), savemasks.encode_png(human)]
 
 
+def train(project: str, classes: list[str]) -> int:
+    """What training code calls, with the types that a strict checker sees."""
+    items: savemasks.ProjectItems = savemasks.open_project(project)
+    painter: savemasks.Painter = savemasks.Painter.from_classes(classes, items.meta)
+    names: list[str] = painter.class_names
+    numbers: dict[str, int] = painter.label2id
+    assert [numbers[name] for name in names] == [*painter.id2label]
+    for item in items:
+        annotation: bytes = item.annotation()
+        targets: savemasks.Targets = painter.targets(annotation, size=(32, 32))
+        boxes: NDArray[np.float32] = targets["boxes"]
+        one_hot: NDArray[np.bool_] = painter.one_hot(annotation)
+        labels: NDArray[np.unsignedinteger] = painter.labels(annotation, scale=0.5, fill=255, pad=1)
+        assert boxes.shape[1] == 4
+        assert len(one_hot) == len(classes)
+        assert labels.max() == 255
+    return len(painter.labels_batch([item.annotation() for item in items], size=(8, 8)))
+
+
 def whole_project(project: str, out: Path, layer: savemasks.SaveMasks) -> int:
     """Export, with progress."""
 

@@ -13,7 +13,7 @@ from ..errors import AnnotationError, printable
 from ..jsontext import Text
 from ..parse.annotation import check_pixels
 from ..parse.builder import LENIENT, Rules
-from ..shapes import Shapes
+from ..shapes import COORDINATE_LIMIT, Shapes
 
 Annotation = Text | Mapping[str, Any] | os.PathLike[str]
 """An annotation: its JSON, what that parses to, also built of arrays and tuples, or its path."""
@@ -104,9 +104,15 @@ def check_layer(layer: object) -> None:
 
 
 def array_for(
-    out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic] | np.dtype[Any]
+    out: NDArray[Any] | None,
+    shape: tuple[int, ...],
+    dtype: type[np.generic] | np.dtype[Any],
+    *,
+    any_rows: bool = False,
 ) -> NDArray[Any]:
     """A new array, or the caller's if a result of this shape and dtype can be written to it.
+
+    With `any_rows`, there may be memory of others between its rows.
 
     Raises
     ------
@@ -124,7 +130,8 @@ def array_for(
     if out.shape != shape:
         raise ValueError(f"out must have the shape {shape}, not {out.shape}")
     flags = out.flags
-    if not flags.c_contiguous:
+    has_rows = any_rows and out.ndim == 2 and out.strides[1] == out.itemsize
+    if not (flags.c_contiguous or has_rows):
         raise ValueError(f"out must be C-contiguous, but its strides are {out.strides}")
     if not flags.aligned:
         raise ValueError("out must be aligned to its dtype in memory")
@@ -134,7 +141,7 @@ def array_for(
 
 
 def corner_and_shape(
-    window: Window | None, height: int, width: int
+    window: Window | None, height: int, width: int, *, may_leave: bool = False
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Corner (x, y) and shape (height, width) of a window (x, y, width, height) of a canvas.
 
@@ -143,7 +150,7 @@ def corner_and_shape(
     TypeError
         If the window is not four whole numbers.
     ValueError
-        If it is empty, or does not lie inside the canvas.
+        If it is empty, or does not lie inside the canvas unless it `may_leave` it.
     """
     if window is None:
         return (0, 0), (height, width)
@@ -156,7 +163,10 @@ def corner_and_shape(
         ) from None
     if columns < 1 or rows < 1:
         raise ValueError(f"window {columns} x {rows} is empty: its sides must be at least 1")
-    if x < 0 or y < 0 or x + columns > width or y + rows > height:
+    leaves = x < 0 or y < 0 or x + columns > width or y + rows > height
+    if may_leave and max(columns, rows) > COORDINATE_LIMIT:
+        raise ValueError(f"window {columns} x {rows} is too large")
+    if leaves and not may_leave:
         raise ValueError(
             f"window {columns} x {rows} at ({x}, {y}) does not lie inside the canvas of"
             f" {width} x {height}"

@@ -1,7 +1,7 @@
 """`Painter`: annotation → masks in memory, for programs that call the engine."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,10 @@ from ..layers.palette import Palette, paintable_grays
 from ..line.plan import Labels, Mask, Plan
 from ..projects.classes import ClassTemplate, Meta
 from ..shapes import Shapes
-from . import arguments
+from . import arguments, batches, names, training
 from .arguments import Annotation, Window, array_for, corner_and_shape, parse_given
 from .images import Image, original_pixels
+from .views import Pad, Size, paint_rows, paint_view, view_of
 
 
 class Instances(NamedTuple):  # noqa: PLW1641  (what holds arrays has no hash)
@@ -117,6 +118,49 @@ class Painter:
         self._is_gray = palette is not None and palette.is_gray
         self._grays = palette and paintable_grays(palette, plan.classes)
 
+    @classmethod
+    def from_classes(
+        cls,
+        classes: Sequence[str] | Mapping[str, int],
+        meta: Meta | Mapping[str, ClassTemplate] | None = None,
+        *,
+        max_pixels: int | None = None,
+        strict: bool = False,
+    ) -> Self:
+        """Make a painter for label maps, without a layer.
+
+        Parameters
+        ----------
+        classes
+            Titles, which get the labels 1, 2, ... in that order; or the label of every title, from
+            1 to 65,535. Several classes may share a label.
+        meta, max_pixels, strict
+            As for `Painter`.
+
+        Returns
+        -------
+        Painter
+            Its machine mask equals its label map, and its human mask has the colours of Pascal VOC.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `classes` is neither, is empty, or a label cannot be.
+
+        Examples
+        --------
+        >>> savemasks.Painter.from_classes(["road", "car"]).id2label
+        {0: 'background', 1: 'road', 2: 'car'}
+        >>> savemasks.Painter.from_classes({"kiwi": 7}).labels(annotation)[1].tolist()
+        [0, 7, 7, 7, 0, 0]
+        """
+        labels = names.labels_of(classes)
+        painter = cls(names.layer_of(labels), meta, max_pixels=max_pixels, strict=strict)
+        plan = names.numbered(painter._plan, labels)
+        object.__setattr__(painter, "_plan", plan)  # nobody has seen it yet
+        object.__setattr__(painter, "_grays", names.grays_of(plan))
+        return painter
+
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute that has no value yet: in `__init__`, and when it is unpickled."""
         if hasattr(self, name):
@@ -145,6 +189,21 @@ class Painter:
     def human_palette(self) -> Palette | None:
         """Classes and colours by label of the human mask, None if the layer requests none."""
         return self._plan.human_palette
+
+    @property
+    def class_names(self) -> list[str]:
+        """Name by label: "background", then the classes; "N/A" where a label has no class."""
+        return names.class_names(self._plan)
+
+    @property
+    def id2label(self) -> dict[int, str]:
+        """Name of every label that is used, as Hugging Face's models have it."""
+        return {i: n for i, n in enumerate(self.class_names) if n != names.UNUSED}
+
+    @property
+    def label2id(self) -> dict[str, int]:
+        """Label of every class and of the background, as Hugging Face's models have it."""
+        return {names.BACKGROUND: 0, **names.label_by_title(self._plan)}
 
     def parse(self, annotation: Annotation) -> Shapes:
         """Parse an annotation once, to paint it often.
@@ -180,6 +239,10 @@ class Painter:
         *,
         mask: Mask | None = None,
         window: Window | None = None,
+        size: Size | None = None,
+        scale: float | None = None,
+        fill: int | None = None,
+        pad: Pad = 0,
         out: Labels | None = None,
     ) -> Labels:
         """Paint a label map: 0 is the background, 1 the palette's first class, and so on.
@@ -194,8 +257,17 @@ class Painter:
         window
             Paint only this part (x, y, width, height) of the canvas, which it must not leave. It
             takes the time of its own pixels, and equals the same part of the whole map.
+        size, scale
+            Height and width of the result, or a factor for both; bitmaps by their nearest pixel,
+            vertices by the pixel that their middle comes to lie in. Lines keep their thickness.
+        fill
+            The label beyond the canvas, as 255; a window may leave the canvas then.
+        pad
+            Pixels of `fill`, or of 0, to add around all of it: one number, or four for the left,
+            the top, the right and the bottom.
         out
-            Where to write, C-contiguous; nothing of the canvas's size is allocated then.
+            Where to write; nothing of the canvas's size is allocated then. Each of its rows must
+            be contiguous, so a part of a larger array will do.
 
         Returns
         -------
@@ -218,11 +290,20 @@ class Painter:
         >>> painter.labels(annotation, window=(2, 1, 3, 2))
         array([[1, 1, 0],
                [1, 2, 2]], dtype=uint8)
+        >>> painter.labels(annotation, window=(4, 2, 3, 2), fill=255)
+        array([[  2,   0, 255],
+               [  2,   0, 255]], dtype=uint8)
         """
         table = self._plan.table_of(mask)
-        shapes, corner, shape = self._open(annotation, window)
-        made = array_for(out, shape, table.dtype)
-        self._plan.paint(shapes, table, made, corner)
+        if size is None and scale is None and fill is None and isinstance(pad, int) and not pad:
+            shapes, corner, shape = self._open(annotation, window)
+            made = array_for(out, shape, table.dtype, any_rows=True)
+            paint_rows(self._plan, shapes, table, made, corner)
+        else:
+            shapes, *_ = self._open(annotation, None)
+            view = view_of(shapes, window, size=size, scale=scale, pad=pad,
+                           may_leave=fill is not None)  # fmt: skip
+            made = paint_view(self._plan, view, table, fill, out)
         return made if out is None else out
 
     def machine(
@@ -373,16 +454,21 @@ class Painter:
         """
         table = self._plan.table_of(mask)
         shapes, corner, shape = self._open(annotation, window)
-        made = array_for(out, shape, np.int32)
+        made = array_for(out, shape, np.int32, any_rows=True)
         is_painted = table[shapes.class_id] != 0
         objects = shapes.object_index[is_painted]
         numbers = np.zeros(int(np.max(shapes.object_index, initial=-1)) + 1, np.int32)
         numbers[objects] = objects + np.int32(1)
-        self._plan.paint(shapes, numbers, made, corner, key=shapes.object_index)
+        paint_rows(self._plan, shapes, numbers, made, corner, key=shapes.object_index)
         titles = tuple(self._classes)
         pairs = zip(objects.tolist(), shapes.class_id[is_painted].tolist(), strict=True)
         classes = {number + 1: titles[class_id] for number, class_id in pairs}
         return Instances(made if out is None else out, classes)
+
+    labels_batch = batches.labels_batch
+    one_hot = training.one_hot
+    palette_for_pil = names.palette_for_pil
+    targets = training.targets
 
     def _open(
         self, annotation: Annotation | Shapes, window: Window | None

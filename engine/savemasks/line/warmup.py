@@ -17,8 +17,10 @@ from ..encode.general import encode_png
 from ..encode.machine import encode_runs
 from ..kernels.cache import one_process_at_a_time
 from ..kernels.encode import lookup
+from ..kernels.paint.extents import tighten_boxes
 from ..layers.palette import paintable_grays
 from ..layers.save_masks import SaveMasks
+from ..paint.labels import extents_of, paint_masks
 from ..parse.pieces import LARGE
 from ..pictures.original import Original
 from ..scratch import Scratch
@@ -72,6 +74,13 @@ def _paint_in_memory(plan: Plan, shapes: Shapes) -> None:
     instances = np.empty(shape, np.int32)
     numbers = np.arange(1, len(shapes) + 1, dtype=np.int32)
     plan.paint(shapes, numbers, instances, corner, key=shapes.object_index)
+
+    order = np.arange(len(shapes))
+    masks = np.zeros((len(shapes), *shape), np.uint8)
+    ones = np.ones(len(plan.classes), np.uint8)
+    paint_masks(shapes, ones, masks, order=order, layer=order)
+    boxes = extents_of(shapes, plan.line_width) % _SIZE
+    tighten_boxes(masks, boxes)
 
     palette = plan.palette_of("machine")
     labels = np.empty(shape, palette.label_dtype)

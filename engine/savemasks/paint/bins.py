@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.paint.extents import measure_rows
 from ..shapes import Shapes
+from .labels import extents_of
 
 
 def shapes_by_strip(
@@ -34,19 +34,7 @@ def shapes_by_strip(
     Numbers (k,) int64 of the shapes that may paint in a strip or the row above it, from the lowest
     to the topmost.
     """
-    first, last = (np.empty(len(shapes), np.int64) for _ in range(2))
-    measure_rows(
-        shapes.kind,
-        shapes.ring,
-        shapes.vertex,
-        shapes.xy,
-        shapes.payload,
-        shapes.masks.shape,
-        line_width,
-        round(line_width / 2),
-        first,
-        last,
-    )
+    _, first, _, last = extents_of(shapes, line_width).T
     order = np.arange(len(shapes)) if order is None else order
     first, last = first[order], last[order]
     # Positions in the painting order: sorting a list of them restores that order.

@@ -1,13 +1,15 @@
-"""`Shapes` → label map."""
+"""`Shapes` → label map, or masks that do not cover each other."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.paint import extents
 from ..kernels.paint import painting as kernels
 from ..shapes import Shapes
 
+_ONE_MAP = np.zeros(0, np.int64)
 _AS_LISTED = np.arange(1 << 10)  # slices of it are cheaper than new arrays
 
 
@@ -44,6 +46,47 @@ def paint_labels(
     if order is None:
         count = len(key)
         order = _AS_LISTED[:count] if count <= _AS_LISTED.size else np.arange(count)
+    _paint(shapes, order, key, label_of_class, _ONE_MAP, line_width, corner, out[np.newaxis])
+
+
+def paint_masks(
+    shapes: Shapes,
+    label_of_class: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+    *,
+    order: NDArray[np.int64],
+    layer: NDArray[np.int64],
+    line_width: int = 1,
+    corner: tuple[int, int] = (0, 0),
+) -> None:
+    """Paint the shapes into several masks, of which none covers another.
+
+    Parameters
+    ----------
+    shapes, label_of_class, line_width, corner
+        As for `paint_labels`.
+    out
+        (masks, height, width) uint8, C-contiguous, of zeros.
+    order
+        (k,) numbers of the shapes to paint.
+    layer
+        (k,) in which of the masks each is painted.
+    """
+    if order.size:
+        key = shapes.class_id
+        _paint(shapes, order, key, label_of_class, layer, line_width, corner, out)
+
+
+def _paint(
+    shapes: Shapes,
+    order: NDArray[np.int64],
+    key: NDArray[np.int32],
+    label_of_key: NDArray[np.integer[Any]],
+    layer: NDArray[np.int64],
+    line_width: int,
+    corner: tuple[int, int],
+    out: NDArray[np.integer[Any]],
+) -> None:
     masks = shapes.masks
     kernels.paint(
         shapes.kind,
@@ -56,10 +99,28 @@ def paint_labels(
         masks.bits,
         order,
         key,
-        label_of_class,
+        label_of_key,
+        layer,
         line_width,
         round(line_width / 2),  # halves to even
         corner[0],
         corner[1],
         out,
     )
+
+
+def extents_of(shapes: Shapes, line_width: int) -> NDArray[np.int64]:
+    """Left, top, right and bottom (n, 4) of what every shape may paint, all of them included."""
+    found = np.empty((len(shapes), 4), np.int64)
+    extents.measure_extents(
+        shapes.kind,
+        shapes.ring,
+        shapes.vertex,
+        shapes.xy,
+        shapes.payload,
+        shapes.masks.shape,
+        line_width,
+        round(line_width / 2),
+        found,
+    )
+    return found

@@ -130,18 +130,23 @@ class Listing:
     ignored: Ignored = field(default_factory=Ignored)
 
     def __iter__(self) -> Iterator[Entry]:
-        for name, flags in zip(self.names, self.flags, strict=True):
-            annotation = None
-            if flags & _ANNOTATION:
-                annotation = name + ".json"
-            elif flags & _OLD_ANNOTATION:
-                annotation = _stem(name) + ".json"
-            elif flags & _LISTED_ANNOTATION:
-                annotation = self.annotations[name]
-            mask = (name if flags & _WHOLE_NAME else _stem(name)) + ".png"
-            if name in self.masks:
-                mask = self.masks[name]
-            yield Entry(name, bool(flags & _IMAGE), annotation, mask)
+        return map(self._entry, self.names, self.flags)
+
+    def __getitem__(self, number: int) -> Entry:
+        return self._entry(self.names[number], self.flags[number])
+
+    def _entry(self, name: str, flags: int) -> Entry:
+        annotation = None
+        if flags & _ANNOTATION:
+            annotation = name + ".json"
+        elif flags & _OLD_ANNOTATION:
+            annotation = _stem(name) + ".json"
+        elif flags & _LISTED_ANNOTATION:
+            annotation = self.annotations[name]
+        mask = (name if flags & _WHOLE_NAME else _stem(name)) + ".png"
+        if name in self.masks:
+            mask = self.masks[name]
+        return Entry(name, bool(flags & _IMAGE), annotation, mask)
 
     def item(self, entry: Entry) -> Item:
         """An item with the paths of its files."""

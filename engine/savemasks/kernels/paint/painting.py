@@ -77,32 +77,40 @@ def paint(
     order: Array,
     key: Array,
     label_of_key: Array,
+    layer: Array,
     line_width: int,
     point_radius: int,
     left: int,
     top: int,
     out: Array,
 ) -> None:
-    """Paint shapes one over the other on zeros; the arrays are those of `shapes.Shapes`.
+    """Paint shapes into one map, one over the other, or into several.
 
-    `order` int64 has the numbers of the shapes from the lowest to the topmost; `key` (n,) int32
-    says by which entry of `label_of_key`, of out's dtype, each is painted, and 0 skips it.
-    (left, top) is the canvas position of out[0, 0].
+    The first eight arrays are those of `shapes.Shapes`.
+
+    `order` (k,) int64 has the numbers of the shapes from the lowest to the topmost; `key` (n,)
+    int32 says by which entry of `label_of_key`, of out's dtype, each is painted, and 0 skips it.
+    `layer` (k,) int64 says in which map of `out` (maps, height, width), which is not cleared then;
+    if it is empty, there is one map, and it is cleared. (left, top) is the canvas position of
+    out[:, 0, 0].
     """
-    pixels = out.reshape(out.size)
-    for i in range(pixels.size):
-        pixels[i] = 0
-    work = _allocate(kind, ring, vertex, order, out.shape)
-    for i in order:
+    if layer.size == 0:
+        pixels = out.reshape(out.size)
+        for i in range(pixels.size):
+            pixels[i] = 0
+    work = _allocate(kind, ring, vertex, order, out.shape[1:])
+    for j in range(order.size):
+        i = order[j]
         value = label_of_key[key[i]]
         if value == 0:
             continue
+        target = out[layer[j] if layer.size else 0]
         if kind[i] == POLYGON or kind[i] == FACE:
             rings = Rings(xy, vertex, ring[i], ring[i + 1], left, top)
             if rings.last - rings.first == 1:
-                fill_rings(out, rings, value, work)
+                fill_rings(target, rings, value, work)
             else:
-                fill_with_holes(out, rings, value, work)
+                fill_with_holes(target, rings, value, work)
             continue
         first = vertex[ring[i]]
         x = xy[first, 0] - left
@@ -110,20 +118,20 @@ def paint(
         if kind[i] == RECTANGLE:
             x1 = xy[first + 1, 0] - left
             y1 = xy[first + 1, 1] - top
-            fill_rectangle(out, x, y, x1, y1, value)
+            fill_rectangle(target, x, y, x1, y1, value)
         elif kind[i] == LINE:
-            for j in range(first + 1, vertex[ring[i + 1]]):
-                x1 = xy[j, 0] - left
-                y1 = xy[j, 1] - top
-                draw_thick_line(out, x, y, x1, y1, line_width, value)
+            for vertex_after in range(first + 1, vertex[ring[i + 1]]):
+                x1 = xy[vertex_after, 0] - left
+                y1 = xy[vertex_after, 1] - top
+                draw_thick_line(target, x, y, x1, y1, line_width, value)
                 x = x1
                 y = y1
         elif kind[i] == POINT:
-            draw_disc(out, x, y, point_radius, value)
+            draw_disc(target, x, y, point_radius, value)
         elif kind[i] == BITMAP:
             mask = payload[i]
             part = bits[bits_start[mask] : bits_start[mask + 1]]
-            _paint_bits(out, part, bits_shape[mask], x, y, value)
+            _paint_bits(target, part, bits_shape[mask], x, y, value)
 
 
 @kernel

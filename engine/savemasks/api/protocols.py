@@ -1,0 +1,46 @@
+"""What functions that are methods of `Painter`, but live elsewhere, use of it."""
+
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from ..line.plan import Labels, Plan
+from ..parse.annotation import Annotation
+from ..shapes import Shapes
+from .arguments import Window
+from .views import Size
+
+Opened = tuple[Shapes, tuple[int, int], tuple[int, int]]
+
+
+class Planned(Protocol):
+    """It has a plan."""
+
+    @property
+    def _plan(self) -> Plan: ...
+
+
+class Opening(Planned, Protocol):
+    """It turns annotations into shapes that fit the plan."""
+
+    def _open(self, annotation: Annotation | Shapes, window: Window | None) -> Opened: ...
+
+
+class Painting(Planned, Protocol):
+    """It parses annotations, and paints label maps."""
+
+    def parse(self, annotation: Annotation) -> Shapes:
+        """As `Painter.parse`."""
+        ...
+
+    def labels(
+        self,
+        annotation: Annotation | Shapes,
+        *,
+        window: Window | None = None,
+        size: Size | None = None,
+        fill: int | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> Labels:
+        """As `Painter.labels`."""
+        ...
