@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from ..errors import ItemError
 from ..line.plan import Labels
-from ..parse.annotation import Annotation
 from ..shapes import Shapes
 from ..system import usable_cores
-from .arguments import Window, corner_and_shape
+from .arguments import Annotation, Window, corner_and_shape
 from .protocols import Painting
 from .views import Size, scaled_shape
 

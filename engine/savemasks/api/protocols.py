@@ -5,9 +5,8 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from ..line.plan import Labels, Plan
-from ..parse.annotation import Annotation
 from ..shapes import Shapes
-from .arguments import Window
+from .arguments import Annotation, Window
 from .views import Size
 
 Opened = tuple[Shapes, tuple[int, int], tuple[int, int]]

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from ..kernels.paint.extents import tighten_boxes
 from ..line.plan import Labels, Plan
 from ..paint.labels import extents_of, paint_labels, paint_masks
-from ..parse.annotation import Annotation
 from ..shapes import Shapes
-from .arguments import Window, array_for
+from .arguments import Annotation, Window, array_for
 from .protocols import Opening
 from .views import Size, View, view_of
 
