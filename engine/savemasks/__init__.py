@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .api.arguments import Annotation, Window
-    from .api.functions import encode_png, export, warmup
+    from .api.exporting import export
+    from .api.functions import encode_png, warmup
     from .api.images import Image
+    from .api.instances import Instances
     from .api.listing import ProjectItem, ProjectItems, open_project
-    from .api.painter import Instances, Painter
+    from .api.painter import Painter
     from .api.training import Targets
     from .errors import (
         AnnotationError,
@@ -68,7 +70,7 @@ _MODULES = {
     "Annotation": "api.arguments",
     "Failure": "results.report",
     "Image": "api.images",
-    "Instances": "api.painter",
+    "Instances": "api.instances",
     "Mask": "line.plan",
     "Painter": "api.painter",
     "Palette": "layers.palette",
@@ -80,7 +82,7 @@ _MODULES = {
     "Targets": "api.training",
     "Window": "api.arguments",
     "encode_png": "api.functions",
-    "export": "api.functions",
+    "export": "api.exporting",
     "open_project": "api.listing",
     "warmup": "api.functions",
 }

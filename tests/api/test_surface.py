@@ -299,7 +299,8 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
 @pytest.mark.parametrize(
     "module",
     [
-        *("api.functions", "api.painter", "layers.palette", "layers.save_masks"),
+        *("api.exporting", "api.functions", "api.instances", "api.painter"),
+        *("layers.palette", "layers.save_masks"),
         *("api.batches", "api.names", "api.listing", "api.training"),
         *("results.report", "shapes"),
     ],

@@ -1,24 +1,13 @@
-"""The public functions beside `Painter`; `savemasks/__init__.py` has the list of all names."""
+"""Small public functions beside `Painter`."""
 
-import os
-import threading
-from collections.abc import Iterable, Sequence
-from operator import index
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import savemasks
-
 from ..encode.general import encode_png as encode_pixels
 from ..encode.machine import encode_runs
-from ..run.options import OnError, OnProgress
 from ..scratch import own_scratch
-from .arguments import check_layer
-
-Folder = str | os.PathLike[str]
 
 _GRAYS = np.arange(256, dtype=np.uint8)
 _BYTES = np.dtype(np.uint8)
@@ -72,146 +61,6 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     png = b"".join(parts or encode_pixels(pixels, scratch))
     scratch.forget_large()
     return png
-
-
-def export(
-    projects: Folder | Sequence[Folder],
-    out: Folder,
-    layer: "savemasks.SaveMasks",
-    *,
-    workers: int | None = None,
-    on_error: OnError = "skip",
-    link: bool = False,
-    restart: bool = False,
-    report: Folder | None = None,
-    on_progress: OnProgress | None = None,
-    stop: threading.Event | None = None,
-) -> "savemasks.Summary":
-    """Export whole projects, as `savemasks run` does, by threads of this process.
-
-    The same call again goes on where an earlier one ended: items that are finished are left as they
-    are, unless their image or annotation has changed. What happens is logged under the name
-    "savemasks", failed items as warnings.
-
-    Parameters
-    ----------
-    projects
-        One folder of a Supervisely project, or several.
-    out
-        Output folder, outside of the projects; `out / layer.dst` must not exist, be empty, or be of
-        an earlier export of these projects with the same settings.
-    layer
-        What to make.
-    workers
-        How many items to work on at once; by default one per available core.
-    on_error
-        "skip" goes on after an item that fails, "stop" ends the run; what is done stays.
-    link
-        Put hard links to images and annotations instead of copies, where the file system can.
-    restart
-        Make everything anew, also with other settings; what is there is replaced.
-    report
-        Where to write a JSON report, or None.
-    on_progress
-        Called in this thread after every item with how many are done, how many of these failed,
-        and of how many. What it raises ends the export.
-    stop
-        Once another thread sets it, what is under way is finished and the export returns; its
-        summary says `interrupted`.
-
-    Returns
-    -------
-    Summary
-        Totals, failures and warnings.
-
-    Raises
-    ------
-    ProjectError, OutputError
-        Before anything is written.
-    TypeError, ValueError
-        If an argument is of the wrong kind, there is no project, or `workers` is less than 1.
-    KeyboardInterrupt
-        On Ctrl-C, after what was under way; what is finished is whole.
-
-    Examples
-    --------
-    >>> import savemasks
-    >>> summary = savemasks.export(project, out, layer, workers=1)
-    >>> summary.images, summary.failed
-    (6, 0)
-    """
-    from ..run.export import run  # loads libvips
-    from ..run.options import Hooks, RunOptions
-
-    check_layer(layer)
-    folders = _folders(projects)
-    if isinstance(workers, bool):
-        raise TypeError(f"workers must be a number of threads or None, not {workers}")
-    if workers is not None and index(workers) < 1:
-        raise ValueError(f"workers must be at least 1, not {workers}")
-    if on_progress is not None and not callable(on_progress):
-        raise TypeError(f"on_progress must be callable, not {type(on_progress).__name__}")
-    if on_error not in {"skip", "stop"}:
-        raise ValueError(f'on_error must be "skip" or "stop", not {on_error!r}')
-    if stop is not None and not callable(getattr(stop, "is_set", None)):
-        raise TypeError(f"stop must be a threading.Event, not {type(stop).__name__}")
-    interrupt = _Interrupt(stop)
-    summary = run(
-        layer,
-        folders,
-        _path(out, "out"),
-        RunOptions(
-            workers=workers,
-            on_error=on_error,
-            link=link,
-            restart=restart,
-            report=None if report is None else _path(report, "report"),
-        ),
-        Hooks(stop=interrupt, on_progress=on_progress),
-    )
-    if interrupt.is_by_ctrl_c:
-        raise KeyboardInterrupt
-    return summary
-
-
-class _Interrupt(threading.Event):
-    """Set by Ctrl-C, or by the event of the caller, which is only looked at."""
-
-    def __init__(self, callers: threading.Event | None) -> None:
-        super().__init__()
-        self._callers = callers
-
-    @property
-    def is_by_ctrl_c(self) -> bool:
-        return super().is_set()
-
-    def is_set(self) -> bool:
-        return super().is_set() or (self._callers is not None and self._callers.is_set())
-
-
-def _folders(projects: object) -> list[Path]:
-    if isinstance(projects, str | bytes | os.PathLike):
-        return [_path(projects, "projects")]
-    if not isinstance(projects, Iterable):
-        name = type(projects).__name__
-        raise TypeError(
-            "projects must be a folder or several, each a str or a Path:"
-            f" {name!r} object is not iterable"
-        )
-    folders = [_path(folder, "projects") for folder in projects]
-    if not folders:
-        raise ValueError("there must be at least one project to export")
-    return folders
-
-
-def _path(path: object, name: str) -> Path:
-    """Path of a caller; `name` is that of the argument."""
-    if isinstance(path, os.PathLike):
-        return Path(os.fsdecode(path))
-    if isinstance(path, str):
-        return Path(path)
-    hint = ", as os.fsdecode makes it" if isinstance(path, bytes) else ""
-    raise TypeError(f"{name} must be a str or a Path{hint}, not {type(path).__name__}")
 
 
 def warmup() -> None:

@@ -1,54 +1,22 @@
 """`Painter`: annotation → masks in memory, for programs that call the engine."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-import savemasks
-
 from ..encode.color import color_human, color_machine, label_room
 from ..kernels.encode import lookup as kernels
 from ..layers.palette import Palette, paintable_grays
+from ..layers.save_masks import SaveMasks
 from ..line.plan import Labels, Mask, Plan
 from ..projects.classes import ClassTemplate, Meta
 from ..shapes import Shapes
-from . import arguments, batches, names, training
+from . import arguments, batches, instances, names, training
 from .arguments import Annotation, Window, array_for, corner_and_shape, parse_given
 from .images import Image, original_pixels
 from .views import Pad, Size, paint_rows, paint_view, view_of
-
-
-class Instances(NamedTuple):  # noqa: PLW1641  (what holds arrays has no hash)
-    """The objects of an annotation as a map.
-
-    Attributes
-    ----------
-    numbers
-        (height, width) int32: position of the topmost object in the annotation's list, counted
-        from 1; 0 where there is none.
-    classes
-        Class of every object that is painted, by that number; objects that are covered entirely
-        are there as well.
-
-    Examples
-    --------
-    >>> numbers, classes = painter.instances(annotation)
-    >>> [(classes[number], int((numbers == number).sum())) for number in classes]
-    [('kiwi', 5), ('lemon', 4)]
-    """
-
-    numbers: NDArray[np.int32]
-    classes: dict[int, str]
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Instances):
-            return NotImplemented
-        return self.classes == other.classes and np.array_equal(self.numbers, other.numbers)
-
-    def __ne__(self, other: object) -> bool:  # a tuple has its own
-        return not self == other
 
 
 class Painter:
@@ -105,7 +73,7 @@ class Painter:
 
     def __init__(
         self,
-        layer: "savemasks.SaveMasks",
+        layer: SaveMasks,
         meta: Meta | Mapping[str, ClassTemplate] | None = None,
         *,
         max_pixels: int | None = None,
@@ -420,51 +388,7 @@ class Painter:
         color_human(pixels, labels, palette, made)
         return made if out is None else out
 
-    def instances(
-        self,
-        annotation: Annotation | Shapes,
-        *,
-        mask: Mask | None = None,
-        window: Window | None = None,
-        out: NDArray[np.int32] | None = None,
-    ) -> Instances:
-        """Paint every object in a number of its own: its place in the list, from 1.
-
-        Parameters are those of `labels`; a pixel has a number where `labels` has a label.
-
-        Returns
-        -------
-        Instances
-            (height, width) int32, and the class of every object.
-
-        Raises
-        ------
-        AnnotationError
-            Naming the object if one is to blame.
-        TypeError, ValueError
-            If `out` or `window` does not fit, or the layer does not request the mask.
-
-        Examples
-        --------
-        >>> numbers, classes = painter.instances(annotation)
-        >>> classes
-        {1: 'kiwi', 2: 'lemon'}
-        >>> numbers[2].tolist()
-        [0, 1, 1, 2, 2, 0]
-        """
-        table = self._plan.table_of(mask)
-        shapes, corner, shape = self._open(annotation, window)
-        made = array_for(out, shape, np.int32, any_rows=True)
-        is_painted = table[shapes.class_id] != 0
-        objects = shapes.object_index[is_painted]
-        numbers = np.zeros(int(np.max(shapes.object_index, initial=-1)) + 1, np.int32)
-        numbers[objects] = objects + np.int32(1)
-        paint_rows(self._plan, shapes, numbers, made, corner, key=shapes.object_index)
-        titles = tuple(self._classes)
-        pairs = zip(objects.tolist(), shapes.class_id[is_painted].tolist(), strict=True)
-        classes = {number + 1: titles[class_id] for number, class_id in pairs}
-        return Instances(made if out is None else out, classes)
-
+    instances = instances.instances
     labels_batch = batches.labels_batch
     one_hot = training.one_hot
     palette_for_pil = names.palette_for_pil
