@@ -146,9 +146,10 @@ def test_without_any_folder_to_write_to_every_process_compiles(package: Path) ->
 
 AS_ANOTHER = """
 import os
-import fcntl, numba, tempfile
+# What this user may perhaps not read is loaded before.
+import fcntl, hashlib, numba, numba.core.caching, numpy.typing, selectors, tempfile
 from numba.core import event
-numba.njit(lambda x: x + 1)(1)  # loads what this user may perhaps not read
+numba.njit(lambda x: x + 1)(1)
 tempfile.tempdir = os.environ["TMPDIR"]  # also if it cannot be written to
 os.setgroups([])
 os.setgid(65534)
