@@ -184,7 +184,7 @@ def test_what_is_no_object_is_no_layer(config: Any) -> None:
         (b'{"action":\n [1,}', "line 2, column 5"),
         (b"", "line 1, column 1"),
         (b'{"action": "save_masks",}', "line 1, column 24"),
-        (b'{"dst":\n\n NaN,}', "line 3, column 6"),
+        (b'{"dst":\n\n NaN x}', "line 3, column 6"),
         (b'\xef\xbb\xbf{"dst":\n 5,}', "line 2, column 3"),
         (b"[" * 10_000, "line 1"),
     ],
