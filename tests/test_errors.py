@@ -2,7 +2,7 @@
 
 import pytest
 
-from savemasks.errors import did_you_mean
+from savemasks.errors import did_you_mean, shown
 
 KNOWN = ["kiwi", "lemon", "caf\u00e9"]
 
@@ -29,3 +29,12 @@ def test_names_that_look_alike_are_told_apart() -> None:
 def test_nothing_is_offered_if_nothing_is_near() -> None:
     assert did_you_mean("bicycle", KNOWN) == ""
     assert did_you_mean("kiwi", []) == ""
+
+
+def test_any_value_is_shown_shortly() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert shown([1 + 2j]) == "[(1+2j)]"
+    assert len(shown(deep)) <= 40
+    assert "[" in shown(deep)

@@ -17,6 +17,7 @@ The first three end a run before anything is written. An `ItemError` costs its i
 import difflib
 import json
 import os
+import reprlib
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -28,7 +29,7 @@ def shown(value: object) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        text = object.__repr__(value)
+        text = reprlib.repr(value)  # of what is nested deeply, only the outer lists
     text = printable(text)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 

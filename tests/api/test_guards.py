@@ -195,3 +195,57 @@ def test_runs_and_checks_tell_of_missing_edges(project: Project, tmp_path: Path)
     told = 'graphs of classes without edges in meta.json, painted as nodes alone: 1 x "kiwi"'
     assert told in savemasks.export(project.folder, tmp_path / "out", layer).warnings
     assert told in check(layer, [project.folder]).notes()
+
+
+@pytest.mark.parametrize("depth", [300, 950])
+def test_deep_nesting_is_an_error_of_the_annotation(depth: int) -> None:
+    nested: Any = []
+    for _ in range(depth):
+        nested = [nested]
+    note = {
+        "size": {"height": 4, "width": 4},
+        "objects": [
+            {"classTitle": "kiwi", "geometryType": "polygon", "points": {"exterior": nested}}
+        ],
+    }
+    painter = savemasks.Painter.from_classes(["kiwi"])
+    for given in (note, deep_text(depth)):
+        with pytest.raises(savemasks.AnnotationError, match=r"pairs of numbers|nested too deep"):
+            painter.labels(given)
+
+
+def deep_text(depth: int) -> str:
+    return (
+        '{"size":{"height":4,"width":4},"objects":[{"classTitle":"kiwi","geometryType":"polygon",'
+        '"points":{"exterior":' + "[" * depth + "]" * depth + "}}]}"
+    )
+
+
+def test_a_dict_that_holds_itself_is_an_error_of_the_annotation() -> None:
+    ring: Any = [[1, 2]]
+    ring.append(ring)
+    note = {
+        "size": {"height": 4, "width": 4},
+        "objects": [
+            {"classTitle": "kiwi", "geometryType": "polygon", "points": {"exterior": ring}}
+        ],
+    }
+    with pytest.raises(savemasks.AnnotationError, match=r"pairs of numbers|nested too deep"):
+        savemasks.Painter.from_classes(["kiwi"]).labels(note)
+
+
+@pytest.mark.parametrize("annotations", [{"size": {}}, "[]", b"[]", None])
+def test_a_batch_is_a_list(annotations: Any) -> None:
+    with pytest.raises(TypeError, match="annotations must be a list of annotations, not"):
+        savemasks.Painter.from_classes(["kiwi"]).labels_batch(annotations)
+
+
+@pytest.mark.parametrize("limit", ["x", 1.5])
+def test_a_limit_that_is_no_number_of_pixels_is_named(limit: Any) -> None:
+    with pytest.raises(TypeError, match="max_pixels must be a number of pixels or None, not"):
+        savemasks.Painter.from_classes(["kiwi"], max_pixels=limit)
+
+
+def test_a_project_whose_name_no_folder_has_is_refused() -> None:
+    with pytest.raises(savemasks.ProjectError, match="no folder has such a name"):
+        savemasks.open_project("a\0b")

@@ -76,7 +76,10 @@ BROKEN = {
     "UTF-16": (annotation().decode().encode("utf-16"), "is UTF-16; save it as UTF-8"),
     "UTF-32": (annotation().decode().encode("utf-32-be"), "is UTF-32; save it as UTF-8"),
     "half a character": (b'{"size": "\\ud800"}', NO_SIZE),
-    "half a character, broken": (b'{"size":\n"\\ud800" x}', "not valid JSON at line 2, column 10: "),
+    "half a character, broken": (
+        b'{"size":\n"\\ud800" x}',
+        "not valid JSON at line 2, column 10: ",
+    ),
     "byte order mark": (b"\xef\xbb\xbf{}", NO_SIZE),
     "only a byte order mark": (b"\xef\xbb\xbf \n", "the file is empty"),
     "mark and broken": (b"\xef\xbb\xbf{\n,", "not valid JSON at line 2, column 1: "),

@@ -60,8 +60,8 @@ def rules_of(max_pixels: int | None, *, strict: bool) -> Rules:
     if max_pixels is None and not strict:
         return LENIENT
     if max_pixels is not None:
-        if isinstance(max_pixels, bool):
-            raise TypeError(f"max_pixels must be a number of pixels or None, not {max_pixels}")
+        if isinstance(max_pixels, bool) or not isinstance(max_pixels, SupportsIndex):
+            raise TypeError(f"max_pixels must be a number of pixels or None, not {max_pixels!r}")
         max_pixels = index(max_pixels)
         if max_pixels < 1:
             raise ValueError(f"max_pixels must be at least 1, not {max_pixels}")

@@ -60,6 +60,10 @@ def labels_batch(
     >>> painter.labels_batch([annotation] * 8).shape
     (8, 4, 6)
     """
+    given: object = annotations
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes | bytearray):
+        name = type(given).__name__
+        raise TypeError(f"annotations must be a list of annotations, not {name}")
     count = len(annotations)
     for name, given in (("windows", windows), ("out", out)):
         if given is not None and len(given) != count:

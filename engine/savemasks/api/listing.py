@@ -9,7 +9,7 @@ from operator import index
 from pathlib import Path
 from typing import Any, overload
 
-from ..errors import AnnotationError, FolderError
+from ..errors import AnnotationError, FolderError, ProjectError
 from ..projects.items import Entry, Listing
 from ..projects.supervisely import Project
 
@@ -149,6 +149,8 @@ def open_project(path: str | os.PathLike[str]) -> ProjectItems:
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path must be a str or a path, not {type(path).__name__}")
+    if "\0" in os.fspath(path):
+        raise ProjectError(f"{os.fspath(path)!r}: no folder has such a name")
     project = Project.open(Path(path))
     listings = []
     for dataset in project.datasets():

@@ -148,7 +148,7 @@ def scaled_shape(shape: tuple[int, int], size: Size | None, scale: float | None)
         if isinstance(scale, bool) or not isinstance(scale, int | float | np.number):
             raise TypeError(f"scale must be a number, not {type(scale).__name__}")
         if not 0 < scale < COORDINATE_LIMIT:
-            raise ValueError(f"scale must be above 0, not {scale}")
+            raise ValueError(f"scale must be above 0 and below {COORDINATE_LIMIT}, not {scale}")
         rows, columns = (max(1, round(float(side * scale))) for side in shape)
     elif size is not None:
         try:

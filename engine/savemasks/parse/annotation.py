@@ -66,10 +66,13 @@ def parse(
         If `annotation` is none of these.
     """
     read = _Reading(classes, templates or {}, on_size, rules)
-    builder = read.pieces(annotation)
-    if builder is None:
-        builder = read.whole(annotation)
-    return builder.shapes(classes)
+    try:
+        builder = read.pieces(annotation)
+        if builder is None:
+            builder = read.whole(annotation)
+        return builder.shapes(classes)
+    except RecursionError:
+        raise AnnotationError("lists or objects are nested too deep in each other") from None
 
 
 @dataclass(slots=True)  # not frozen: that would take a microsecond of every annotation
@@ -215,7 +218,10 @@ def _load(annotation: Annotation) -> Any:
         return dict(annotation)
     if not isinstance(annotation, Text):
         name = type(annotation).__name__
-        raise TypeError(f"an annotation is JSON (bytes or str), a dict or Shapes, not {name}")
+        raise TypeError(
+            "an annotation is JSON (bytes or str), a dict or Shapes, or the path of a file"
+            f" (os.PathLike), not {name}"
+        )
     if len(annotation) > MAX_BYTES:
         raise AnnotationError(too_large(len(annotation)))
     try:
