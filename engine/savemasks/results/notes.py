@@ -6,14 +6,36 @@ and what is said of them has a limit.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
 
 from ..errors import did_you_mean, printable
+from ..line.job import Outcome
 
 _MAX_TITLES = 1000  # that are counted
 _MAX_NAMED = 10
 
 
-def count_titles(counts: Counter[str], found: Mapping[str, int]) -> None:
+class Findings(Protocol):
+    """Totals of what was not taken as it was meant; `Summary` and `Survey` explain the fields."""
+
+    unsupported: Counter[str]
+    unknown_classes: Counter[str]
+    missing_edges: Counter[str]
+    blank_images: int
+    unread_formats: Counter[str]
+
+
+def count_findings(totals: Findings, outcome: Outcome) -> None:
+    """Add what was found in one item."""
+    totals.unsupported.update(outcome.unsupported)
+    _count_titles(totals.unknown_classes, outcome.unknown_classes)
+    _count_titles(totals.missing_edges, outcome.missing_edges)
+    totals.blank_images += outcome.is_blank and bool(outcome.unknown_classes)
+    if outcome.unread_format is not None:
+        totals.unread_formats[outcome.unread_format] += 1
+
+
+def _count_titles(counts: Counter[str], found: Mapping[str, int]) -> None:
     """Add to the counts of titles, of which the first thousand are kept."""
     for title, number in found.items():
         if title in counts or len(counts) < _MAX_TITLES:

@@ -14,7 +14,7 @@ from .. import jsontext
 from ..errors import ItemError, OutputError, printable
 from ..line.job import Outcome
 from ..projects.items import Item
-from .notes import count_titles
+from .notes import count_findings
 
 _MAX_FAILURES = 1000
 
@@ -142,12 +142,7 @@ class Summary:
         self.images += 1
         self.pixels += outcome.pixels
         self.geometries.update(outcome.geometries)
-        self.unsupported.update(outcome.unsupported)
-        count_titles(self.unknown_classes, outcome.unknown_classes)
-        count_titles(self.missing_edges, outcome.missing_edges)
-        self.blank_images += outcome.is_blank and bool(outcome.unknown_classes)
-        if outcome.unread_format is not None:
-            self.unread_formats[outcome.unread_format] += 1
+        count_findings(self, outcome)
 
     @property
     def images_per_s(self) -> float:

@@ -13,7 +13,7 @@ from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Item
 from ..projects.supervisely import Project, plan_datasets
 from ..results.notes import (
-    count_titles,
+    count_findings,
     missing_edges_notes,
     unknown_classes_note,
     unread_notes,
@@ -88,12 +88,7 @@ class Survey:
         """Count one item."""
         item = outcome.item
         self.items += 1
-        self.unsupported.update(outcome.unsupported)
-        count_titles(self.unknown_classes, outcome.unknown_classes)
-        count_titles(self.missing_edges, outcome.missing_edges)
-        self.blank_images += outcome.is_blank and bool(outcome.unknown_classes)
-        if outcome.unread_format is not None:
-            self.unread_formats[outcome.unread_format] += 1
+        count_findings(self, outcome)
         if item.name:
             self.images_without_annotation += item.annotation is None
             self.annotations_without_image += item.image is None
