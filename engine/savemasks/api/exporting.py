@@ -5,7 +5,10 @@ import threading
 from collections.abc import Iterable, Sequence
 from operator import index
 from pathlib import Path
+from typing import Any, overload
 
+from ..layers.graph import Graph
+from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..results.report import Summary
 from ..run.export import run
@@ -15,10 +18,11 @@ from .arguments import check_layer
 Folder = str | os.PathLike[str]
 
 
+@overload
 def export(
     projects: Folder | Sequence[Folder],
     out: Folder,
-    layer: SaveMasks,
+    layer: SaveMasks | Save,
     *,
     workers: int | None = None,
     on_error: OnError = "skip",
@@ -27,8 +31,31 @@ def export(
     report: Folder | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
-) -> Summary:
+) -> Summary: ...
+
+
+@overload
+def export(
+    graph: Graph,
+    projects: Folder | Sequence[Folder],
+    out: Folder,
+    *,
+    workers: int | None = None,
+    on_error: OnError = "skip",
+    link: bool = False,
+    restart: bool = False,
+    report: Folder | None = None,
+    on_progress: OnProgress | None = None,
+    stop: threading.Event | None = None,
+) -> Summary: ...
+
+
+def export(*arguments: Any, **options: Any) -> Summary:
     """Export whole projects, as `savemasks run` does, by threads of this process.
+
+    `export(projects, out, layer)` takes all data sets of some projects through one layer.
+    `export(graph, projects, out)` takes those that the graph's data layers name through all of its
+    layers; each sink gets a folder of its own below `out`.
 
     The same call again goes on where an earlier one ended: items that are finished are left as they
     are, unless their image or annotation has changed. What happens is logged under the name
@@ -37,11 +64,12 @@ def export(
     Parameters
     ----------
     projects
-        One folder of a Supervisely project, or several.
+        One folder of a Supervisely project, or several. The data layers of a graph find theirs by
+        the names of the folders.
     out
         Output folder, outside of the projects; `out / layer.dst` must not exist, be empty, or be of
         an earlier export of these projects with the same settings.
-    layer
+    layer, graph
         What to make.
     workers
         How many items to work on at once; by default one per available core.
@@ -67,7 +95,7 @@ def export(
 
     Raises
     ------
-    ProjectError, OutputError
+    ConfigError, ProjectError, OutputError
         Before anything is written.
     TypeError, ValueError
         If an argument is of the wrong kind, there is no project, or `workers` is less than 1.
@@ -81,7 +109,33 @@ def export(
     >>> summary.images, summary.failed
     (6, 0)
     """
+    is_graph = "graph" in options or (bool(arguments) and isinstance(arguments[0], Graph))
+    return (_export_graph if is_graph else _export_layer)(*arguments, **options)
+
+
+def _export_layer(
+    projects: Folder | Sequence[Folder],
+    out: Folder,
+    layer: SaveMasks | Save,
+    **options: Any,
+) -> Summary:
     check_layer(layer)
+    return _export_graph(Graph.of_layer(layer), projects, out, **options)
+
+
+def _export_graph(
+    graph: Graph,
+    projects: Folder | Sequence[Folder],
+    out: Folder,
+    *,
+    workers: int | None = None,
+    on_error: OnError = "skip",
+    link: bool = False,
+    restart: bool = False,
+    report: Folder | None = None,
+    on_progress: OnProgress | None = None,
+    stop: threading.Event | None = None,
+) -> Summary:
     folders = _folders(projects)
     if isinstance(workers, bool):
         raise TypeError(f"workers must be a number of threads or None, not {workers}")
@@ -95,7 +149,7 @@ def export(
         raise TypeError(f"stop must be a threading.Event, not {type(stop).__name__}")
     interrupt = _Interrupt(stop)
     summary = run(
-        layer,
+        graph,
         folders,
         _path(out, "out"),
         RunOptions(

@@ -84,7 +84,7 @@ class Painter:
         self._classes = plan.classes
         palette = plan.machine_palette
         self._is_gray = palette is not None and palette.is_gray
-        self._grays = palette and paintable_grays(palette, plan.classes)
+        self._grays = palette and paintable_grays(palette, plan.table_of("machine"))
 
     @classmethod
     def from_classes(

@@ -17,6 +17,7 @@ from ..run.options import RunOptions
 from .console import MAX_SHOWN_FAILURES, exit_on_errors, print_summary_and_exit, run_hooks
 from .shared_options import (
     Folder,
+    below_option,
     config_argument,
     durable_option,
     export_options,
@@ -32,6 +33,7 @@ from .shared_options import (
 )
 
 if TYPE_CHECKING:
+    from ..layers.graph import Graph
     from ..run.check import Survey
 
 PROCESSES = True
@@ -49,6 +51,7 @@ def main(context: click.Context) -> None:
 @main.command("run")
 @config_argument
 @projects_argument
+@below_option
 @out_option
 @link_option
 @restart_option
@@ -57,22 +60,38 @@ def main(context: click.Context) -> None:
 @export_options
 @click.pass_obj
 def run_command(
-    options: RunOptions, config: Path, projects: tuple[Path, ...], out: Path, quiet: bool
+    options: RunOptions,
+    config: Path,
+    projects: tuple[Path, ...],
+    below: tuple[Path, ...],
+    out: Path,
+    quiet: bool,
 ) -> None:
-    """Export PROJECTs (Supervisely folders) through the save_masks layer in CONFIG.
+    """Export PROJECTs (Supervisely folders) through the layers in CONFIG.
+
+    CONFIG is a save_masks or save layer alone, which takes all PROJECTs, or a graph of layers,
+    whose data layers name projects.
 
     The same command again goes on where an earlier one ended: finished items are left as they are,
     unless their image or annotation has changed.
     """
     with exit_on_errors():
-        from ..layers.save_masks import SaveMasks  # keeps --help fast
-
-        layer = SaveMasks.from_json(config)
+        graph = _read_graph(config, projects)
         with run_hooks(quiet) as hooks:
             from ..run.export import run
 
-            summary = run(layer, projects, out, options, hooks)
+            summary = run(graph, projects, out, options, hooks, below=below)
     print_summary_and_exit(summary, quiet)
+
+
+def _read_graph(config: Path, projects: tuple[Path, ...]) -> "Graph":
+    """The graph in a file; one whose data layers name no projects needs some to be given."""
+    from ..layers.graph import Graph  # keeps --help fast
+
+    graph = Graph.from_json(config)
+    if not graph.sources and not projects:
+        raise click.UsageError("Missing argument 'PROJECT...'.")
+    return graph
 
 
 @main.command("retry")
@@ -116,21 +135,24 @@ def verify_command(out: Path, workers: int | None, quiet: bool) -> None:
 @main.command("check")
 @config_argument
 @projects_argument
+@below_option
 @workers_option
 @quiet_option
 @click.pass_obj
 def check_command(
-    options: RunOptions, config: Path, projects: tuple[Path, ...], quiet: bool
+    options: RunOptions,
+    config: Path,
+    projects: tuple[Path, ...],
+    below: tuple[Path, ...],
+    quiet: bool,
 ) -> None:
     """Read PROJECTs as `run` would, write nothing, and say what to expect."""
     with exit_on_errors():
-        from ..layers.save_masks import SaveMasks
-
-        layer = SaveMasks.from_json(config)
+        graph = _read_graph(config, projects)
         with run_hooks(quiet) as hooks:
             from ..run.check import check
 
-            survey = check(layer, projects, options, hooks)
+            survey = check(graph, projects, options, hooks, below=below)
     _print_survey_and_exit(survey, quiet)
 
 
@@ -177,17 +199,17 @@ def cache_command(where: bool, clear: bool) -> None:
 def demo(options: RunOptions, folder: Path | None) -> None:
     """Write a small project of kiwis and lemons into DIR, export it, and say where to look."""
     with exit_on_errors():
-        from ..layers.save_masks import SaveMasks
+        from ..layers.graph import Graph
         from .demo import write_demo
 
         folder = folder or _unused_folder()
         project, config = write_demo(folder)
         click.echo(f"wrote the project {project} and {config}")
-        layer = SaveMasks.from_json(config)
+        graph = Graph.from_json(config)
         with run_hooks(quiet=False) as hooks:
             from ..run.export import run
 
-            summary = run(layer, (project,), folder, options, hooks)
+            summary = run(graph, (project,), folder, options, hooks)
     click.echo(f"look at {summary.out}/market/masks_human and masks_machine; this was made by")
     command = ["savemasks", "run", str(config), str(project), "--out", str(folder)]
     click.echo(f"  {shlex.join(command)}")

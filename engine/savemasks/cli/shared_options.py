@@ -88,8 +88,14 @@ out_option = click.option(
 )
 
 config_argument = click.argument("config", type=click.Path(path_type=Path))
-projects_argument = click.argument(
-    "projects", nargs=-1, required=True, metavar="PROJECT...", type=Folder
+projects_argument = click.argument("projects", nargs=-1, metavar="PROJECT...", type=Folder)
+below_option = click.option(
+    "--projects",
+    "below",
+    multiple=True,
+    type=Folder,
+    metavar="DIR",
+    help="Folder in which data layers of CONFIG find projects by name.",
 )
 results_argument = click.argument("out", type=Folder)
 

@@ -1,6 +1,6 @@
 """Class titles and colours → label numbers and look-up tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -64,12 +64,10 @@ class Palette:
         """The smallest dtype that holds every label."""
         return np.uint8 if len(self.titles) < 256 else np.uint16
 
-    def labels(self, classes: Mapping[str, int]) -> NDArray[np.unsignedinteger[Any]]:
-        """Label by class number, 0 for classes that this mapping does not paint."""
-        table = np.zeros(len(classes), self.label_dtype)
-        for label, title in enumerate(self.titles, start=1):
-            table[classes[title]] = label
-        return table
+    def labels(self, titles: Iterable[str]) -> NDArray[np.unsignedinteger[Any]]:
+        """Label of every title, 0 for classes that this mapping does not paint."""
+        labels = {title: label for label, title in enumerate(self.titles, start=1)}
+        return np.array([labels.get(title, 0) for title in titles], self.label_dtype)
 
 
 class Grays(NamedTuple):
@@ -88,21 +86,24 @@ class Grays(NamedTuple):
     table: NDArray[np.unsignedinteger[Any]] | None
 
 
-def paintable_grays(palette: Palette, classes: Mapping[str, int]) -> Grays | None:
-    """How to paint the mask of a palette at once; None for colours, or without a free level."""
+def paintable_grays(
+    palette: Palette, labels: NDArray[np.unsignedinteger[Any]]
+) -> Grays | None:
+    """How to paint the mask of a palette at once; None for colours, or without a free level.
+
+    `labels` has the label of every class number.
+    """
     if not palette.is_gray:
         return None
     grays = np.ascontiguousarray(palette.colors[:, 0])
-    of_class = grays[palette.labels(classes)]
+    of_class = grays[labels]
     if np.count_nonzero(grays) == len(palette.titles):
         return Grays(of_class, None)
     levels = np.iinfo(grays.dtype).max + 1
     free = np.setdiff1d(np.arange(1, levels), grays)
     if free.size == 0:
         return None
-    for title, gray in zip(palette.titles, grays[1:], strict=True):
-        if gray == 0:
-            of_class[classes[title]] = free[0]
+    of_class[(of_class == 0) & (labels > 0)] = free[0]
     table = np.arange(levels, dtype=grays.dtype)
     table[free[0]] = 0
     return Grays(of_class, table)

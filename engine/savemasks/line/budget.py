@@ -1,9 +1,10 @@
 """What an item may have of the memory that there is."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
 from ..system import available_memory
 
@@ -53,28 +54,39 @@ class Budget:
             memory = int(available_memory() * _DEFAULT_SHARE)
         return cls(memory // workers, workers, halted=halted)
 
-    def wants_strips(self, settings: Settings, height: int, width: int) -> bool:
-        """Whether a picture is to be made in strips."""
+    def wants_strips(
+        self, sinks: Sequence[Settings | SaveSettings], height: int, width: int
+    ) -> bool:
+        """Whether a picture is to be made in strips for all sinks: if any sink wants that."""
         pixels = height * width
         return (
-            settings.format != "png"
-            or pixels > settings.strips_above_megapixels * 1e6
-            or pixels * bytes_per_pixel(settings) > self.memory
+            any(
+                settings.format != "png" or pixels > settings.strips_above_megapixels * 1e6
+                for settings in sinks
+            )
+            or pixels * bytes_per_pixel(sinks) > self.memory
         )
 
     def rows(self, width: int) -> int:
         """Rows of a strip of a picture."""
         return self.strip_rows or max(1, STRIP_PIXELS // width)
 
-    def strips_at_once(self, settings: Settings, width: int) -> int:
+    def strips_at_once(self, sinks: Sequence[Settings | SaveSettings], width: int) -> int:
         """How many strips may be under way: enough for all threads, if there is memory."""
-        strip = (self.rows(width) + 1) * width * bytes_per_pixel(settings)
+        strip = (self.rows(width) + 1) * width * bytes_per_pixel(sinks)
         return max(1, min(self.threads + 1, self.memory // strip))
 
 
-def bytes_per_pixel(settings: Settings) -> int:
-    """Memory that making the masks takes, at most, for each pixel of the canvas."""
-    if settings.masks_human:
+def bytes_per_pixel(sinks: Sequence[Settings | SaveSettings]) -> int:
+    """Memory that making the masks takes, at most, for each pixel of the canvas.
+
+    Whole pictures are made for one sink after the other, but strips for all of them.
+    """
+    return sum(map(_bytes_per_pixel, sinks))
+
+
+def _bytes_per_pixel(settings: Settings | SaveSettings) -> int:
+    if settings.masks_human or (isinstance(settings, SaveSettings) and settings.visualize):
         return _PAGE_BYTES
     grays = (settings.gt_machine_color or {}).values()
     return _GRAY_BYTES if all(max(c) < 256 and len(set(c)) == 1 for c in grays) else _RGB_BYTES

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..encode.choice import encode_human, encode_machine
 from ..encode.png import Part
 from ..errors import AnnotationError, ImageError, ItemError, UnreadFormatError, WriteError
-from ..layers.save_masks import Settings
 from ..parse.annotation import MAX_BYTES, too_large
+from ..parse.retitle import retitle
 from ..pictures.original import Original, check_size
 from ..pictures.streamed import StreamedOriginal
 from ..projects.items import Item
@@ -23,7 +23,8 @@ from ..scratch import Scratch
 from ..shapes import Shapes
 from ..store.files import Written
 from ..system import READ_AT_ONCE
-from .job import Outcome, Stamp, mask_names_of
+from .job import Outcome, Stamp
+from .plan import Kind
 from .sinks import Line, Sink
 from .strips import write_strips
 
@@ -69,16 +70,17 @@ def export_item(item: Item, line: Line) -> Outcome:
         if line.wants_strips(opened.shapes):
             _put_strips(item, opened, line, written, outcome.seconds)
         else:
-            made = _make(item, opened, line, outcome.seconds)
-            for files, (sink, masks) in zip(written, made, strict=True):
-                watch = _Stopwatch(outcome.seconds)
-                for name, parts in masks.items():
-                    files[name] = sink.store.write(name, parts)
+            watch = _Stopwatch(outcome.seconds)
+            for files, sink, name, parts in _make(item, opened, line, written, watch):
+                files[name] = sink.store.write(name, parts)
                 watch.lap("write")
         watch = _Stopwatch(outcome.seconds)
         for sink, files in zip(line.sinks, written, strict=True):
-            for name, source, data in _copies(item, opened, sink.settings):
-                files[name] = sink.store.copy(name, source, data)
+            for name, source, data in _copies(item, opened, sink):
+                if source is None:
+                    files[name] = sink.store.write(name, [data or b""])
+                else:
+                    files[name] = sink.store.copy(name, source, data)
         watch.lap("write")
         outcome.written = written
     except Exception as error:
@@ -103,14 +105,15 @@ def try_item(item: Item, line: Line, sample: int) -> Outcome:
         opened = _open(item, line, outcome)
         is_sample = zlib.crc32(os.fsencode(item.name)) % sample == 0
         if is_sample and not line.wants_strips(opened.shapes):
-            for sink, masks in _make(item, opened, line, outcome.seconds):
-                files = {
-                    name: Written(sum(map(len, parts)), checksum=0) for name, parts in masks.items()
-                }
-                for name, source, data in _copies(item, opened, sink.settings):
-                    size = os.stat(source).st_size if data is None else len(data)
+            made: list[dict[str, Written]] = [{} for _ in line.sinks]
+            watch = _Stopwatch(outcome.seconds)
+            for files, _, name, parts in _make(item, opened, line, made, watch):
+                files[name] = Written(sum(map(len, parts)), checksum=0)
+            for sink, files in zip(line.sinks, made, strict=True):
+                for name, source, data in _copies(item, opened, sink):
+                    size = len(data) if data is not None else os.stat(source or "").st_size
                     files[name] = Written(size, checksum=0)
-                outcome.written.append(files)
+            outcome.written = made
     except Exception as error:
         outcome.error = error
     return outcome
@@ -144,32 +147,36 @@ def _open(item: Item, line: Line, outcome: Outcome) -> _Opened:
 
 
 def _make(
-    item: Item, opened: _Opened, line: Line, seconds: dict[str, float]
-) -> Iterator[tuple[Sink, dict[str, list[Part]]]]:
-    """The masks of a picture that fits into memory, sink after sink, by their names.
+    item: Item,
+    opened: _Opened,
+    line: Line,
+    written: list[dict[str, Written]],
+    watch: _Stopwatch,
+) -> Iterator[tuple[dict[str, Written], Sink, str, list[Part]]]:
+    """The masks of a picture that fits into memory, one by one: where to note them, whose, names.
 
-    They may lie in scratch memory, and are void when the next sink's turn comes. The original is
-    decoded once, for the first sink that needs its pixels.
+    They may lie in scratch memory, and are void when the next one's turn comes. The original is
+    decoded once, for the first page.
     """
-    scratch = line.scratch
+    scratch, shapes = line.scratch, opened.shapes
     image: NDArray[np.uint8] | None = None
-    for sink in line.sinks:
-        watch = _Stopwatch(seconds)
-        plan = sink.plan
-        machine_name, human_name = mask_names_of(item, sink.settings)
-        machine_labels, human_labels = plan.label_maps(opened.shapes, scratch)
-        watch.lap("paint")
-        masks: dict[str, list[Part]] = {}
-        if machine_labels is not None and plan.machine_palette:
-            masks[machine_name] = encode_machine(machine_labels, plan.machine_palette, scratch)
+    for files, sink in zip(written, line.sinks, strict=True):
+        drawn: Kind | None = None
+        for mask in sink.masks(item, shapes.height, shapes.width):
+            if mask.drawn != drawn:
+                drawn = mask.drawn
+                labels = sink.plan.drawing(drawn, shapes).paint(scratch)
+                watch.lap("paint")
+            if not mask.is_page:
+                parts = encode_machine(labels, mask.palette, scratch)
+            else:
+                if image is None:
+                    assert opened.original is not None
+                    image = _decode(item, opened.original, scratch)
+                    watch.lap("decode")
+                parts = encode_human(image, labels, mask.palette, scratch)
             watch.lap("encode")
-        if human_labels is not None and opened.original is not None and plan.human_palette:
-            if image is None:
-                image = _decode(item, opened.original, scratch)
-                watch.lap("decode")
-            masks[human_name] = encode_human(image, human_labels, plan.human_palette, scratch)
-            watch.lap("encode")
-        yield sink, masks
+            yield files, sink, mask.name, parts
 
 
 def _decode(
@@ -208,14 +215,22 @@ def _put_strips(
 
 
 def _copies(
-    item: Item, opened: _Opened, settings: Settings
-) -> Iterator[tuple[str, str, bytes | None]]:
-    """Name, source and contents, if they are in memory, of the files that are to be copied."""
-    if settings.images and item.image is not None:
-        yield f"{item.dataset}/img/{item.name}", item.image, opened.data
-    if settings.annotations and item.annotation is not None:
-        name = item.annotation.rpartition("/")[2]
-        yield f"{item.dataset}/ann/{name}", item.annotation, opened.annotation
+    item: Item, opened: _Opened, sink: Sink
+) -> Iterator[tuple[str, str | None, bytes | None]]:
+    """The files that are to be copied: name, source, contents if they are in memory.
+
+    Without source, the contents are new: an annotation whose classes have changed on the way.
+    """
+    place = sink.place(item)
+    if sink.settings.images and item.image is not None:
+        yield f"{place}/img/{item.name}", item.image, opened.data
+    if sink.settings.annotations and item.annotation is not None:
+        name = f"{place}/ann/{item.annotation.rpartition('/')[2]}"
+        annotation = opened.annotation
+        if not sink.table.is_identity:
+            annotation = retitle(annotation, sink.table.titles, sink.plan.backgrounds)
+        is_copy = annotation is opened.annotation
+        yield name, item.annotation if is_copy else None, annotation
 
 
 @contextmanager

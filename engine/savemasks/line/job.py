@@ -1,10 +1,13 @@
 """What workers are given, and what they hand back. All of it may go from process to process."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from ..layers.class_table import IDENTITY, ClassTable
+from ..layers.palette import Color
+from ..layers.save import Save, SaveSettings
 from ..layers.save_masks import SaveMasks, Settings
 from ..projects.classes import ClassTemplate
 from ..projects.items import Entry, Item
@@ -22,17 +25,51 @@ class Stamp(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What all items of a run have in common.
+class Inlet:
+    """How the items of one source flow into one sink.
 
     Attributes
     ----------
     layer
         What to make.
-    templates
-        What each project says of its classes.
     root
         Where results are put.
+    table
+        What becomes of the classes on the way.
+    colors
+        Colours of the sink's classes in its meta.json, by title.
+    """
+
+    layer: SaveMasks | Save
+    root: Path
+    table: ClassTable = IDENTITY
+    colors: Mapping[str, Color] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What the items of one source have in common: their classes, and where they flow to.
+
+    Attributes
+    ----------
+    templates
+        What the source's meta.json says of its classes.
+    inlets
+        The sinks that they flow into, at least one.
+    """
+
+    templates: Mapping[str, ClassTemplate]
+    inlets: tuple[Inlet, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all items of a run have in common.
+
+    Attributes
+    ----------
+    flows
+        By the number that items name.
     link
         Whether copies are hard links.
     durable
@@ -46,9 +83,7 @@ class Job:
         goes all the way, to tell what an export costs.
     """
 
-    layer: SaveMasks
-    templates: tuple[Mapping[str, ClassTemplate], ...]
-    root: Path
+    flows: tuple[Flow, ...]
     link: bool = False
     durable: bool = False
     workers: int = 1
@@ -67,7 +102,8 @@ class Outcome:
     inputs
         Stamps of the files that were read, by path, from before they were read.
     written
-        For every sink the files written, by their names relative to its store; empty if it failed.
+        For every place that the item names, the files written, by their names relative to the
+        sink's store; empty if it failed.
     error
         Why it failed, or None.
     pixels
@@ -101,7 +137,7 @@ class Outcome:
 
     @property
     def outputs(self) -> dict[str, Written]:
-        """Files written to the first sink, which is the only one as yet."""
+        """Files written to the first sink."""
         return self.written[0] if self.written else {}
 
 
@@ -109,28 +145,28 @@ class GivenUp(BaseException):
     """The run is to end, so an item was neither made nor has it failed; nothing of it is left."""
 
 
-def needs_image(settings: Settings) -> bool:
+def needs_image(settings: Settings | SaveSettings) -> bool:
     """Whether an item's picture is read, or else its annotation alone."""
     return settings.images or settings.masks_human
 
 
-def mask_names_of(item: Item, settings: Settings) -> tuple[str, str]:
-    """Names of an item's machine and human mask, whether they are requested or not."""
-    name = _mask_file(item.mask_name, settings)
-    return f"{item.dataset}/masks_machine/{name}", f"{item.dataset}/masks_human/{name}"
+def mask_files(mask_name: str, settings: Settings | SaveSettings) -> Iterator[tuple[str, str]]:
+    """Folders and names of the masks and pages that an item becomes, in order of writing."""
+    name = _mask_file(mask_name, settings)
+    if settings.masks_machine:
+        yield "masks_machine", name
+    if settings.masks_human:
+        yield "masks_human", name
+    if isinstance(settings, SaveSettings) and settings.visualize:
+        yield "visualize", name
 
 
-def output_names(entry: Entry, settings: Settings) -> list[str]:
+def output_names(entry: Entry, settings: Settings | SaveSettings) -> list[str]:
     """Names of the files that an item becomes, in the order in which they are written.
 
     They are those below its data set's folder.
     """
-    names = []
-    mask = _mask_file(entry.mask_name, settings)
-    if settings.masks_machine:
-        names.append(f"masks_machine/{mask}")
-    if settings.masks_human:
-        names.append(f"masks_human/{mask}")
+    names = [f"{folder}/{file}" for folder, file in mask_files(entry.mask_name, settings)]
     if settings.images:
         names.append(f"img/{entry.name}")
     if settings.annotations and entry.annotation is not None:
@@ -138,5 +174,5 @@ def output_names(entry: Entry, settings: Settings) -> list[str]:
     return names
 
 
-def _mask_file(name: str, settings: Settings) -> str:
+def _mask_file(name: str, settings: Settings | SaveSettings) -> str:
     return name.removesuffix(".png") + ".tif" if settings.format == "tiff" else name

@@ -10,14 +10,17 @@ from ..encode import png, tiff
 from ..encode.choice import human_layout, machine_layout
 from ..encode.png import Layout
 from ..errors import AnnotationError
+from ..layers.class_table import IDENTITY, ClassTable
+from ..layers.palette import Palette
+from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
 from ..projects.items import Item
 from ..scratch import Scratch
 from ..shapes import Shapes
 from ..store.files import Store
 from .budget import Budget
-from .job import mask_names_of, needs_image
-from .plan import Plan
+from .job import mask_files, needs_image
+from .plan import Kind, Plan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,25 +35,40 @@ class Sink:
         How the layer paints.
     store
         Receives the files.
+    table
+        What became of the classes on the way, for the copies of annotations.
+    dataset
+        Where the data set's folders lie below the store; None if that is as the item says.
     """
 
-    settings: Settings
+    settings: Settings | SaveSettings
     plan: Plan
     store: Store
+    table: ClassTable = IDENTITY
+    dataset: str | None = None
+
+    def place(self, item: Item) -> str:
+        """Where the folders of an item's data set lie below the store."""
+        return item.dataset if self.dataset is None else self.dataset
 
     def masks(self, item: Item, height: int, width: int) -> Iterator["Mask"]:
         """The masks that this sink wants of an item of that size."""
-        machine_name, human_name = mask_names_of(item, self.settings)
-        if self.plan.machine_palette:
-            layout = machine_layout(height, width, self.plan.machine_palette)
-            yield Mask(self, machine_name, layout, is_human=False)
-        if self.plan.human_palette:
-            yield Mask(self, human_name, human_layout(height, width), is_human=True)
+        plan, place = self.plan, self.place(item)
+        for folder, file in mask_files(item.mask_name, self.settings):
+            name = f"{place}/{folder}/{file}"
+            if folder == "masks_machine":
+                palette = plan.palette_of("machine")
+                layout = machine_layout(height, width, palette)
+                yield Mask(self, name, layout, palette, "machine")
+            else:
+                kind: Kind = "visualize" if folder == "visualize" else "human"
+                palette = plan.palette_of("human")
+                yield Mask(self, name, human_layout(height, width), palette, kind)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """A mask of an item that is to be made.
+    """A mask or a page of an item that is to be made.
 
     Attributes
     ----------
@@ -60,14 +78,27 @@ class Mask:
         Of its file, relative to the sink's store.
     layout
         What it is as a picture.
-    is_human
-        Whether it is the human one.
+    palette
+        Colours of its labels.
+    kind
+        Which label map it shows.
     """
 
     sink: Sink
     name: str
     layout: Layout
-    is_human: bool
+    palette: Palette
+    kind: Kind
+
+    @property
+    def drawn(self) -> Kind:
+        """Which label map it shows; one map serves several masks."""
+        return "machine" if self.kind == "human" and self.sink.plan.is_shared else self.kind
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it shows the original, too."""
+        return self.kind != "machine"
 
     @property
     def is_tiff(self) -> bool:
@@ -77,7 +108,7 @@ class Mask:
     def check_limits(self) -> None:
         """Raise `AnnotationError` if its format cannot hold it."""
         height, width = self.layout[:2]
-        name = "human" if self.is_human else "machine"
+        name = self.kind
         limit = tiff.MAX_SIDE if self.is_tiff else png.MAX_SIDE
         if max(height, width) > limit:
             raise AnnotationError(
@@ -132,10 +163,12 @@ class Line:
 
     def wants_strips(self, shapes: Shapes) -> bool:
         """Whether an item is to be made in strips: if any sink wants that, all are served so."""
-        size = shapes.height, shapes.width
-        return any(self.budget.wants_strips(sink.settings, *size) for sink in self.sinks)
+        return self.budget.wants_strips(self._settings, shapes.height, shapes.width)
 
     def strips_at_once(self, width: int) -> tuple[int, int]:
         """How many threads may work on strips of that width, and how many may be under way."""
-        budget = self.budget
-        return budget.threads, min(budget.strips_at_once(s.settings, width) for s in self.sinks)
+        return self.budget.threads, self.budget.strips_at_once(self._settings, width)
+
+    @property
+    def _settings(self) -> list[Settings | SaveSettings]:
+        return [sink.settings for sink in self.sinks]

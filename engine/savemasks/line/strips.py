@@ -28,6 +28,7 @@ from ..scratch import Buffer, Scratch
 from ..shapes import Shapes
 from ..store.files import UnfinishedFile, Written
 from .job import GivenUp
+from .plan import Drawing, Kind, Plan
 from .sinks import Line, Mask
 
 Labels = NDArray[np.unsignedinteger[Any]]
@@ -101,7 +102,7 @@ def _opened(mask: Mask) -> Iterator[tuple[Callable[[Deflated], None], Unfinished
                 mask.layout,
                 file.failure,
                 pyramid=mask.sink.settings.pyramid,
-                smooth=mask.is_human,
+                smooth=mask.is_page,
             )
             if mask.is_tiff
             else nullcontext(file)
@@ -142,8 +143,8 @@ class _Strips:
         self._tops = range(0, shapes.height, line.budget.rows(shapes.width))
         self._masks, self._shapes = masks, shapes
         self._source, self._halted = source, line.budget.halted
-        self._plans = list(dict.fromkeys(mask.sink.plan for mask in masks))
-        self._orders = [plan.order_by_strip(shapes, self._tops) for plan in self._plans]
+        self._maps = _maps_of(masks, shapes)
+        self._orders = [drawing.order_by_strip(self._tops) for drawing, _ in self._maps]
         self._above: Pixels = np.zeros((0, shapes.width, 3), np.uint8)
         self._turn = threading.Condition()
         self._next = 0
@@ -178,15 +179,13 @@ class _Strips:
             seconds["decode"] = perf_counter() - started
         strip = Strip(1 if number else 0, is_part=True)
         pieces: dict[Mask, Deflated] = {}
-        for plan, order in zip(self._plans, orders, strict=True):
+        for (drawing, masks), order in zip(self._maps, orders, strict=True):
             started = perf_counter()
-            labels = plan.label_maps(self._shapes, scratch, rows=rows, order=order)
+            labels = drawing.paint(scratch, rows, order)
             painted = perf_counter()
-            for mask in self._masks:
-                if mask.sink.plan is plan:
-                    piece = _deflate(mask, labels, image, scratch, strip)
-                    # Out of the scratch memory.
-                    pieces[mask] = piece._replace(data=bytes(piece.data))
+            for mask in masks:
+                piece = _deflate(mask, labels, image, scratch, strip)
+                pieces[mask] = piece._replace(data=bytes(piece.data))  # out of the scratch memory
             seconds["paint"] = seconds.get("paint", 0.0) + painted - started
             seconds["encode"] = seconds.get("encode", 0.0) + perf_counter() - painted
         return _Made([pieces[mask] for mask in self._masks], seconds)
@@ -218,23 +217,27 @@ class _Strips:
         return out
 
 
+def _maps_of(masks: Sequence[Mask], shapes: Shapes) -> list[tuple[Drawing, list[Mask]]]:
+    """The label maps that some masks need, each with the masks that show it."""
+    maps: dict[tuple[Plan, Kind], tuple[Drawing, list[Mask]]] = {}
+    for mask in masks:
+        plan, drawn = mask.sink.plan, mask.drawn
+        if (plan, drawn) not in maps:
+            maps[plan, drawn] = plan.drawing(drawn, shapes), []
+        maps[plan, drawn][1].append(mask)
+    return [*maps.values()]
+
+
 def _deflate(
-    mask: Mask,
-    labels: tuple[Labels | None, Labels | None],
-    image: Pixels | None,
-    scratch: Scratch,
-    strip: Strip,
+    mask: Mask, labels: Labels, image: Pixels | None, scratch: Scratch, strip: Strip
 ) -> Deflated:
-    """A strip of one mask, of which `labels` are those of its machine and its human mask."""
-    plan = mask.sink.plan
-    machine_labels, human_labels = labels
-    if mask.is_human and human_labels is not None and image is not None:
-        palette = plan.palette_of("human")
+    """A strip of one mask."""
+    palette = mask.palette
+    if mask.is_page:
+        assert image is not None
         if mask.is_tiff:
-            return store_pixels(human_page(image, human_labels, palette, scratch), strip)
-        return deflate_human(image, human_labels, palette, scratch, strip)
-    assert machine_labels is not None
-    palette = plan.palette_of("machine")
+            return store_pixels(human_page(image, labels, palette, scratch), strip)
+        return deflate_human(image, labels, palette, scratch, strip)
     if mask.is_tiff:
-        return store_pixels(machine_mask(machine_labels, palette, scratch), strip)
-    return deflate_machine(machine_labels, palette, scratch, strip)
+        return store_pixels(machine_mask(labels, palette, scratch), strip)
+    return deflate_machine(labels, palette, scratch, strip)

@@ -87,7 +87,7 @@ def _paint_in_memory(plan: Plan, shapes: Shapes) -> None:
     plan.paint(shapes, plan.table_of("machine"), labels, corner)
     out = np.empty(shape if palette.is_gray else (*shape, 3), palette.colors.dtype)
     color_machine(labels, palette, out)
-    if grays := paintable_grays(palette, plan.classes):
+    if grays := paintable_grays(palette, plan.table_of("machine")):
         plan.paint(shapes, grays.of_class, out, corner)
         if grays.table is not None:
             lookup.gray(out, grays.table, out)
@@ -126,7 +126,7 @@ def _layers() -> Iterator[SaveMasks]:
 
 def _everyday_annotation(plan: Plan) -> bytes:
     """Annotation with one object of every shape, all of the plan's first class."""
-    title = next(iter(plan.classes))
+    title = next(iter(plan.classes), "")
     mask = encode_png(np.full((2, 2), 255, np.uint8))
     data = base64.b64encode(zlib.compress(b"".join(mask))).decode()
     triangle = {"exterior": [[0, 0], [7, 0], [3, 7]], "interior": [[[3, 2], [4, 2], [3, 3]]]}

@@ -15,6 +15,9 @@ from typing import NamedTuple
 from .ignored import Ignored, is_hidden, is_picture, pictures_below
 
 
+Places = tuple[tuple[int, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One image and its annotation; names are as the file system has them.
@@ -29,8 +32,11 @@ class Item:
         Paths of the two files, None where one is missing.
     mask_name
         File name of the masks.
-    project
-        Number of its project in the run.
+    flow
+        Number of the flow that it belongs to: items of one flow have the same classes and sinks.
+    places
+        The sinks that it flows into, each as the number of the flow's inlet and the place of the
+        data set's folders below the sink's output. If empty, all inlets, at `dataset`.
     """
 
     dataset: str
@@ -38,7 +44,8 @@ class Item:
     image: str | None
     annotation: str | None
     mask_name: str
-    project: int = 0
+    flow: int = 0
+    places: Places = ()
 
 
 class Entry(NamedTuple):
@@ -64,11 +71,22 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A folder with `img` and `ann`; `output` is its place below the output folder."""
+    """A folder with `img` and `ann`; `output` is its place below the output folder.
+
+    Attributes
+    ----------
+    folder
+        Where it is.
+    output
+        Its place below the output folder; with several sinks, below that of the first one.
+    flow, places
+        As its items have them.
+    """
 
     folder: Path
     output: str
-    project: int = 0
+    flow: int = 0
+    places: Places = ()
 
     def count(self) -> int:
         """Number of items; a folder that cannot be read counts as one failure."""
@@ -157,7 +175,8 @@ class Listing:
             image=f"{folder}/img/{entry.name}" if entry.has_image else None,
             annotation=entry.annotation and f"{folder}/ann/{entry.annotation}",
             mask_name=entry.mask_name,
-            project=self.dataset.project,
+            flow=self.dataset.flow,
+            places=self.dataset.places,
         )
 
 

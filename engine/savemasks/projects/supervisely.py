@@ -139,24 +139,37 @@ def _find_folders(
 
 
 def plan_datasets(projects: Sequence[Project]) -> list[Dataset]:
-    """Data sets of all projects with distinct outputs.
+    """Data sets of all projects with distinct outputs, which `distinct_outputs` explains."""
+    per_project = [(project, project.datasets()) for project in projects]
+    outputs = distinct_outputs(per_project)
+    return [
+        Dataset(dataset.folder, output, number)
+        for number, (_, datasets) in enumerate(per_project)
+        for dataset, output in zip(datasets, outputs[number], strict=True)
+    ]
 
-    A data set keeps its name unless several projects have one of that name; then each of these is
+
+def distinct_outputs(
+    parts: Sequence[tuple[Project, Sequence[Dataset]]],
+) -> list[list[str]]:
+    """Outputs of data sets that meet in one result, for each part of it.
+
+    A data set keeps its name unless several parts have one of that name; then each of these is
     called <project>__<dataset>, and numbered if even that is not unique.
     """
-    per_project = [(project, project.datasets()) for project in projects]
-    tops = Counter(t for _, sets in per_project for t in {d.output.split("/")[0] for d in sets})
+    tops = Counter(t for _, sets in parts for t in {d.output.split("/")[0] for d in sets})
     taken = {top for top, count in tops.items() if count == 1}
-    planned: list[Dataset] = []
-    for number, (project, datasets) in enumerate(per_project):
+    outputs = []
+    for project, datasets in parts:
         renamed: dict[str, str] = {}
+        names = []
         for dataset in datasets:
             top, slash, rest = dataset.output.partition("/")
             if tops[top] > 1 and top not in renamed:
                 renamed[top] = _unused_name(f"{project.folder.resolve().name}__{top}", taken)
-            output = renamed.get(top, top) + slash + rest
-            planned.append(Dataset(dataset.folder, output, number))
-    return planned
+            names.append(renamed.get(top, top) + slash + rest)
+        outputs.append(names)
+    return outputs
 
 
 def _unused_name(name: str, taken: set[str]) -> str:

@@ -12,7 +12,7 @@ which write-ahead logging needs no shared memory and so works on file systems wi
 import os
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -211,22 +211,37 @@ class Journal:
                 return
             start = rows[-1][0] + b"\0"
 
-    def add(self, outcome: Outcome) -> None:
-        """Add the outcome of an item; the row is written by a later commit."""
+    def add(
+        self, outcome: Outcome, dataset: str, written: Mapping[str, Written], *, has_image: bool
+    ) -> None:
+        """Add the outcome of an item; the row is written by a later commit.
+
+        Parameters
+        ----------
+        outcome
+            What became of it.
+        dataset
+            Its data set in this result.
+        written
+            Its files in this result.
+        has_image
+            Whether they depend on its image.
+        """
         item = outcome.item
         row: tuple[object, ...]
         if outcome.error is not None:
             error = orjson.dumps(describe(outcome.error, item))
             row = (None, None, None, error)
         else:
-            stamps = [path and outcome.inputs.get(path) for path in (item.annotation, item.image)]
-            skipped = len(item.dataset) + 1
-            names = pack_names(name[skipped:] for name in outcome.outputs)
-            sums = b"".join(_SUM.pack(*written) for written in outcome.outputs.values())
+            paths = item.annotation, item.image if has_image else None
+            stamps = [path and outcome.inputs.get(path) for path in paths]
+            skipped = len(dataset) + 1
+            names = pack_names(name[skipped:] for name in written)
+            sums = b"".join(_SUM.pack(*each) for each in written.values())
             row = (pack_stamps(*(s or None for s in stamps)), names, sums, None)
             if self._durable:
-                self._folders.update(name.rpartition("/")[0] for name in outcome.outputs)
-        self._add_row(item.dataset, os.fsencode(item.name), row)
+                self._folders.update(name.rpartition("/")[0] for name in written)
+        self._add_row(dataset, os.fsencode(item.name), row)
 
     def add_failure(self, dataset: str, name: bytes, error: bytes) -> None:
         """Add why an item, or with an empty name its whole data set, failed."""

@@ -11,6 +11,8 @@ import orjson
 
 from .. import jsontext
 from ..errors import OutputError, WriteError, printable, shown
+from ..layers.graph import Graph
+from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Outcome
 from ..projects.supervisely import Project
@@ -58,7 +60,7 @@ def find_output(folder: Path) -> Path:
     )
 
 
-def arguments_of(layer: SaveMasks, projects: Sequence[Project]) -> dict[str, Any]:
+def layer_arguments(layer: SaveMasks | Save, projects: Sequence[Project]) -> dict[str, Any]:
     """Return everything besides the items that the files of a result depend on, as JSON.
 
     Unknown keys of the settings are left out; the classes of each project are kept as a digest.
@@ -69,6 +71,19 @@ def arguments_of(layer: SaveMasks, projects: Sequence[Project]) -> dict[str, Any
         "format": FORMAT,
         "layer": {"action": layer.action, "src": layer.src, "dst": layer.dst, "settings": known},
         "projects": [str(project.folder.resolve()) for project in projects],
+        "classes": [_digest(project) for project in projects],
+    }
+
+
+def graph_arguments(
+    layers: Sequence[Mapping[str, Any]], projects: Sequence[Project]
+) -> dict[str, Any]:
+    """Return the same for a sink of a graph, which depends on the layers that lead to it."""
+    return {
+        "format": FORMAT,
+        "graph": [*layers],
+        # By the names that the layers know them by.
+        "projects": [os.path.abspath(project.folder) for project in projects],
         "classes": [_digest(project) for project in projects],
     }
 
@@ -108,7 +123,8 @@ class Output:
         root
             The folder.
         arguments
-            What `arguments_of` returns. A folder that was begun with others is refused.
+            What `layer_arguments` or `graph_arguments` returns. A folder that was begun with
+            others is refused.
         restart
             Accept other arguments, and call everything in the folder outdated.
         force
@@ -178,11 +194,13 @@ class Output:
         """Store the options that `retry` takes over from the run; raises `OutputError`."""
         self.journal.put(options=orjson.dumps({"link": link, "durable": durable}))
 
-    def add(self, outcome: Outcome) -> None:
-        """Add the outcome of an item to the error log and the journal."""
+    def add(
+        self, outcome: Outcome, dataset: str, written: Mapping[str, Written], *, has_image: bool
+    ) -> None:
+        """Add the outcome of an item to the error log and, as `Journal.add` does, the journal."""
         self.errors.add(outcome)
         if outcome.item.name:  # without a name it is a data set, which the worklist has added
-            self.journal.add(outcome)
+            self.journal.add(outcome, dataset, written, has_image=has_image)
 
     def close(self) -> None:
         """Close the journal and release the lock."""
@@ -209,14 +227,14 @@ def locked_journal(root: Path) -> Iterator[Journal]:
         lock.close()
 
 
-def read_arguments(journal: Journal) -> tuple[SaveMasks, list[Path]]:
-    """Return the layer and the projects that an output was begun with; raises `OutputError`."""
+def read_arguments(journal: Journal) -> tuple[Graph, list[Path]]:
+    """Return the layers and the projects that an output was begun with; raises `OutputError`."""
     content = journal.get("arguments")
     if content is None:
         raise OutputError("the journal is empty: the run that made it ended before its first item")
     arguments = orjson.loads(content)
     projects = [Path(os.fsdecode(bytes.fromhex(name))) for name in arguments["projects"]]
-    return SaveMasks.from_json(arguments["layer"]), projects
+    return Graph.from_json(arguments.get("graph") or arguments["layer"]), projects
 
 
 def read_options(journal: Journal) -> tuple[bool, bool]:
@@ -238,12 +256,7 @@ def _encodable(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     """Describe in words how the arguments differ."""
-    old, new = before.get("layer", {}).get("settings", {}), now["layer"]["settings"]
-    named = [
-        f"settings.{key} was {shown(old.get(key))} and is {shown(new.get(key))}"
-        for key in new
-        if old.get(key) != new[key]
-    ]
+    named = [*_layer_differences(before, now)]
     if before.get("format") != now["format"]:
         named.append("it is of another version of savemasks")
     if before.get("projects") != now["projects"]:
@@ -254,6 +267,33 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     more = len(named) - _MAX_NAMED_DIFFERENCES
     shown_ones = "; ".join(named[:_MAX_NAMED_DIFFERENCES]) or "src or dst of the layer"
     return shown_ones + (f"; and {more} more" if more > 0 else "")
+
+
+def _layer_differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """What of the layers differs: settings of the same layer, or whole layers of a graph."""
+    old, new = before.get("graph", before.get("layer")), now.get("graph", now.get("layer"))
+    if isinstance(old, dict) and isinstance(new, dict):
+        yield from _setting_differences("", old, new)
+    elif isinstance(old, list) and isinstance(new, list):
+        if [layer["action"] for layer in old] != [layer["action"] for layer in new]:
+            actions = [", ".join(layer["action"] for layer in layers) for layers in (old, new)]
+            yield f"the layers were {actions[0]} and are {actions[1]}"
+            return
+        for number, (first, second) in enumerate(zip(old, new, strict=True), start=1):
+            name = f"layer {number} of this result ({first['action']}): "
+            yield from _setting_differences(name, first, second)
+            for key in ("src", "dst"):
+                if first.get(key) != second.get(key):
+                    yield f"{name}{key} was {shown(first.get(key))} and is {shown(second.get(key))}"
+    else:
+        yield "it was made by a layer alone, and the config is a graph, or the other way around"
+
+
+def _setting_differences(name: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
+    before, now = old.get("settings", {}), new.get("settings", {})
+    for key in now:
+        if before.get(key) != now[key]:
+            yield f"{name}settings.{key} was {shown(before.get(key))} and is {shown(now[key])}"
 
 
 def _existing_files(root: Path) -> Iterator[str]:

@@ -267,7 +267,7 @@ class ReportWriter:
         """Write one item."""
         entry = _identify(outcome.item)
         if outcome.error is None:
-            entry["outputs"] = [printable(output) for output in outcome.outputs]
+            entry["outputs"] = [printable(name) for files in outcome.written for name in files]
         else:
             entry["error"] = describe(outcome.error, outcome.item)
         self._write(self._separator + b"\n" + orjson.dumps(entry))

@@ -7,11 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..layers.save_masks import SaveMasks
+from ..layers.graph import Graph
 from ..line.job import Job, Outcome
 from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Item
-from ..projects.supervisely import Project, plan_datasets
 from ..results.notes import (
     count_findings,
     missing_edges_notes,
@@ -20,9 +19,9 @@ from ..results.notes import (
     unsupported_text,
 )
 from ..results.report import Failure
-from .export import config_warnings, known_classes
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
 from .pool import process_items, start_pool
+from .routes import find_routes, routing_notes
 from .worklist import listing_failure
 
 _SAMPLES = 256
@@ -99,7 +98,8 @@ class Survey:
         elif outcome.outputs:
             self.sampled += 1
             self.sample_seconds += sum(outcome.seconds.values())
-            self.sample_bytes += sum(written.size for written in outcome.outputs.values())
+            for written in outcome.written:
+                self.sample_bytes += sum(file.size for file in written.values())
 
     @property
     def seconds(self) -> float:
@@ -140,10 +140,12 @@ class Survey:
 
 
 def check(
-    layer: SaveMasks,
+    graph: Graph,
     projects: Sequence[Path],
     options: RunOptions = DEFAULT_OPTIONS,
     hooks: Hooks | None = None,
+    *,
+    below: Sequence[Path] = (),
 ) -> Survey:
     """Read and parse all items, make some of them completely, and write nothing.
 
@@ -151,18 +153,15 @@ def check(
     effect. Raises `ProjectError`.
     """
     hooks = hooks or Hooks()
-    opened = [Project.open(folder) for folder in projects]
-    datasets = plan_datasets(opened)
+    routing = find_routes(graph, projects, Path(os.devnull), below)
     survey = Survey(
-        config_warnings(layer, opened) + [note for project in opened for note in project.notes()],
+        routing_notes(routing),
         options.worker_count,
-        known_classes=known_classes(layer, opened),
+        known_classes=frozenset[str]().union(*(r.known_classes for r in routing.results)),
     )
-    total = sum(dataset.count() for dataset in datasets)
+    total = sum(dataset.count() for dataset in routing.datasets)
     job = Job(
-        layer,
-        tuple(project.templates for project in opened),
-        Path(os.devnull),
+        tuple(routing.flows),
         workers=survey.workers,
         memory=options.memory,
         sample=max(1, total // _SAMPLES),
@@ -178,7 +177,11 @@ def check(
         if hooks.on_start:
             hooks.on_start()
         process_items(
-            pool, _items(datasets, survey.ignored), hooks.stop, accept=accept, record=survey.add
+            pool,
+            _items(routing.datasets, survey.ignored),
+            hooks.stop,
+            accept=accept,
+            record=survey.add,
         )
     survey.interrupted = hooks.stop.is_set()
     return survey
@@ -189,7 +192,7 @@ def _items(datasets: Sequence[Dataset], ignored: Ignored) -> Iterator[Item | Out
         try:
             listing = dataset.listing()
         except OSError as error:
-            yield listing_failure(error)
+            yield listing_failure(error, dataset)
             continue
         ignored.merge(listing.ignored, dataset.output)
         yield from map(listing.item, listing)

@@ -1,21 +1,19 @@
 """Export many items: open projects and output, let workers do what remains, add up the totals."""
 
 from collections.abc import Collection, Sequence
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
 
-from ..errors import OutputError, printable
-from ..layers.save_masks import SaveMasks
-from ..line.job import Job, Outcome
+from ..errors import OutputError
+from ..layers.graph import Graph
+from ..line.job import Job, Outcome, needs_image
 from ..projects.ignored import Ignored
-from ..projects.supervisely import Project, merge_meta, plan_datasets
 from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
 from ..results.output import (
     Output,
-    arguments_of,
     check_output,
     find_output,
     locked_journal,
@@ -27,96 +25,97 @@ from ..store.files import Store
 from .log import LOGGER
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
 from .pool import process_items, start_pool
+from .remaining import Target
+from .routes import Result, Routing, check_outside, find_routes, routing_notes
 from .worklist import Worklist
-
-_MAX_NAMES = 100  # in one warning
 
 
 def run(
-    layer: SaveMasks,
+    graph: Graph,
     projects: Sequence[Path],
     out: Path,
     options: RunOptions = DEFAULT_OPTIONS,
     hooks: Hooks | None = None,
+    *,
+    below: Sequence[Path] = (),
 ) -> Summary:
-    """Export projects through a `save_masks` layer into `out / layer.dst`.
+    """Export projects through the layers of a graph, each sink into `out / dst`.
 
     Items that an earlier run has finished there are skipped, unless their image or annotation has
     changed since.
 
     Parameters
     ----------
-    layer
+    graph
         What to make.
     projects
         Folders of Supervisely projects.
     out
-        Output folder; `out / layer.dst` must not exist, be empty, or have been made with the same
-        arguments.
+        Output folder; `out / dst` must not exist, be empty, or have been made with the same
+        arguments, for every sink.
     options
         How to work.
     hooks
         The caller's stop event and callbacks.
+    below
+        Folders in which data layers find further projects.
 
     Raises
     ------
-    ProjectError, OutputError
+    ConfigError, ProjectError, OutputError
         Before anything is written.
     """
     hooks = hooks or Hooks()
-    opened = [Project.open(folder) for folder in projects]
-    datasets = plan_datasets(opened)
-    root = out / layer.dst
-    _check_outside(root, opened)
-    check_output(root, force=options.force)
-    warnings = config_warnings(layer, opened)
-    warnings += [note for project in opened for note in project.notes()]
-    summary = Summary(out=root, warnings=warnings)
-    with (
-        ReportWriter(options.report) as report,
-        closing(
-            Output(
-                root,
-                arguments_of(layer, opened),
-                restart=options.restart,
-                force=options.force,
-                durable=options.durable,
-            )
-        ) as output,
-    ):
+    routing = find_routes(graph, projects, out, below)
+    check_outside(routing)
+    for result in routing.results:
+        check_output(result.root, force=options.force)
+    where = routing.results[0].root if len(routing.results) == 1 else out
+    summary = Summary(out=where, warnings=routing_notes(routing))
+    with ReportWriter(options.report) as report, ExitStack() as stack:
+        outputs = [
+            stack.enter_context(closing(_opened(result, options))) for result in routing.results
+        ]
         started = perf_counter()
-        store = Store(root, link=options.link, durable=options.durable)
-        output.put_meta(merge_meta(opened), store)
-        output.put_options(link=options.link, durable=options.durable)
+        targets = [
+            Target(output.journal, result.sink.layer.settings, _store(result, options))
+            for result, output in zip(routing.results, outputs, strict=True)
+        ]
+        for result, output, target in zip(routing.results, outputs, targets, strict=True):
+            output.put_meta(result.meta, target.store)
+            output.put_options(link=options.link, durable=options.durable)
         worklist = Worklist(
-            datasets,
-            output.journal,
-            layer.settings,
-            store,
+            routing.datasets,
+            [[targets[number] for number in numbers] for numbers in routing.sinks],
             hooks.stop,
             only_failed=options.only_failed,
         )
         total = worklist.total()
         if total == 0 and not options.only_failed:
             summary.warnings.append("the projects have no images: nothing was exported")
-        LOGGER.info("export to %s begins: %d images and annotations", root, total)
-        recorder = _Recorder(summary, report, output, worklist, total, options, hooks)
-        _export_remaining(_job(layer, opened, root, options), recorder, started)
-        _add_notes(summary, worklist.ignored, known_classes(layer, opened))
+        LOGGER.info("export to %s begins: %d images and annotations", where, total)
+        receivers = _Receivers(outputs, targets, routing.sinks)
+        recorder = _Recorder(summary, report, receivers, worklist, total, options, hooks)
+        _export_remaining(_job(routing, options), recorder, started)
+        known = frozenset[str]().union(*(result.known_classes for result in routing.results))
+        _add_notes(summary, worklist.ignored, known)
         report.finish(summary)
     _log_end(summary)
     return summary
 
 
-def _check_outside(root: Path, projects: Sequence[Project]) -> None:
-    """Refuse an output folder inside of a project, where results would be taken for its items."""
-    place = root.resolve()
-    for project in projects:
-        if place.is_relative_to(project.folder.resolve()):
-            raise OutputError(
-                f"{root}: is inside of the project {project.folder}, whose part the results would"
-                " become; choose a folder outside of it"
-            )
+def _opened(result: Result, options: RunOptions) -> Output:
+    return Output(
+        result.root,
+        result.arguments,
+        restart=options.restart,
+        force=options.force,
+        durable=options.durable,
+    )
+
+
+def _store(result: Result, options: RunOptions) -> Store:
+    return Store(result.root, link=options.link, durable=options.durable)
 
 
 def _log_end(summary: Summary) -> None:
@@ -155,25 +154,23 @@ def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None 
     """
     root = find_output(out)
     with locked_journal(root) as journal:
-        layer, projects = read_arguments(journal)
+        graph, projects = read_arguments(journal)
         link, durable = read_options(journal)
     # The layer's dst tells where the output lay in its parent, which may have been moved since.
-    base = root
-    for _ in Path(layer.dst).parts:
+    base, dst = root, graph.sink().dst
+    for _ in Path(dst).parts:
         base = base.parent
-    if base / layer.dst != root:
-        raise OutputError(f"{root}: was renamed; it must end in {layer.dst}")
+    if base / dst != root:
+        raise OutputError(f"{root}: was renamed; it must end in {dst}")
     options = replace(
         options, link=link, durable=durable, restart=False, force=False, only_failed=True
     )
-    return run(layer, projects, base, options, hooks)
+    return run(graph, projects, base, options, hooks)
 
 
-def _job(layer: SaveMasks, projects: Sequence[Project], root: Path, options: RunOptions) -> Job:
+def _job(routing: Routing, options: RunOptions) -> Job:
     return Job(
-        layer,
-        tuple(project.templates for project in projects),
-        root,
+        tuple(routing.flows),
         link=options.link,
         durable=options.durable,
         workers=options.worker_count,
@@ -182,12 +179,47 @@ def _job(layer: SaveMasks, projects: Sequence[Project], root: Path, options: Run
 
 
 @dataclass(frozen=True, slots=True)
+class _Receivers:
+    """The results of a run, of which each gets its part of every outcome."""
+
+    outputs: Sequence[Output]
+    targets: Sequence[Target]
+    sinks: Sequence[Sequence[int]]
+
+    def add(self, outcome: Outcome) -> None:
+        """Add an outcome to all results that its item flows into."""
+        item = outcome.item
+        places = item.places or ((0, item.dataset),)
+        for number, (inlet, dataset) in enumerate(places):
+            result = self.sinks[item.flow][inlet]
+            written = outcome.written[number] if outcome.written else {}
+            has_image = needs_image(self.targets[result].settings)
+            self.outputs[result].add(outcome, dataset, written, has_image=has_image)
+
+    def commit(self) -> None:
+        """Write the rows that wait in the journals."""
+        for output in self.outputs:
+            output.journal.commit()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether so many rows wait that the run should end."""
+        return any(output.journal.is_stuck for output in self.outputs)
+
+    @property
+    def problem(self) -> str | None:
+        """Why a journal or an error log cannot be written, or None."""
+        problems = [output.journal.problem or output.errors.problem for output in self.outputs]
+        return next(filter(None, problems), None)
+
+
+@dataclass(frozen=True, slots=True)
 class _Recorder:
-    """Hands outcomes on to all that record them: totals, report, journal, the caller's hook."""
+    """Hands outcomes on to all that record them: totals, report, journals, the caller's hook."""
 
     summary: Summary
     report: ReportWriter
-    output: Output
+    receivers: _Receivers
     worklist: Worklist
     total: int
     options: RunOptions
@@ -199,7 +231,7 @@ class _Recorder:
             LOGGER.warning("%s", Failure.of(outcome.error, outcome.item))
         self.summary.add(outcome)
         self.report.add(outcome)
-        self.output.add(outcome)
+        self.receivers.add(outcome)
 
     def accept(self, outcome: Outcome) -> bool:
         """Record an outcome, tell the caller, and return whether the run may go on."""
@@ -209,12 +241,12 @@ class _Recorder:
             done = self.summary.images + failed
             self.hooks.on_progress(done, failed, self.total - self.worklist.skipped)
         limit = self.options.failure_limit
-        return (limit is None or failed < limit) and not self.output.journal.is_stuck
+        return (limit is None or failed < limit) and not self.receivers.is_stuck
 
 
 def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
     """Export all items that are not finished, and complete the summary; `started` is in seconds."""
-    summary, hooks, journal = recorder.summary, recorder.hooks, recorder.output.journal
+    summary, hooks, receivers = recorder.summary, recorder.hooks, recorder.receivers
     items = recorder.worklist.remaining()
     # Workers take a second to start: look first whether there is anything to do.
     first = next(items, None)
@@ -233,11 +265,11 @@ def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
                 accept=recorder.accept,
                 record=recorder.record,
             )
-        journal.commit()
+        receivers.commit()
         summary.seconds = perf_counter() - started
     summary.interrupted = hooks.stop.is_set()
     _add_worklist(summary, recorder.worklist)
-    summary.journal_problem = journal.problem or recorder.output.errors.problem
+    summary.journal_problem = receivers.problem
 
 
 def _add_worklist(summary: Summary, worklist: Worklist) -> None:
@@ -260,36 +292,3 @@ def _add_notes(summary: Summary, ignored: Ignored, known: Collection[str]) -> No
     summary.warnings += missing_edges_notes(summary.missing_edges)
     summary.warnings += unread_notes(summary.unread_formats)
     summary.warnings += ignored.notes()
-
-
-def known_classes(layer: SaveMasks, projects: Sequence[Project]) -> frozenset[str]:
-    """Return the titles that the configuration or a project's meta.json names."""
-    settings = layer.settings
-    mapped = {**(settings.gt_machine_color or {}), **(settings.gt_human_color or {})}
-    return frozenset(mapped).union(*(project.classes for project in projects))
-
-
-def config_warnings(layer: SaveMasks, projects: Sequence[Project]) -> list[str]:
-    """Return a warning for each way in which configuration and classes differ."""
-    settings = layer.settings
-    mapped = {
-        *((settings.gt_machine_color or {}) if settings.masks_machine else ()),
-        *((settings.gt_human_color or {}) if settings.masks_human else ()),
-    }
-    existing = {title for project in projects for title in project.classes}
-    warnings = []
-    if absent := sorted(mapped - existing):
-        warnings.append(f"classes of the config that no project has: {_join_names(absent)}")
-    if plain := sorted(existing - mapped):
-        warnings.append(f"classes without a colour, which are not painted: {_join_names(plain)}")
-    if unmapped := sorted(set(settings.class_priority) - mapped):
-        warnings.append(f"classes in class_priority that have no colour: {_join_names(unmapped)}")
-    if unknown := layer.unknown_keys():
-        warnings.append(f"keys of the config that have no effect: {_join_names(unknown)}")
-    return [printable(warning) for warning in warnings]
-
-
-def _join_names(names: Sequence[str]) -> str:
-    """Join names; of very many, the first ones and how many more there are."""
-    more = len(names) - _MAX_NAMES
-    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")

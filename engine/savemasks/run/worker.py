@@ -1,16 +1,17 @@
 """One worker: everything that the items of a run share, set up where the work is done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pyvips
 
 from ..line.budget import Budget
 from ..line.item import export_item, try_item
-from ..line.job import GivenUp, Job, Outcome
-from ..line.plan import Plan
+from ..line.job import Flow, GivenUp, Job, Outcome
+from ..line.plan import Plan, numbered_alike
 from ..line.sinks import Line, Sink
 from ..line.warmup import warm_up
-from ..projects.items import Item
+from ..projects.items import Item, Places
 from ..scratch import Scratch
 from ..store.files import Store
 
@@ -22,11 +23,10 @@ class Worker:
         """Load the kernels, or compile them; once `halted` says so, large items are given up."""
         self._sample = job.sample
         self._budget = Budget.of_worker(job.memory, job.workers, halted)
-        store = Store(job.root, link=job.link, durable=job.durable)
-        # By project, for each says what it wants of its own classes.
-        plans = [Plan.of(job.layer, templates) for templates in job.templates]
-        self._sinks = [(Sink(job.layer.settings, plan, store),) for plan in plans]
-        warm_up(plans[0])
+        self._flows = [_sinks_of(flow, job) for flow in job.flows]
+        self._placed: dict[tuple[int, Places], tuple[Sink, ...]] = {}
+        for sink in {sink.settings: sink for sinks in self._flows for sink in sinks}.values():
+            warm_up(sink.plan)
         pyvips.cache_set_max(0)  # every picture is read once
         pyvips.concurrency_set(1)  # the workers are the parallelism
 
@@ -35,10 +35,51 @@ class Worker:
 
         None if it was given up.
         """
-        line = Line(self._sinks[item.project], self._budget, scratch)
+        line = Line(self._sinks(item), self._budget, scratch)
         if self._sample:
             return try_item(item, line, self._sample)
         try:
             return export_item(item, line)
         except GivenUp:
             return None
+
+    def _sinks(self, item: Item) -> tuple[Sink, ...]:
+        """The sinks that an item flows into, each with the item's place in it."""
+        sinks = self._flows[item.flow]
+        if not item.places:
+            return sinks
+        key = item.flow, item.places
+        if key not in self._placed:
+            self._placed[key] = tuple(
+                replace(sinks[number], dataset=dataset) for number, dataset in item.places
+            )
+        return self._placed[key]
+
+
+def _sinks_of(flow: Flow, job: Job) -> tuple[Sink, ...]:
+    """The sinks of a flow; their plans number the classes alike."""
+
+    def plans(numbered: Iterable[str]) -> list[Plan]:
+        return [
+            Plan.of(
+                inlet.layer,
+                flow.templates,
+                table=inlet.table,
+                colors=inlet.colors,
+                numbered=numbered,
+            )
+            for inlet in flow.inlets
+        ]
+
+    found = plans(())
+    if len(found) > 1:
+        found = plans(numbered_alike(found))
+    return tuple(
+        Sink(
+            inlet.layer.settings,
+            plan,
+            Store(inlet.root, link=job.link, durable=job.durable),
+            inlet.table,
+        )
+        for inlet, plan in zip(flow.inlets, found, strict=True)
+    )

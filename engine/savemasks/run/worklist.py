@@ -1,30 +1,27 @@
-"""The worklist of a run: the items of the projects that the journal does not call finished."""
+"""The worklist of a run: the items of the projects that the journals do not call finished."""
 
-import os
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import orjson
 
-from ..errors import FolderError, WriteError, printable
-from ..layers.save_masks import Settings
-from ..line.job import Outcome, Stamp, needs_image, output_names
+from ..errors import FolderError
+from ..line.job import Outcome
 from ..projects.ignored import Ignored
-from ..projects.items import Dataset, Entry, Item, Listing
-from ..results.journal import Journal, Record, pack_names, pack_stamps
+from ..projects.items import Dataset, Item, Listing
 from ..results.report import describe
-from ..store.files import Store
 from ..system import Folder
+from .remaining import WHOLE_DATASET, DatasetList, OutputOwners, ResultList, Target
 
-_MAX_VANISHED_NAMES = 3
 _MAX_KEPT_NAMES = 1 << 20  # of items, about 100 bytes each
-_WHOLE_DATASET = b""  # the journal's item name for a data set that could not be listed
 
 
 class Worklist:
     """The items that remain to be done, one data set after the other.
+
+    An item is yielded once, with the places of those results that do not have it yet.
 
     Attributes
     ----------
@@ -41,33 +38,56 @@ class Worklist:
     def __init__(
         self,
         datasets: Sequence[Dataset],
-        journal: Journal,
-        settings: Settings,
-        store: Store,
+        flows: Sequence[Sequence[Target]],
         stop: threading.Event,
         *,
         only_failed: bool = False,
     ) -> None:
-        """Prepare the list; with `only_failed`, of what the journal knows to have failed."""
-        self.skipped = self.vanished = 0
-        self.vanished_names: list[str] = []
+        """Prepare the list.
+
+        Parameters
+        ----------
+        datasets
+            Where the items are.
+        flows
+            By the number that data sets name, the results of the flow's inlets.
+        stop
+            Ends the list.
+        only_failed
+            Whether to list only what the journals know to have failed.
+        """
+        self.skipped = 0
         self.ignored = Ignored()
-        self._datasets, self._journal, self._settings = datasets, journal, settings
-        self._store, self._stop, self._only_failed = store, stop, only_failed
-        self._needs_image = needs_image(settings)
-        self._has_foreign = journal.has_foreign()
-        self._foreign_folders: dict[str, bool] = {}
-        self._listings: dict[str, Listing] = {}
+        self._datasets, self._stop, self._only_failed = datasets, stop, only_failed
+        self._listings: dict[int, Listing] = {}
         self._kept_names = 0
-        journal.add_datasets(dataset.output for dataset in datasets)
+        lists: dict[int, ResultList] = {}
+        self._flows = [
+            [lists.setdefault(id(target.journal), ResultList(target)) for target in targets]
+            for targets in flows
+        ]
+        self._results = [*lists.values()]
+        for dataset in datasets:
+            for result, output in self._places(dataset):
+                result.add_dataset(output)
+
+    @property
+    def vanished(self) -> int:
+        """Number of items that were finished and are no longer in the projects."""
+        return max((result.vanished for result in self._results), default=0)
+
+    @property
+    def vanished_names(self) -> list[str]:
+        """The names of the first few of them."""
+        return max((result.vanished_names for result in self._results), key=len, default=[])
 
     def total(self) -> int:
         """Return the number of items, done or not."""
         if self._only_failed:
-            return self._journal.count(failed=True)
-        return sum(map(self._count, self._datasets))
+            return sum(result.journal.count(failed=True) for result in self._results)
+        return sum(self._count(*numbered) for numbered in enumerate(self._datasets))
 
-    def _count(self, dataset: Dataset) -> int:
+    def _count(self, number: int, dataset: Dataset) -> int:
         """Count a data set's items; up to a limit, keep its listing until its turn comes."""
         try:
             listing = dataset.listing()
@@ -76,8 +96,14 @@ class Worklist:
         count = len(listing.names)
         if self._kept_names + count <= _MAX_KEPT_NAMES:
             self._kept_names += count
-            self._listings[dataset.output] = listing
+            self._listings[number] = listing
         return count
+
+    def _places(self, dataset: Dataset) -> list[tuple[ResultList, str]]:
+        """The results that a data set flows into, and its places there."""
+        lists = self._flows[dataset.flow]
+        places = dataset.places or ((0, dataset.output),)
+        return [(lists[inlet], output) for inlet, output in places]
 
     def remaining(self) -> Iterator[Item | Outcome]:
         """Yield all items that are not finished, and the outcomes of those that cannot be begun.
@@ -85,9 +111,9 @@ class Worklist:
         Of an item that was finished and has changed, the old files are removed here, so that no
         outdated file stays if the item fails now.
         """
-        for dataset in self._datasets:
+        for number, dataset in enumerate(self._datasets):
             try:
-                listing = self._listings.pop(dataset.output, None) or dataset.listing()
+                listing = self._listings.pop(number, None) or dataset.listing()
             except OSError as error:
                 yield self._record_unlisted(dataset, error)
                 continue
@@ -95,26 +121,26 @@ class Worklist:
             yield from self._remaining_of(dataset, listing)
             if self._stop.is_set():
                 return
-        self._count_vanished_datasets()
+        if not self._only_failed:
+            for result in self._results:
+                result.count_vanished_datasets()
 
     def _record_unlisted(self, dataset: Dataset, error: OSError) -> Outcome:
-        """Note in the journal that a data set cannot be listed."""
-        outcome = listing_failure(error)
+        """Note in the journals that a data set cannot be listed."""
+        outcome = listing_failure(error, dataset)
         if outcome.error:
             explained = orjson.dumps(describe(outcome.error, outcome.item))
-            self._journal.add_failure(dataset.output, _WHOLE_DATASET, explained)
+            for result, output in self._places(dataset):
+                result.journal.add_failure(output, WHOLE_DATASET, explained)
         return outcome
 
     def _remaining_of(self, dataset: Dataset, listing: Listing) -> Iterator[Item | Outcome]:
         """Yield what remains of a data set, which an earlier run may not have been able to list."""
-        known = self._journal.count(dataset.output)
-        records = _Records(self._journal, dataset.output, known)
-        unlisted = records.at(_WHOLE_DATASET) if known else None
-        relisted = unlisted is not None
-        known -= relisted
-        only_failed = self._only_failed and not relisted
-        owners = _OutputOwners(listing)
-        found = 0
+        owners = OutputOwners(listing)
+        lists = [
+            DatasetList(result, output, listing, owners, only_failed=self._only_failed)
+            for result, output in self._places(dataset)
+        ]
         with (
             closing(Folder(dataset.folder / "img")) as images,
             closing(Folder(dataset.folder / "ann")) as annotations,
@@ -122,179 +148,23 @@ class Worklist:
             for entry in listing:
                 if self._stop.is_set():
                     return
-                record = records.at(os.fsencode(entry.name)) if known else None
-                found += record is not None
-                if only_failed:
-                    if record is None or record.error is None:
-                        continue
-                elif record and self._is_finished(record, entry, images, annotations):
-                    self.skipped += 1
+                found = [list_.remains(entry, images, annotations) for list_ in lists]
+                if not any(found):
+                    self.skipped += not self._only_failed or lists[0].lists_anew
                     continue
-                if unlisted is not None and unlisted.error is not None:
-                    # The item stays known as failed if the run ends before its turn.
-                    name = os.fsencode(entry.name)
-                    self._journal.add_failure(dataset.output, name, unlisted.error)
                 item = listing.item(entry)
-                yield self._clear_outputs(record, item, entry, owners) or item
-        if relisted:
-            self._journal.delete(dataset.output, _WHOLE_DATASET)
-        if found < known:
-            self._count_vanished_items(listing)
-
-    def _is_finished(
-        self, record: Record, entry: Entry, images: Folder, annotations: Folder
-    ) -> bool:
-        if record.error is not None or record.generation != self._journal.generation:
-            return False
-        if record.outputs != pack_names(output_names(entry, self._settings)):
-            return False
-        annotation = _stamp(annotations, entry.annotation)
-        image = _stamp(images, entry.name if entry.has_image and self._needs_image else None)
-        return record.inputs == pack_stamps(annotation, image)
-
-    def _clear_outputs(
-        self, record: Record | None, item: Item, entry: Entry, owners: "_OutputOwners"
-    ) -> Outcome | None:
-        """Remove outputs of an earlier run; return the failure if foreign files are in the way."""
-        try:
-            if record is not None:
-                self._remove_outputs(record, item, owners)
-            if self._has_foreign:
-                self._refuse_foreign(item, entry)
-        except WriteError as error:
-            return Outcome(item, error=error)
-        return None
-
-    def _remove_outputs(self, record: Record, item: Item, owners: "_OutputOwners") -> None:
-        """Remove the files of an item that is made anew, except those of other items now."""
-        removed = False
-        for name, _ in record.files():
-            if not owners.has_other_owner(name, item):
-                self._store.remove(f"{item.dataset}/{name}")
-                removed = True
-        if removed and record.error is not None:  # it counts as failed until it is made again
-            self._journal.add_failure(item.dataset, record.name, record.error)
-        elif removed:
-            self._journal.delete(item.dataset, record.name)
-
-    def _refuse_foreign(self, item: Item, entry: Entry) -> None:
-        """Raise `WriteError` for an item that would replace a foreign file."""
-        for file in output_names(entry, self._settings):
-            name = f"{item.dataset}/{file}"
-            folder = name.rpartition("/")[0]
-            if self._is_foreign_folder(folder) or self._journal.is_foreign(name):
-                problem = "exists and was not made by savemasks; move it away"
-                raise WriteError(problem, file=f"{self._store.root}/{name}")
-
-    def _is_foreign_folder(self, folder: str) -> bool:
-        """Whether a folder, or one that it lies in, is a foreign file or link."""
-        known = self._foreign_folders.get(folder)
-        if known is None:
-            parent = folder.rpartition("/")[0]
-            known = self._journal.is_foreign(folder) or (
-                bool(parent) and self._is_foreign_folder(parent)
-            )
-            self._foreign_folders[folder] = known
-        return known
-
-    def _count_vanished_items(self, listing: Listing) -> None:
-        """Count finished items that are gone, unless only failed ones count; forget failed ones."""
-        names = set(listing.names)
-        dataset = listing.dataset.output
-        masks = {entry.mask_name for entry in listing}
-        for record in self._journal.records(dataset):
-            name = os.fsdecode(record.name)
-            if name in names or record.name == _WHOLE_DATASET:
-                continue
-            if record.error is None and self._only_failed:
-                continue
-            if record.error is not None or _mask_of(record) in masks:
-                # It has no files, or they are another item's now.
-                self._journal.delete(dataset, record.name)
-            if record.error is None:
-                self._count_vanished(dataset, name)
-
-    def _count_vanished_datasets(self) -> None:
-        if self._only_failed:
-            return
-        listed = {dataset.output for dataset in self._datasets}
-        for dataset in self._journal.datasets():
-            if dataset not in listed:
-                for record in self._journal.records(dataset):
-                    if record.error is None:
-                        self._count_vanished(dataset, os.fsdecode(record.name))
-
-    def _count_vanished(self, dataset: str, name: str) -> None:
-        self.vanished += 1
-        if len(self.vanished_names) < _MAX_VANISHED_NAMES:
-            self.vanished_names.append(printable(f"{dataset}/{name}"))
+                if not all(found):
+                    places = zip(dataset.places, found, strict=True)
+                    item = replace(item, places=tuple(place for place, it in places if it))
+                begun = [c.begin(item, entry) for c, it in zip(lists, found, strict=True) if it]
+                yield next(filter(None, begun), item)
+        for list_ in lists:
+            list_.finish()
 
 
-def listing_failure(error: OSError) -> Outcome:
+def listing_failure(error: OSError, dataset: Dataset) -> Outcome:
     """Return the outcome of a data set that cannot be listed: one failure in its place."""
     folder = str(error.filename)
-    item = Item(folder, name="", image=None, annotation=None, mask_name="")
+    item = Item(folder, "", None, None, "", dataset.flow, dataset.places)
     problem = f"the folder cannot be read: {error.strerror}"
     return Outcome(item, error=FolderError(problem, file=folder))
-
-
-class _Records:
-    """A data set's journal records, read along with its items, which have about the same order."""
-
-    def __init__(self, journal: Journal, dataset: str, count: int) -> None:
-        self._journal, self._dataset = journal, dataset
-        self._records = journal.records(dataset) if count else iter(())
-        self._next = next(self._records, None)
-
-    def at(self, name: bytes) -> Record | None:
-        """Return the record of an item, or None."""
-        while self._next is not None and self._next.name < name:
-            self._next = next(self._records, None)
-        if self._next is not None and self._next.name == name:
-            return self._next
-        # Names that are not UTF-8 are sorted differently in the journal.
-        return self._journal.find(self._dataset, name)
-
-
-class _OutputOwners:
-    """Which items of a data set the names of output files belong to now."""
-
-    def __init__(self, listing: Listing) -> None:
-        self._listing = listing
-        self._masks: set[str] | None = None
-        self._annotations: Counter[str] | None = None
-
-    def has_other_owner(self, name: str, item: Item) -> bool:
-        """Whether a file that an item has made may be another item's now."""
-        folder, _, file = name.partition("/")
-        if folder == "ann":
-            if file == f"{item.name}.json":
-                return False
-            if self._annotations is None:
-                self._annotations = Counter(e.annotation for e in self._listing if e.annotation)
-            own = (item.annotation or "").rpartition("/")[2] == file
-            return self._annotations[file] > own
-        if folder == "img" or file == item.mask_name:
-            return False
-        if self._masks is None:
-            self._masks = {entry.mask_name for entry in self._listing}
-        return file in self._masks
-
-
-def _mask_of(record: Record) -> str | None:
-    for name, _ in record.files():
-        folder, _, file = name.partition("/")
-        if folder.startswith("masks_"):
-            return file
-    return None
-
-
-def _stamp(folder: Folder, name: str | None) -> Stamp | None:
-    """Return what tells whether a file has changed, or None if there is none."""
-    if name is None:
-        return None
-    try:
-        status = folder.stat(name)
-    except OSError:
-        return None
-    return Stamp(status.st_size, status.st_mtime_ns)

@@ -1,0 +1,316 @@
+"""From a graph and folders of projects to what a run does: which items flow where, as what.
+
+The layers say which data sets flow through which class layers into which sinks. Here the data sets
+get their places in every sink, the class layers become one table a route, and the classes of every
+sink its meta.json.
+"""
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import jsontext
+from ..errors import ConfigError, OutputError, ProjectError, printable
+from ..layers.class_table import IDENTITY, ClassTable
+from ..layers.graph import Graph, Route, SinkLayer
+from ..layers.palette import Color
+from ..layers.save import Save
+from ..layers.save_masks import SaveMasks
+from ..line.job import Flow, Inlet
+from ..projects.classes import class_colors, mapped_meta, merge_metas, shape_conflicts
+from ..projects.items import Dataset
+from ..projects.selection import find_project, select
+from ..projects.supervisely import Project, distinct_outputs, merge_meta
+from ..results.output import graph_arguments, layer_arguments
+
+_MAX_NAMES = 100  # in one note
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one sink of a graph becomes.
+
+    Attributes
+    ----------
+    sink
+        The layer that asks for it.
+    root
+        Its folder.
+    meta
+        Its meta.json.
+    arguments
+        Everything besides the items that its files depend on.
+    notes
+        What the user should know of its classes, one line each.
+    known_classes
+        Titles that the configuration or a source's meta.json names.
+    """
+
+    sink: SinkLayer
+    root: Path
+    meta: bytes
+    arguments: dict[str, Any]
+    notes: list[str]
+    known_classes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """What a run does.
+
+    Attributes
+    ----------
+    results
+        One for every sink of the graph.
+    flows
+        What the items of each source have in common.
+    sinks
+        For every flow, the numbers of the results of its inlets.
+    datasets
+        Every data set once, with its flow and its places.
+    projects
+        The projects that they are of.
+    notes
+        What the user should know, one line each.
+    """
+
+    results: list[Result]
+    flows: list[Flow]
+    sinks: list[tuple[int, ...]]
+    datasets: list[Dataset]
+    projects: list[Project]
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What flows into a sink by one route: data sets of one project, number `project`."""
+
+    project: int
+    datasets: list[Dataset]
+    table: ClassTable
+
+
+@dataclass(slots=True)
+class _Opened:
+    """Projects by the folders that they are in."""
+
+    given: Sequence[Path]
+    below: Sequence[Path]
+    projects: list[Project] = field(default_factory=list)
+    numbers: dict[Path, int] = field(default_factory=dict)
+
+    def number(self, folder: Path) -> int:
+        """Open a project, unless it is open."""
+        if folder not in self.numbers:
+            self.projects.append(Project.open(folder))
+            self.numbers[folder] = len(self.projects) - 1
+        return self.numbers[folder]
+
+
+def find_routes(
+    graph: Graph, projects: Sequence[Path], out: Path, below: Sequence[Path] = ()
+) -> Routing:
+    """Find out what a run does. Writes nothing.
+
+    Parameters
+    ----------
+    graph
+        What to make. Without data layers, all projects flow into its sink.
+    projects
+        Folders of projects.
+    out
+        Output folder.
+    below
+        Folders whose projects data layers may name, besides `projects`.
+
+    Raises
+    ------
+    ProjectError
+        If a project or a data set cannot be used or is not there; all of them are named.
+    ConfigError
+        If a class of a project has no entry in a mapping.
+    """
+    opened = _Opened(projects, below)
+    parts = _parts_of_graph(graph, opened) if graph.sources else _parts_of_layer(graph, opened)
+    routing = _joined(graph, opened.projects, parts, out)
+    if graph.sources:
+        used = [project.folder for project in opened.projects]
+        unused = [str(folder) for folder in projects if folder not in used]
+        if unused:
+            routing.notes.append(printable(f"projects that no layer names: {', '.join(unused)}"))
+    return routing
+
+
+def _parts_of_layer(graph: Graph, opened: _Opened) -> list[list[_Part]]:
+    """All data sets of all projects flow into the only sink."""
+    opened.projects = [Project.open(folder) for folder in opened.given]
+    return [
+        [
+            _Part(number, project.datasets(), route.table(project.classes))
+            for route in sink.routes
+            for number, project in enumerate(opened.projects)
+        ]
+        for sink in graph.sinks
+    ]
+
+
+def _parts_of_graph(graph: Graph, opened: _Opened) -> list[list[_Part]]:
+    """What the data layers name, by sink; all that is wrong is said at once."""
+    found: dict[int, tuple[int, list[Dataset]]] = {}
+    missing: dict[str, None] = {}
+    for source in graph.sources:
+        try:
+            number = opened.number(find_project(source.project, opened.given, opened.below))
+            found[source.number] = number, select(opened.projects[number], source.entries)
+        except ProjectError as error:
+            missing.update((f"{source.name}: {line}", None) for line in str(error).splitlines())
+    if missing:
+        raise ProjectError("\n".join(missing))
+    wrong: dict[str, None] = {}
+    parts = [
+        [_part(route, *found[route.source.number], opened, wrong) for route in sink.routes if route.source]
+        for sink in graph.sinks
+    ]
+    if wrong:
+        raise ConfigError([*wrong])
+    return parts
+
+
+def _part(
+    route: Route, number: int, datasets: list[Dataset], opened: _Opened, wrong: dict[str, None]
+) -> _Part:
+    try:
+        table = route.table(opened.projects[number].classes)
+    except ConfigError as error:
+        wrong.update((problem, None) for problem in error.problems)
+        table = IDENTITY
+    return _Part(number, datasets, table)
+
+
+def _joined(
+    graph: Graph, projects: list[Project], parts: list[list[_Part]], out: Path
+) -> Routing:
+    """Turn around what flows into each sink: the sinks that each data set flows into."""
+    results, sinks = [], []
+    places: dict[tuple[int, Path], list[tuple[int, ClassTable, str]]] = {}
+    for number, (sink, found) in enumerate(zip(graph.sinks, parts, strict=True)):
+        result, colors = _result(graph, sink, projects, found, out)
+        results.append(result)
+        sinks.append((result, colors))
+        named = distinct_outputs([(projects[part.project], part.datasets) for part in found])
+        for part, outputs in zip(found, named, strict=True):
+            for dataset, output in zip(part.datasets, outputs, strict=True):
+                key = part.project, dataset.folder
+                places.setdefault(key, []).append((number, part.table, output))
+    flows: dict[tuple[int, tuple[tuple[int, ClassTable], ...]], int] = {}
+    datasets = []
+    for (project, folder), reached in places.items():
+        inlets = tuple((number, table) for number, table, _ in reached)
+        flow = flows.setdefault((project, inlets), len(flows))
+        outputs = [output for *_, output in reached]
+        numbered = tuple(enumerate(outputs)) if len(outputs) > 1 else ()
+        datasets.append(Dataset(folder, outputs[0], flow, numbered))
+    made = [
+        Flow(
+            projects[project].templates,
+            tuple(
+                Inlet(results[number].sink.layer, results[number].root, table, sinks[number][1])
+                for number, table in inlets
+            ),
+        )
+        for project, inlets in flows
+    ]
+    numbers = [tuple(number for number, _ in inlets) for _, inlets in flows]
+    notes = [printable(warning) for warning in graph.warnings]
+    return Routing(results, made, numbers, datasets, projects, notes)
+
+
+def _result(
+    graph: Graph, sink: SinkLayer, projects: list[Project], parts: list[_Part], out: Path
+) -> tuple[Result, dict[str, Color]]:
+    """What a sink becomes, and the colours of its classes."""
+    used = [*dict.fromkeys(part.project for part in parts)]
+    own = [projects[number] for number in used]
+    tables = [part.table for part in parts]
+    notes: list[str] = []
+    if all(map(_changes_nothing, tables)):
+        meta_bytes = merge_meta(own)
+        meta = merge_metas([project.meta for project in own])
+    else:
+        metas = []
+        for part in parts:
+            table, source = part.table, projects[part.project].meta
+            notes += shape_conflicts(source, table.titles, table.backgrounds)
+            metas.append(mapped_meta(source, table.titles, table.colors, table.backgrounds))
+        meta = merge_metas(metas)
+        meta_bytes = jsontext.dump(meta)
+    titles = [entry["title"] for entry in meta["classes"]]
+    notes += config_notes(sink.layer, titles)
+    if graph.sources:
+        arguments = graph_arguments(graph.subgraph_json(sink), own)
+        notes = [f"{sink.name}: {note}" for note in notes]
+    else:
+        arguments = layer_arguments(sink.layer, own)
+    known = _known_classes(sink.layer).union(
+        titles, *(project.classes for project in own), *(table.titles for table in tables)
+    )
+    result = Result(sink, out / sink.dst, meta_bytes, arguments, [*dict.fromkeys(notes)], known)
+    return result, class_colors(meta)
+
+
+def _known_classes(layer: SaveMasks | Save) -> frozenset[str]:
+    settings = layer.settings
+    return frozenset(settings.gt_machine_color or ()).union(settings.gt_human_color or ())
+
+
+def _changes_nothing(table: ClassTable) -> bool:
+    return table.is_identity and not table.colors
+
+
+def check_outside(routing: Routing) -> None:
+    """Refuse results inside of a project, of whose items they would be taken for a part."""
+    for project in routing.projects:
+        folder = project.folder.resolve()
+        for result in routing.results:
+            if result.root.resolve().is_relative_to(folder):
+                raise OutputError(
+                    f"{result.root}: is inside of the project {project.folder}, whose part the"
+                    " results would become; choose a folder outside of it"
+                )
+
+
+def routing_notes(routing: Routing) -> list[str]:
+    """What the user should know before anything is made, one line each."""
+    notes = list(routing.notes)
+    for result in routing.results:
+        notes += result.notes
+    return notes + [note for project in routing.projects for note in project.notes()]
+
+
+def config_notes(layer: SaveMasks | Save, existing: Collection[str]) -> list[str]:
+    """A note for each way in which a sink's settings and the classes that reach it differ."""
+    notes = []
+    if isinstance(layer, SaveMasks):
+        settings = layer.settings
+        mapped = {
+            *((settings.gt_machine_color or {}) if settings.masks_machine else ()),
+            *((settings.gt_human_color or {}) if settings.masks_human else ()),
+        }
+        if absent := sorted(mapped.difference(existing)):
+            notes.append(f"classes of the config that no project has: {_join_names(absent)}")
+        if plain := sorted(set(existing) - mapped):
+            notes.append(f"classes without a colour, which are not painted: {_join_names(plain)}")
+        if unmapped := sorted(set(settings.class_priority) - mapped):
+            notes.append(f"classes in class_priority that have no colour: {_join_names(unmapped)}")
+    if unknown := layer.unknown_keys():
+        notes.append(f"keys of the config that have no effect: {_join_names(unknown)}")
+    return [printable(note) for note in notes]
+
+
+def _join_names(names: Sequence[str]) -> str:
+    """Join names; of very many, the first ones and how many more there are."""
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
