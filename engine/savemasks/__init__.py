@@ -27,7 +27,9 @@ if TYPE_CHECKING:
         SavemasksError,
         WriteError,
     )
+    from .layers.graph import Graph
     from .layers.palette import Palette
+    from .layers.save import Save
     from .layers.save_masks import SaveMasks
     from .line.plan import Mask
     from .results.report import Failure, Summary
@@ -41,6 +43,7 @@ __all__ = [
     "ConfigError",
     "Failure",
     "FolderError",
+    "Graph",
     "Image",
     "ImageError",
     "Instances",
@@ -52,6 +55,7 @@ __all__ = [
     "ProjectError",
     "ProjectItem",
     "ProjectItems",
+    "Save",
     "SaveMasks",
     "SavemasksError",
     "Shapes",
@@ -69,6 +73,7 @@ __all__ = [
 _MODULES = {
     "Annotation": "api.arguments",
     "Failure": "results.report",
+    "Graph": "layers.graph",
     "Image": "api.images",
     "Instances": "api.instances",
     "Mask": "line.plan",
@@ -76,6 +81,7 @@ _MODULES = {
     "Palette": "layers.palette",
     "ProjectItem": "api.listing",
     "ProjectItems": "api.listing",
+    "Save": "layers.save",
     "SaveMasks": "layers.save_masks",
     "Shapes": "shapes",
     "Summary": "results.report",

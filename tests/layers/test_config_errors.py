@@ -13,7 +13,7 @@ from support.configs import COLOR, DST, SPECIFICATION, layer, problems, with_set
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        (layer(src="$0"), 'src: "$0" is not a list'),
+        (layer(src=0), "src: 0 is not a list"),
         (layer(src=["$0", 1]), "src[1]: 1 is not a text"),
         (layer(dst=5), "dst: 5 is not a text"),
         (layer(settings=[]), "settings: [] is not an object"),
@@ -108,9 +108,9 @@ def test_odd_class_titles_are_quoted_in_paths_as_json_quotes_them(title: str, pa
 def test_all_problems_are_told_at_once() -> None:
     config = with_settings(
         masks_machine="yes", gt_machine_color={"a": [0, 300, -1], "b": [1, 2]}
-    ) | {"src": "$0", "dst": "/x"}
+    ) | {"src": 0, "dst": "/x"}
     assert problems([config]) == [
-        '[0].src: "$0" is not a list',
+        "[0].src: 0 is not a list",
         f"[0].dst: {DST}",
         '[0].settings.masks_machine: "yes" is neither true nor false',
         "[0].settings.gt_machine_color.a[1]: 300 is above 255",

@@ -339,7 +339,7 @@ def test_pieces_end_at_commas_between_objects() -> None:
     assert [item for piece in pieces for item in piece] == json.loads(content)["objects"]
     assert json.loads(pieces.head) == {"size": SIZE, "objects": []}
     least = pieces_module._PIECE
-    lengths = [len(text) for text in pieces._texts]
+    lengths = [len(text) for text in pieces.texts]
     assert all(length >= least for length in lengths[:-1])
     assert all(length < least + 2 + len(max(map(json.dumps, GOOD), key=len)) for length in lengths)
 

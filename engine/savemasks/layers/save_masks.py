@@ -4,36 +4,35 @@ The first station. It turns the layer's JSON into a validated, immutable `SaveMa
 nothing of projects or pixels. `SaveMasks.model_json_schema()` is the JSON Schema of a layer.
 """
 
-import json
-import os
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     StrictBool,
     StrictStr,
     Tag,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
-from .. import jsontext
-from ..errors import ConfigError, printable, shown
-from ..jsontext import EncodingError, Text
-
-MAX_CLASSES = 65535
-"""The largest number of classes in a mapping: labels are 16-bit, and 0 is the background."""
+from ..errors import printable
+from .validation import (
+    MAX_CLASSES,
+    Color,
+    Config,
+    Folder,
+    LayerValue,
+    Placeholders,
+    Value,
+    read_config,
+    three_channels,
+    with_archive_name,
+)
 
 MAX_GRAY = 65535
 """The lightest gray of a 16-bit machine mask."""
@@ -42,40 +41,12 @@ MAX_LINE_WIDTH = 255
 """The thickest line, in pixels."""
 
 
-def _three_channels(value: object) -> object:
-    if not isinstance(value, list | tuple) or len(value) != 3:
-        raise PydanticCustomError(
-            "color", "must be a list of three integers 0..255, as [255, 0, 0]"
-        )
-    return tuple(value)
-
-
 def _is_gray(value: object) -> bool:
     return isinstance(value, list | tuple) and len(value) == 3 and value[0] == value[1] == value[2]
 
 
-def _placeholder(name: str) -> str:
-    if not name.startswith("$"):
-        raise PydanticCustomError(
-            "placeholder",
-            'must be a placeholder such as "$0"; projects are named on the command line',
-        )
-    return name
-
-
-def _folder_below_out(dst: str) -> str:
-    path = PurePosixPath(dst)
-    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in dst or "\0" in dst:
-        raise PydanticCustomError(
-            "folder", "must name a folder below --out, without '..' and not absolute"
-        )
-    return str(path)
-
-
-Channel = Annotated[int, Field(strict=True, ge=0, le=255)]
-Color = Annotated[tuple[Channel, Channel, Channel], BeforeValidator(_three_channels)]
 Gray16 = Annotated[int, Field(strict=True, ge=0, le=MAX_GRAY)]
-DeepGray = Annotated[tuple[Gray16, Gray16, Gray16], BeforeValidator(_three_channels)]
+DeepGray = Annotated[tuple[Gray16, Gray16, Gray16], BeforeValidator(three_channels)]
 MachineColor = Annotated[
     Annotated[Color, Tag("color")] | Annotated[DeepGray, Tag("gray")],
     Discriminator(lambda value: "gray" if _is_gray(value) else "color"),
@@ -93,46 +64,7 @@ MachineMapping = Annotated[dict[StrictStr, MachineColor], Field(max_length=MAX_C
 HumanMapping = Annotated[dict[StrictStr, Color], Field(max_length=MAX_CLASSES)]
 
 
-class _Value(BaseModel):
-    """What is equal, and has the same hash, if it has the same values in the same order.
-
-    The order of the classes counts, because they are numbered in it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    def __init__(self, **data: Any) -> None:
-        try:
-            super().__init__(**{key: jsontext.plain(value) for key, value in data.items()})
-        except ValidationError as error:
-            raise _config_error(error) from None
-
-    # As BaseModel's own: what is inside of a layer is validated with it, and not by itself.
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and _frozen(self) == _frozen(other)
-
-    def __hash__(self) -> int:
-        return hash(_frozen(self))
-
-
-def _frozen(value: object) -> Any:
-    """Something hashable that is equal if the values are."""
-    if isinstance(value, BaseModel):
-        return _frozen({**value.__dict__, **(value.__pydantic_extra__ or {})})
-    if isinstance(value, dict):
-        return tuple((key, _frozen(each)) for key, each in value.items())
-    if isinstance(value, list | tuple):
-        return tuple(map(_frozen, value))
-    try:
-        hash(value)
-    except TypeError:
-        return repr(value)
-    return value
-
-
-class Settings(_Value):
+class Settings(Value):
     """The `settings` of a layer.
 
     Attributes
@@ -207,28 +139,35 @@ class Settings(_Value):
             yield "nothing is requested: set masks_machine or masks_human to true"
 
 
-class SaveMasks(_Value):
+class SaveMasks(LayerValue):
     """One `save_masks` layer, validated and immutable.
 
     Attributes
     ----------
     action
-        Always "save_masks".
+        "save_masks", or its newer name, "export_archive_with_masks".
     src
-        Names of the inputs; placeholders such as "$0" stand for the projects that are given.
+        Names of the inputs; placeholders such as "$0" stand for what other layers define, or for
+        the projects that are given.
     dst
-        Folder of the result, relative to the output folder.
+        Folder of the result, relative to the output folder. If it is missing, empty or a
+        placeholder, the `archive_name` of the settings is.
     settings
         What to make, and the colours.
     """
 
-    action: Literal["save_masks"]
-    src: tuple[Annotated[StrictStr, AfterValidator(_placeholder)], ...] = ()
-    dst: Annotated[StrictStr, AfterValidator(_folder_below_out)]
+    action: Literal["save_masks", "export_archive_with_masks"]
+    src: Placeholders = ()
+    dst: Folder
     settings: Settings
 
+    @model_validator(mode="before")
     @classmethod
-    def from_json(cls, config: Text | os.PathLike[str] | Mapping[str, Any] | list[Any]) -> Self:
+    def _named(cls, layer: object) -> object:
+        return with_archive_name(layer)
+
+    @classmethod
+    def from_json(cls, config: Config) -> Self:
         """Validate a layer.
 
         Parameters
@@ -258,91 +197,4 @@ class SaveMasks(_Value):
         Traceback (most recent call last):
         savemasks.errors.ConfigError: settings: is missing
         """
-        if not isinstance(config, os.PathLike):
-            return cls._of(config)
-        path = Path(config)
-        try:
-            return cls._of(path.read_bytes())
-        except OSError as error:
-            raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
-        except ConfigError as error:
-            raise ConfigError([f"{path}: {problem}" for problem in error.problems]) from None
-
-    @classmethod
-    def _of(cls, config: object) -> Self:
-        """Validate what is not a file."""
-        prefix = ""
-        data = _load(config)
-        if isinstance(data, list):
-            if len(data) != 1:
-                raise ConfigError([f"a list must hold exactly one layer, not {len(data)}"])
-            prefix, data = "[0]", data[0]
-        if not isinstance(data, dict):
-            raise ConfigError(['a layer is a JSON object: {"action": "save_masks", ...}'])
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise _config_error(error, prefix) from None
-
-    def unknown_keys(self) -> list[str]:
-        """JSON paths of keys that no version of the layer knows; they have no effect."""
-        own = list(self.__pydantic_extra__ or ())
-        return own + [f"settings.{key}" for key in self.settings.__pydantic_extra__ or ()]
-
-
-def _load(config: object) -> object:
-    if isinstance(config, Mapping | list):
-        return jsontext.plain(config)
-    if not isinstance(config, Text):
-        name = type(config).__name__
-        raise TypeError(f"a layer is JSON (bytes or str), a Path, a dict or a list, not {name}")
-    try:
-        return jsontext.load(config)
-    except EncodingError as error:
-        raise ConfigError([str(error)]) from error
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        hint = jsontext.path_hint(config)
-        raise ConfigError([f"not valid JSON at {place}: {error.msg}{hint}"]) from error
-
-
-def _config_error(error: ValidationError, prefix: str = "") -> ConfigError:
-    return ConfigError([problem for e in error.errors() for problem in _describe(e, prefix)])
-
-
-_TAG_AT = 2  # behind gt_machine_color, where a path names the kind of its union, not a key
-
-
-def _describe(error: ErrorDetails, prefix: str) -> Iterator[str]:
-    """What pydantic found in one place, each problem as `path: what is wrong`."""
-    path = prefix
-    loc = error["loc"]
-    at = 1 if loc[:1] == ("settings",) else 0
-    if loc[at : at + 1] == ("gt_machine_color",):
-        loc = (*loc[: at + _TAG_AT], *loc[at + _TAG_AT + 1 :])
-    for part in loc:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif re.fullmatch(r"[\w-]+", part):
-            path += f".{part}" if path else part
-        else:
-            path += f"[{json.dumps(part, ensure_ascii=False)}]"
-    value = error["input"]
-    text = shown(value)
-    limits = error.get("ctx", {})
-    texts = {
-        "missing": "is missing",
-        "less_than_equal": f"{text} is above {limits.get('le')}",
-        "greater_than_equal": f"{text} is below {limits.get('ge')}",
-        "int_type": f"{text} is not a whole number",
-        "bool_type": f"{text} is neither true nor false",
-        "string_type": f"{text} is not a text",
-        "dict_type": f"{text} is not a mapping of classes to colours",
-        "model_type": f"{text} is not an object",
-        "tuple_type": f"{text} is not a list",
-        "literal_error": f"{text} is not supported; possible: {limits.get('expected')}",
-        "too_long": f"{len(value) if isinstance(value, dict) else 0} classes; at most {MAX_CLASSES}"
-        " are supported",
-    }
-    for problem in limits.get("problems", [texts.get(error["type"], error["msg"])]):
-        yield f"{path or 'layer'}: {problem}"
+        return read_config(config, cls.of_parsed)

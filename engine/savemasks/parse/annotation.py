@@ -26,6 +26,8 @@ MAX_PIXELS = 1 << 40
 Annotation = Text | Mapping[str, Any]
 """An annotation's JSON, as text or already parsed, also as programs build it: of arrays."""
 
+TOO_DEEP = "lists or objects are nested too deep in each other"
+
 MAX_BYTES = 1 << 27
 """Largest annotation, in bytes. Parsed JSON may take twenty times the memory of its text.
 
@@ -72,7 +74,7 @@ def parse(
             builder = read.whole(annotation)
         return builder.shapes(classes)
     except RecursionError:
-        raise AnnotationError("lists or objects are nested too deep in each other") from None
+        raise AnnotationError(TOO_DEEP) from None
 
 
 @dataclass(slots=True)  # not frozen: that would take a microsecond of every annotation
@@ -107,9 +109,9 @@ class _Reading:
             return None
         try:
             head = jsontext.load(pieces.head)
-            if (_unwrapped(head) is not head) != pieces.is_wrapped:  # two lists of objects
+            if (unwrapped(head) is not head) != pieces.is_wrapped:  # two lists of objects
                 return None
-            height, width, _ = _open(head)
+            height, width, _ = opened(head)
         except ValueError:
             return None
         check_pixels(height, width, self.rules.max_pixels)
@@ -127,7 +129,7 @@ class _Reading:
         return builder
 
     def _read(self, data: Any) -> Builder:
-        height, width, objects = _open(data)
+        height, width, objects = opened(data)
         check_pixels(height, width, self.rules.max_pixels)
         if self.on_size:
             self.on_size(height, width)
@@ -239,9 +241,9 @@ def _load(annotation: Annotation) -> Any:
         raise AnnotationError(message) from error
 
 
-def _open(data: Any) -> tuple[int, int, list[Any]]:
+def opened(data: Any) -> tuple[int, int, list[Any]]:
     """Height, width and objects of an annotation."""
-    data = _unwrapped(data)
+    data = unwrapped(data)
     size = data.get("size") if isinstance(data, dict) else None
     if not isinstance(size, dict):
         raise AnnotationError('"size" with "height" and "width" is missing')
@@ -260,7 +262,7 @@ def _open(data: Any) -> tuple[int, int, list[Any]]:
     return height, width, objects
 
 
-def _unwrapped(data: Any) -> Any:
+def unwrapped(data: Any) -> Any:
     """The annotation itself, where it is inside what Supervisely's API returns."""
     is_wrapper = isinstance(data, dict) and "size" not in data
     return data["annotation"] if is_wrapper and isinstance(data.get("annotation"), dict) else data

@@ -22,15 +22,23 @@ class Pieces:
 
     Attributes
     ----------
-    head
-        Its JSON, in which the list of objects is empty.
+    before, after
+        Its JSON up to the first object, and behind the last one.
     is_wrapped
         Whether the list belongs to the object under "annotation", as Supervisely's API returns it.
+    texts
+        The objects between, in pieces; a comma separates two pieces.
     """
 
-    head: bytes
+    before: memoryview
+    after: memoryview
     is_wrapped: bool
-    _texts: list[memoryview]
+    texts: list[memoryview]
+
+    @property
+    def head(self) -> bytes:
+        """The annotation's JSON, in which the list of objects is empty."""
+        return b"".join((self.before, self.after))
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Read the objects, some at a time.
@@ -39,16 +47,21 @@ class Pieces:
         annotation is valid if `head` is, if every piece in brackets is a list, and if pieces
         beside a comma have values. So this check does not rely on the cuts being right.
         """
-        for text in self._texts:
+        for text in self.texts:
             # Two brackets keep the nesting as deep as in the whole, where depth is limited.
             (objects,) = jsontext.load(b"".join((b"[[", text, b"]]")))
-            if not objects and len(self._texts) > 1:
+            if not objects and len(self.texts) > 1:
                 raise ValueError("there is no value between two commas")
             yield objects
 
 
-def split(annotation: Text) -> Pieces | None:
-    """Cut an annotation into pieces; None if its list of objects is not easily found."""
+def split(annotation: Text, size: int | None = None) -> Pieces | None:
+    """Cut an annotation into pieces; None if its list of objects is not easily found.
+
+    A piece ends with the first object that makes it `size` bytes long; by default it is one that
+    is quickly read.
+    """
+    size = size or _PIECE
     if isinstance(annotation, str):
         # Invalid characters are found when the pieces are read.
         annotation = annotation.encode("utf-8", "surrogatepass")
@@ -57,9 +70,9 @@ def split(annotation: Text) -> Pieces | None:
         text = text.cast("B")
     except (TypeError, ValueError):  # not contiguous, or of an unknown item format
         return None
-    cuts = np.empty(len(text) // _PIECE + 3, np.int64)
+    cuts = np.empty(len(text) // size + 3, np.int64)
     for level in (1, 2):
-        count = split_objects(np.frombuffer(text, np.uint8), level, _PIECE, cuts)
+        count = split_objects(np.frombuffer(text, np.uint8), level, size, cuts)
         if count:
             break
     else:
@@ -67,4 +80,4 @@ def split(annotation: Text) -> Pieces | None:
     first, *commas, last = cuts[:count].tolist()
     starts = [first, *(comma + 1 for comma in commas)]
     texts = [text[i:j] for i, j in zip(starts, [*commas, last], strict=True)]
-    return Pieces(b"".join((text[:first], text[last:])), level == 2, texts)
+    return Pieces(text[:first], text[last:], level == 2, texts)

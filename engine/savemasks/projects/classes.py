@@ -2,14 +2,17 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import jsontext
-from ..errors import ProjectError
+from ..errors import ProjectError, printable
 from ..jsontext import EncodingError, Text
+
+BACKGROUND_COLOR = "#808080"
+"""Colour of a background's class that meta.json does not have, unless a layer gives one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +112,93 @@ def merge_metas(metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Of classes and tags of one name the first is kept; a class whose shapes differ becomes "any".
     """
     merged = dict(metas[0])
-    classes: dict[str, dict[str, Any]] = {}
     tags: dict[Any, Any] = {}
     for meta in metas:
-        for item in meta["classes"]:
-            first = classes.setdefault(item["title"], dict(item))
-            if first.get("shape") != item.get("shape"):
-                first["shape"] = "any"
         found = meta.get("tags")
         for tag in found if isinstance(found, list) else ():
             tags.setdefault(str(tag.get("name") if isinstance(tag, dict) else tag), tag)
-    merged["classes"], merged["tags"] = list(classes.values()), list(tags.values())
+    merged["classes"] = _merged(entry for meta in metas for entry in meta["classes"])
+    merged["tags"] = list(tags.values())
     return merged
+
+
+def mapped_meta(
+    meta: Mapping[str, Any],
+    titles: Mapping[str, str | None],
+    colors: Mapping[str, str],
+    backgrounds: Sequence[tuple[str, str | None]],
+) -> dict[str, Any]:
+    """Return a `meta.json` with other classes; all else of it stays, and so does its order.
+
+    Of classes that become one the first is kept; if their shapes differ, its shape becomes "any".
+
+    Parameters
+    ----------
+    meta
+        The `meta.json` of a project.
+    titles
+        What becomes of its classes: a title, or None for a class that goes. A class that is not
+        here stays as it is.
+    colors
+        Colours "#rrggbb" by the titles that `meta` has, where they change.
+    backgrounds
+        Title and colour of the classes of backgrounds. They are added at the end, as rectangles,
+        unless they are there. A colour of None is the one that they have, or `BACKGROUND_COLOR`.
+    """
+    return {**meta, "classes": _merged(_mapped(meta, titles, colors, backgrounds))}
+
+
+def shape_conflicts(
+    meta: Mapping[str, Any],
+    titles: Mapping[str, str | None],
+    backgrounds: Sequence[tuple[str, str | None]],
+) -> list[str]:
+    """What to note of the classes whose shape becomes "any" in `mapped_meta`, one line each."""
+    return _conflicts(_mapped(meta, titles, {}, backgrounds))
+
+
+def merge_conflicts(metas: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What to note of the classes whose shape becomes "any" in `merge_metas`, one line each."""
+    return _conflicts([entry for meta in metas for entry in meta["classes"]])
+
+
+def _mapped(
+    meta: Mapping[str, Any],
+    titles: Mapping[str, str | None],
+    colors: Mapping[str, str],
+    backgrounds: Sequence[tuple[str, str | None]],
+) -> list[dict[str, Any]]:
+    """The entries of a project's classes and of backgrounds, by their new titles."""
+    entries = []
+    for entry in meta["classes"]:
+        old = entry["title"]
+        new = titles.get(old, old)
+        if new is not None:
+            color = {"color": colors[old]} if old in colors else {}
+            entries.append(entry | {"title": new} | color)
+    for title, own in backgrounds:
+        there = [entry for entry in entries if entry["title"] == title]
+        if there and own is not None:
+            there[0]["color"] = own
+        entries.append({"title": title, "shape": "rectangle", "color": own or BACKGROUND_COLOR})
+    return entries
+
+
+def _merged(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The entries of distinct titles: the first one of each, of all their shapes."""
+    merged: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        first = merged.setdefault(entry["title"], dict(entry))
+        if first.get("shape") != entry.get("shape"):
+            first["shape"] = "any"
+    return list(merged.values())
+
+
+def _conflicts(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    shapes = {entry["title"]: entry.get("shape") for entry in reversed(entries)}
+    return [
+        f'classes of different shapes become "{printable(entry["title"])}": its shape is "any"'
+        " in meta.json"
+        for entry in _merged(entries)
+        if entry.get("shape") != shapes[entry["title"]]
+    ]

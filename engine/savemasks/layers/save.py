@@ -1,0 +1,85 @@
+"""The `save` layer: pictures, annotations, and pages that show the classes."""
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
+
+from .validation import (
+    Config,
+    Folder,
+    LayerValue,
+    Placeholders,
+    Value,
+    read_config,
+    with_archive_name,
+)
+
+
+class SaveSettings(Value):
+    """The `settings` of a `save` layer.
+
+    What a `save_masks` layer can choose besides is fixed here, under the same names.
+
+    Attributes
+    ----------
+    visualize
+        Whether to make pages that show the classes in the colours of meta.json; also written
+        `visualise`.
+    """
+
+    visualize: StrictBool = False
+
+    images: ClassVar[bool] = True
+    annotations: ClassVar[bool] = True
+    masks_machine: ClassVar[bool] = False
+    masks_human: ClassVar[bool] = False
+    gt_machine_color: ClassVar[None] = None
+    gt_human_color: ClassVar[None] = None
+    paint_order: ClassVar[Literal["list"]] = "list"
+    line_width: ClassVar[int] = 1
+    class_priority: ClassVar[tuple[str, ...]] = ()
+    format: ClassVar[Literal["png"]] = "png"
+    pyramid: ClassVar[bool] = False
+    strips_above_megapixels: ClassVar[float] = 64
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_spelling(cls, settings: Any) -> Any:
+        if not isinstance(settings, dict) or "visualise" not in settings:
+            return settings
+        if "visualize" in settings:
+            raise PydanticCustomError("spelling", "give visualize or visualise, not both")
+        return {("visualize" if k == "visualise" else k): v for k, v in settings.items()}
+
+
+class Save(LayerValue):
+    """One `save` layer, validated and immutable.
+
+    Attributes
+    ----------
+    action
+        "save", or its newer name, "export_archive".
+    src
+        Names of the inputs: placeholders such as "$0".
+    dst
+        Folder of the result, relative to the output folder. If it is missing, empty or a
+        placeholder, the `archive_name` of the settings is.
+    settings
+        Whether to make pages that show the classes.
+    """
+
+    action: Literal["save", "export_archive"]
+    src: Placeholders = ()
+    dst: Folder
+    settings: SaveSettings = Field(default_factory=SaveSettings)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, layer: object) -> object:
+        return with_archive_name(layer)
+
+    @classmethod
+    def from_json(cls, config: Config) -> Self:
+        """Validate a layer; takes and raises what `SaveMasks.from_json` does."""
+        return read_config(config, cls.of_parsed)
