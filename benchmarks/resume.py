@@ -23,6 +23,7 @@ from savemasks.projects.items import Entry, Item
 from savemasks.projects.supervisely import Project, plan_datasets
 from savemasks.results.journal import Journal
 from savemasks.results.lock import HIDDEN
+from savemasks.run.remaining import Target
 from savemasks.run.worklist import Worklist
 from savemasks.store.files import Store, Written
 
@@ -48,7 +49,8 @@ def build(folder: Path, items: int, datasets: int) -> None:
         listing = dataset.listing()
         for number, entry in enumerate(listing):
             if number >= _LEFT:
-                journal.add(_finished(listing.item(entry), entry))
+                outcome = _finished(listing.item(entry), entry)
+                journal.add(outcome, dataset.output, outcome.outputs, has_image=True)
     journal.close()
 
 
@@ -75,7 +77,8 @@ def measure(folder: Path) -> None:
     journal = Journal(folder / "out")
     datasets = plan_datasets([Project.open(folder / "project")])
     stop = threading.Event()
-    worklist = Worklist(datasets, journal, LAYER.settings, Store(folder / "out"), stop)
+    target = Target(journal, LAYER.settings, Store(folder / "out"))
+    worklist = Worklist(datasets, [[target]], stop)
     total = worklist.total()
     counted = perf_counter()
     remaining = sum(1 for _ in worklist.remaining())

@@ -168,7 +168,7 @@ def test_wrong_arguments_are_named_before_anything_is_written(tmp_path: Path) ->
     with pytest.raises(ValueError, match="workers must be at least 1, not 0"):
         savemasks.export(tmp_path, out, LAYER, workers=0)
     with pytest.raises(ValueError, match='on_error must be "skip" or "stop", not \'go\''):
-        savemasks.export(tmp_path, out, LAYER, on_error="go")  # type: ignore[arg-type]
+        savemasks.export(tmp_path, out, LAYER, on_error="go")  # type: ignore[call-overload]
     wrong: Any = savemasks.export
     with pytest.raises(TypeError, match="layer must be a SaveMasks, as SaveMasks"):
         wrong(tmp_path, out, CONFIG)

@@ -53,11 +53,11 @@ def test_little_memory_on_the_command_line_changes_no_pixel(
 
 
 def test_the_share_of_a_worker_decides_before_the_threshold() -> None:
-    assert not Budget(GIB).wants_strips(SETTINGS, 5000, 5000)
-    assert Budget(GIB // 4).wants_strips(SETTINGS, 5000, 5000)
-    assert not Budget(GIB // 4).wants_strips(MACHINE_ONLY, 5000, 5000)
-    assert not Budget(64 * GIB).wants_strips(SETTINGS, 8000, 8000)
-    assert Budget(64 * GIB).wants_strips(SETTINGS, 8000, 8001)
+    assert not Budget(GIB).wants_strips([SETTINGS], 5000, 5000)
+    assert Budget(GIB // 4).wants_strips([SETTINGS], 5000, 5000)
+    assert not Budget(GIB // 4).wants_strips([MACHINE_ONLY], 5000, 5000)
+    assert not Budget(64 * GIB).wants_strips([SETTINGS], 8000, 8000)
+    assert Budget(64 * GIB).wants_strips([SETTINGS], 8000, 8001)
 
 
 def test_the_height_of_strips_depends_on_nothing_but_the_width() -> None:
@@ -68,11 +68,11 @@ def test_the_height_of_strips_depends_on_nothing_but_the_width() -> None:
 
 
 def test_strips_under_way_fit_the_share() -> None:
-    assert Budget(64 * GIB, 4).strips_at_once(SETTINGS, 32768) == 5
-    few = Budget(200 << 20, 4).strips_at_once(SETTINGS, 32768)
+    assert Budget(64 * GIB, 4).strips_at_once([SETTINGS], 32768) == 5
+    few = Budget(200 << 20, 4).strips_at_once([SETTINGS], 32768)
     assert 1 < few < 5
     assert few * 65 * 32768 * 28 <= 200 << 20
-    assert Budget(1, 4).strips_at_once(SETTINGS, 32768) == 1
+    assert Budget(1, 4).strips_at_once([SETTINGS], 32768) == 1
 
 
 def test_workers_share_half_of_the_memory() -> None:

@@ -155,7 +155,7 @@ def test_ctrl_c_before_the_first_item_exits_with_130_and_writes_nothing(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(SaveMasks, "from_json", interrupt)
+    monkeypatch.setattr(Graph, "from_json", interrupt)
     code, text = call("run", "config.json", "project", "--out=out")
     assert (code, text) == (130, "interrupted before anything was exported\n")
     assert names(work) == ["config.json", "file", "project"]

@@ -15,7 +15,8 @@ from savemasks.parse import annotation as parse_module
 from savemasks.parse.annotation import parse
 from savemasks.projects.supervisely import Project as OpenedProject
 from savemasks.results.lock import HIDDEN
-from savemasks.run.export import config_warnings, run
+from savemasks.run.export import run
+from savemasks.run.routes import config_notes
 from support.projects import (
     KIWI,
     Project,
@@ -218,7 +219,7 @@ def test_ten_million_objects_are_refused_at_the_first_bad_one() -> None:
 @pytest.mark.slow
 def test_a_million_classes_are_a_short_warning(tmp_path: Path) -> None:
     project = Project(tmp_path / "many", tuple(f"class {i:07}" for i in range(1_000_000)))
-    warnings = config_warnings(LAYER, [OpenedProject.open(project.folder)])
+    warnings = config_notes(LAYER, OpenedProject.open(project.folder).classes)
     assert any(warning.endswith(" and 999900 more") for warning in warnings)
     assert all(len(warning) < 5_000 for warning in warnings)
 

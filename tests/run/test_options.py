@@ -33,7 +33,7 @@ def received(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
     """The options of every call of `run`, which does nothing."""
     options: list[RunOptions] = []
 
-    def run(_: Any, __: Any, out: Path, chosen: RunOptions, ___: Any) -> Summary:
+    def run(_: Any, __: Any, out: Path, chosen: RunOptions, ___: Any, **____: Any) -> Summary:
         options.append(chosen)
         return Summary(out=out)
 

@@ -12,7 +12,7 @@ import pytest
 from savemasks.cli.demo import CONFIG
 from savemasks.errors import CrashError, FolderError, SavemasksError
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.line.job import Job, Outcome
+from savemasks.line.job import Flow, Inlet, Job, Outcome
 from savemasks.projects.items import Item
 from savemasks.projects.supervisely import Project as OpenedProject
 from savemasks.projects.supervisely import plan_datasets
@@ -26,6 +26,10 @@ LAYER = SaveMasks.from_json(CONFIG)
 pytestmark = pytest.mark.usefixtures("warm")
 
 
+def flows(root: Path) -> tuple[Flow, ...]:
+    return (Flow({}, (Inlet(LAYER, root),)),)
+
+
 def items_of(project: Project) -> list[Item]:
     (dataset,) = plan_datasets([OpenedProject.open(project.folder)])
     return list(dataset.items())
@@ -37,7 +41,7 @@ def deadly(item: Item, tmp_path: Path, **how: object) -> DeadlyItem:
 
 
 def export(root: Path, items: Sequence[Item | Outcome], workers: int = 2) -> list[Outcome]:
-    pool = ProcessPool(Job(LAYER, ({},), root, workers=workers), threading.Event())
+    pool = ProcessPool(Job(flows(root), workers=workers), threading.Event())
     try:
         return [*pool.map(items), *pool.drain()]
     finally:
@@ -120,7 +124,7 @@ def test_an_interruption_while_a_process_is_replaced_costs_no_outcome(
     for i in range(200):  # so that the other process has some in hand
         project.add(f"{i:03}.png")
     first, *others = items_of(project)
-    pool = ProcessPool(Job(LAYER, ({},), tmp_path / "out", workers=2), threading.Event())
+    pool = ProcessPool(Job(flows(tmp_path / "out"), workers=2), threading.Event())
     successors: list[Any] = []
 
     def interrupt(_: ProcessPool, worker: Any) -> None:
@@ -171,7 +175,7 @@ def test_memory_is_bounded_when_one_item_takes_long(
             taken += 1
             yield item
 
-    pool = ProcessPool(Job(LAYER, ({},), tmp_path / "out", workers=2), threading.Event())
+    pool = ProcessPool(Job(flows(tmp_path / "out"), workers=2), threading.Event())
     try:
         for number, _ in enumerate(pool.map(source()), start=1):
             assert taken <= number + 2 * 2
@@ -184,7 +188,7 @@ def test_a_request_to_stop_is_answered_after_the_items_in_hand(
     ten: list[Item], tmp_path: Path
 ) -> None:
     stop = threading.Event()
-    pool = ProcessPool(Job(LAYER, ({},), tmp_path / "out", workers=1), stop)
+    pool = ProcessPool(Job(flows(tmp_path / "out"), workers=1), stop)
     try:
         outcomes = []
         for outcome in pool.map(ten * 20):
@@ -199,7 +203,8 @@ def test_a_request_to_stop_is_answered_after_the_items_in_hand(
 
 
 def test_a_worker_that_cannot_begin_ends_the_run_with_its_reason(tmp_path: Path) -> None:
-    job = Job("no layer", ({},), tmp_path, workers=2)  # type: ignore[arg-type]
+    flow = Flow({}, (Inlet("no layer", tmp_path),))  # type: ignore[arg-type]
+    job = Job((flow,), workers=2)
     with pytest.raises(AttributeError, match="settings"):
         ProcessPool(job, threading.Event())
 
@@ -208,7 +213,7 @@ def test_a_run_stopped_while_it_starts_is_interrupted(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(KeyboardInterrupt):
-        ProcessPool(Job(LAYER, ({},), tmp_path, workers=2), stop)
+        ProcessPool(Job(flows(tmp_path), workers=2), stop)
 
 
 def test_the_error_that_is_reported_is_one_of_the_tree() -> None:

@@ -42,6 +42,8 @@ class Source:
     ----------
     number
         The layer's place in the config, from 1.
+    name
+        The layer, as errors name it: "layer 1 (data)".
     project
         Name of the project's folder.
     entries
@@ -50,6 +52,7 @@ class Source:
     """
 
     number: int
+    name: str
     project: str
     entries: tuple[str, ...]
 
@@ -97,6 +100,11 @@ class SinkLayer:
     number: int
     layer: Sink
     routes: tuple[Route, ...]
+
+    @property
+    def name(self) -> str:
+        """The layer, as errors name it: "layer 3 (save_masks)"."""
+        return label(self.number, self.layer.action)
 
     @property
     def dst(self) -> str:
@@ -192,7 +200,7 @@ class Graph:
         layers = tuple(node.layer for node in nodes if node.layer is not None)
         names = {node.number: node.name for node in nodes}
         sources = {
-            number: Source(number, layer.projects[0], layer.entries)
+            number: Source(number, names[number], layer.projects[0], layer.entries)
             for number, layer in enumerate(layers, start=1)
             if isinstance(layer, Data)
         }

@@ -86,9 +86,7 @@ class Grays(NamedTuple):
     table: NDArray[np.unsignedinteger[Any]] | None
 
 
-def paintable_grays(
-    palette: Palette, labels: NDArray[np.unsignedinteger[Any]]
-) -> Grays | None:
+def paintable_grays(palette: Palette, labels: NDArray[np.unsignedinteger[Any]]) -> Grays | None:
     """How to paint the mask of a palette at once; None for colours, or without a free level.
 
     `labels` has the label of every class number.

@@ -90,6 +90,17 @@ class Job:
     memory: int | None = None
     sample: int = 0
 
+    @property
+    def roots(self) -> list[Path]:
+        """Where results are put, each once."""
+        return [*dict.fromkeys(inlet.root for flow in self.flows for inlet in flow.inlets)]
+
+    def folders_of(self, item: Item) -> list[Path]:
+        """Where the folders of an item's data set lie, in all results that it flows into."""
+        inlets = self.flows[item.flow].inlets
+        places = item.places or ((0, item.dataset),)
+        return [inlets[inlet].root / dataset for inlet, dataset in places]
+
 
 @dataclass(slots=True)
 class Outcome:

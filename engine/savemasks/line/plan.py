@@ -131,8 +131,8 @@ class Plan:
             templates=templates,
             machine_palette=machine_colors,
             human_palette=human_colors,
-            machine_table=machine_colors and machine_colors.labels(titles),
-            human_table=human_colors and human_colors.labels(titles),
+            machine_table=None if machine_colors is None else machine_colors.labels(titles),
+            human_table=None if human_colors is None else human_colors.labels(titles),
             backgrounds=tuple(background.title for background in table.backgrounds),
             is_shared=is_shared,
             line_width=settings.line_width,
@@ -270,9 +270,7 @@ class Drawing:
     ) -> Labels:
         """Paint the map, or some rows of it; `order` must have all shapes that touch them."""
         rows = range(self.shapes.height) if rows is None else rows
-        out: Labels = scratch.take(
-            self.buffer, (len(rows), self.shapes.width), self.table.dtype
-        )
+        out: Labels = scratch.take(self.buffer, (len(rows), self.shapes.width), self.table.dtype)
         paint_labels(
             self.shapes,
             self.table,

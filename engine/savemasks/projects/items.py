@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from .ignored import Ignored, is_hidden, is_picture, pictures_below
 
-
 Places = tuple[tuple[int, str], ...]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..layers.graph import Graph
+from ..layers.reading import Sink
 from ..line.job import Job, Outcome
 from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Item
@@ -140,7 +141,7 @@ class Survey:
 
 
 def check(
-    graph: Graph,
+    graph: Graph | Sink,
     projects: Sequence[Path],
     options: RunOptions = DEFAULT_OPTIONS,
     hooks: Hooks | None = None,

@@ -9,6 +9,7 @@ from time import perf_counter
 
 from ..errors import OutputError
 from ..layers.graph import Graph
+from ..layers.reading import Sink
 from ..line.job import Job, Outcome, needs_image
 from ..projects.ignored import Ignored
 from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
@@ -31,7 +32,7 @@ from .worklist import Worklist
 
 
 def run(
-    graph: Graph,
+    graph: Graph | Sink,
     projects: Sequence[Path],
     out: Path,
     options: RunOptions = DEFAULT_OPTIONS,
@@ -47,7 +48,7 @@ def run(
     Parameters
     ----------
     graph
-        What to make.
+        What to make; a layer alone takes all projects.
     projects
         Folders of Supervisely projects.
     out

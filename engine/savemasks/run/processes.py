@@ -193,7 +193,8 @@ class ProcessPool:
         worker.process.join()
         if worker.items:
             failed = worker.items.popleft()
-            remove_unfinished(self._job.root / failed[1].dataset, worker.process.pid or 0)
+            for folder in self._job.folders_of(failed[1]):
+                remove_unfinished(folder, worker.process.pid or 0)
             self._isolate_or_fail(failed, _exit_reason(worker.process))
         if not self._halt.is_set():
             self._resubmit.extend(worker.items)
@@ -249,7 +250,8 @@ def _serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None
         from ..scratch import Scratch  # only workers load NumPy and Numba
         from .worker import Worker
 
-        hold_worker_lock(job.root)
+        for root in job.roots:
+            hold_worker_lock(root)
         worker, scratch = Worker(job, halt.is_set), Scratch()
     except Exception as error:
         _send(pipe, error)

@@ -5,7 +5,6 @@ get their places in every sink, the class layers become one table a route, and t
 sink its meta.json.
 """
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..errors import ConfigError, OutputError, ProjectError, printable
 from ..layers.class_table import IDENTITY, ClassTable
 from ..layers.graph import Graph, Route, SinkLayer
 from ..layers.palette import Color
+from ..layers.reading import Sink
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Flow, Inlet
@@ -111,14 +111,14 @@ class _Opened:
 
 
 def find_routes(
-    graph: Graph, projects: Sequence[Path], out: Path, below: Sequence[Path] = ()
+    graph: Graph | Sink, projects: Sequence[Path], out: Path, below: Sequence[Path] = ()
 ) -> Routing:
     """Find out what a run does. Writes nothing.
 
     Parameters
     ----------
     graph
-        What to make. Without data layers, all projects flow into its sink.
+        What to make. All projects flow into a layer alone.
     projects
         Folders of projects.
     out
@@ -133,6 +133,8 @@ def find_routes(
     ConfigError
         If a class of a project has no entry in a mapping.
     """
+    if not isinstance(graph, Graph):
+        graph = Graph.of_layer(graph)
     opened = _Opened(projects, below)
     parts = _parts_of_graph(graph, opened) if graph.sources else _parts_of_layer(graph, opened)
     routing = _joined(graph, opened.projects, parts, out)
@@ -166,12 +168,16 @@ def _parts_of_graph(graph: Graph, opened: _Opened) -> list[list[_Part]]:
             number = opened.number(find_project(source.project, opened.given, opened.below))
             found[source.number] = number, select(opened.projects[number], source.entries)
         except ProjectError as error:
-            missing.update((f"{source.name}: {line}", None) for line in str(error).splitlines())
+            missing.update((f"{source.name}: {said}", None) for said in str(error).splitlines())
     if missing:
         raise ProjectError("\n".join(missing))
     wrong: dict[str, None] = {}
     parts = [
-        [_part(route, *found[route.source.number], opened, wrong) for route in sink.routes if route.source]
+        [
+            _part(route, *found[route.source.number], opened, wrong)
+            for route in sink.routes
+            if route.source
+        ]
         for sink in graph.sinks
     ]
     if wrong:
@@ -190,9 +196,7 @@ def _part(
     return _Part(number, datasets, table)
 
 
-def _joined(
-    graph: Graph, projects: list[Project], parts: list[list[_Part]], out: Path
-) -> Routing:
+def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out: Path) -> Routing:
     """Turn around what flows into each sink: the sinks that each data set flows into."""
     results, sinks = [], []
     places: dict[tuple[int, Path], list[tuple[int, ClassTable, str]]] = {}
