@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from savemasks.layers.save_masks import MAX_CLASSES, SaveMasks
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.layers.validation import MAX_CLASSES
 from support.configs import COLOR, DST, SPECIFICATION, layer, problems, with_settings
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from savemasks.errors import ConfigError, SavemasksError
-from savemasks.layers.save_masks import MAX_CLASSES, SaveMasks
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.layers.validation import MAX_CLASSES
 from support.configs import SPECIFICATION, layer, with_settings
 
 # ---------------------------------------------------------------- accepted

@@ -6,40 +6,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from .class_table import ClassStep
+from .class_table import ClassStep, Unlisted
+from .mapping import SCHEMA, Titles, example, only_listed, step_of
 from .validation import Color, Joints, LayerValue, TextOrList, Value, names_schema
-
-_MERGE = "__merge__"
-
-
-def _title(value: str) -> str:
-    """A new title, without the prefix that marks merges."""
-    title = value.removeprefix(_MERGE)
-    if not title:
-        raise PydanticCustomError("title", "must be a title")
-    if title in {"__default__", "__ignore__"}:
-        raise PydanticCustomError(
-            "title",
-            "must be a title; leave out classes that stay, and let a drop_obj_by_class layer drop"
-            " classes",
-        )
-    return title
-
-
-def _titles(value: object) -> object:
-    if not isinstance(value, dict):
-        raise PydanticCustomError(
-            "titles", "must map classes to titles, as {example}", {"example": '{"car": "vehicle"}'}
-        )
-    return value
-
-
-def _colors(value: object) -> object:
-    if not isinstance(value, dict):
-        raise PydanticCustomError(
-            "colors", "must map classes to colours, as {example}", {"example": '{"car": "#ff0000"}'}
-        )
-    return value
 
 
 def _hex_or_channels(value: object) -> object:
@@ -55,9 +24,10 @@ def _hex_or_channels(value: object) -> object:
 
 
 NewTitles = Annotated[
-    dict[StrictStr, Annotated[StrictStr, AfterValidator(_title)]],
-    BeforeValidator(_titles),
-    Field(description="Class → new title; classes that are not listed stay"),
+    Titles,
+    AfterValidator(only_listed),
+    example('map classes to titles, as {"car": "vehicle"}'),
+    WithJsonSchema(SCHEMA),
 ]
 ClassColor = Annotated[
     Color,
@@ -103,7 +73,7 @@ class Rename(ClassLayer):
 
     def step(self, layer: str) -> ClassStep:
         """What the layer does to classes."""
-        return ClassStep(layer, tuple(self.settings.classes_mapping.items()))
+        return step_of(layer, self.settings.classes_mapping, Unlisted.STAYS)
 
 
 class DropSettings(Value):
@@ -128,7 +98,7 @@ class ColorSettings(Value):
 
     classes_color_mapping: Annotated[
         dict[StrictStr, ClassColor],
-        BeforeValidator(_colors),
+        example('map classes to colours, as {"car": "#ff0000"}'),
         Field(description="Class → its colour in meta.json"),
     ]
 

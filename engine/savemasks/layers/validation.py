@@ -99,7 +99,8 @@ class LayerValue(Value):
     def known(self) -> dict[str, Any]:
         """The layer as JSON, with the keys that we know."""
         settings = self.__dict__["settings"]
-        keys = self.model_dump(mode="json", include={"action", "src", "dst"})
+        of_layer = self.model_dump(mode="json", include={"action", "src", "dst"})
+        keys = {key: of_layer[key] for key in ("action", "src", "dst")}
         own = set(type(settings).model_fields)
         return keys | {"settings": settings.model_dump(mode="json", by_alias=True, include=own)}
 
