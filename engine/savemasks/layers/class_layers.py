@@ -49,8 +49,17 @@ ClassColor = Annotated[
 
 
 class ClassLayer(LayerValue):
-    """A layer that takes objects from some layers and hands them to others."""
+    """A layer that takes objects from some layers and hands them to others.
 
+    Attributes
+    ----------
+    src
+        Placeholders of the layers that it takes objects from.
+    dst
+        Placeholders by which other layers take objects from it.
+    """
+
+    action: str
     src: Joints
     dst: Joints
 
@@ -60,7 +69,14 @@ class ClassLayer(LayerValue):
 
 
 class RenameSettings(Value):
-    """The `settings` of a `rename` or `merge_classes` layer."""
+    """The `settings` of a `rename` or `merge_classes` layer.
+
+    Attributes
+    ----------
+    classes_mapping
+        Class → new title, "__default__" (stays) or "__ignore__" (its objects go); classes that are
+        not listed stay.
+    """
 
     classes_mapping: NewTitles
 
@@ -77,9 +93,15 @@ class Rename(ClassLayer):
 
 
 class DropSettings(Value):
-    """The `settings` of a `drop_obj_by_class` layer."""
+    """The `settings` of a `drop_obj_by_class` layer.
 
-    classes: Annotated[tuple[StrictStr, ...], TextOrList, names_schema("Classes whose objects go")]
+    Attributes
+    ----------
+    classes
+        Classes whose objects go.
+    """
+
+    classes: Annotated[tuple[StrictStr, ...], TextOrList, names_schema()]
 
 
 class Drop(ClassLayer):
@@ -94,12 +116,17 @@ class Drop(ClassLayer):
 
 
 class ColorSettings(Value):
-    """The `settings` of a `color_class` layer."""
+    """The `settings` of a `color_class` layer.
+
+    Attributes
+    ----------
+    classes_color_mapping
+        Class → its colour in meta.json, "#rrggbb" or RGB.
+    """
 
     classes_color_mapping: Annotated[
         dict[StrictStr, ClassColor],
         example('map classes to colours, as {"car": "#ff0000"}'),
-        Field(description="Class → its colour in meta.json"),
     ]
 
 
@@ -116,9 +143,17 @@ class ColorClass(ClassLayer):
 
 
 class BackgroundSettings(Value):
-    """The `settings` of a `background` layer."""
+    """The `settings` of a `background` layer.
 
-    title: Annotated[StrictStr, Field(alias="class", min_length=1, description="Its class")]
+    Attributes
+    ----------
+    title
+        Class of the rectangle; `class` in JSON.
+    """
+
+    title: Annotated[
+        StrictStr, Field(alias="class", min_length=1, description="Class of the rectangle")
+    ]
 
 
 class BackgroundLayer(ClassLayer):

@@ -33,9 +33,13 @@ def _default(mapping: object) -> object:
     return ALL_STAY if mapping == "default" else mapping
 
 
+_EXAMPLE = '{"kiwi": "fruit", "__other__": "__ignore__"}'
+
 ClassesMapping = Annotated[
     Titles,
-    example('"default" or map classes to titles, as {"kiwi": "fruit", "__other__": "__ignore__"}'),
+    example(
+        'be "default" or map classes to titles, as {"kiwi": "fruit", "__other__": "__ignore__"}'
+    ),
     BeforeValidator(_default),
     WithJsonSchema({"anyOf": [{"const": "default"}, SCHEMA]}),
 ]
@@ -76,7 +80,7 @@ class Data(LayerValue):
         tuple[Annotated[StrictStr, AfterValidator(_entry)], ...],
         TextOrList,
         Field(min_length=1),
-        names_schema('A project ("lemons", "lemons/*") or data sets of it ("lemons/market")'),
+        names_schema(minItems=1),
     ]
     dst: Joints
     settings: DataSettings = Field(default_factory=DataSettings)
