@@ -302,7 +302,7 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
     "module",
     [
         *("api.exporting", "api.functions", "api.instances", "api.painter"),
-        *("layers.palette", "layers.save_masks"),
+        *("layers.graph", "layers.palette", "layers.save_masks"),
         *("api.batches", "api.names", "api.listing", "api.training"),
         *("results.report", "shapes"),
     ],
@@ -342,7 +342,12 @@ def test_every_public_function_has_an_example() -> None:
     methods: tuple[object, ...]
     methods = (painter.parse, painter.labels, painter.machine, painter.human, painter.instances)
     more = (painter.from_classes, painter.targets, painter.one_hot, painter.labels_batch)
-    others = (painter.palette_for_pil, savemasks.Shapes.from_arrays, savemasks.SaveMasks.from_json)
+    others = (
+        painter.palette_for_pil,
+        savemasks.Shapes.from_arrays,
+        savemasks.SaveMasks.from_json,
+        savemasks.Graph.from_json,
+    )
     functions = (savemasks.encode_png, savemasks.export, savemasks.warmup, savemasks.open_project)
     classes = (painter, savemasks.Instances, savemasks.Palette, savemasks.Shapes, savemasks.Summary)
     items = (savemasks.ProjectItem, savemasks.ProjectItems)

@@ -193,6 +193,16 @@ def cache_command(where: bool, clear: bool) -> None:
         sys.exit(1 if left else 0)
 
 
+@main.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of a CONFIG, with which editors complete and check it."""
+    import json
+
+    from ..layers.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
 @main.command()
 @click.argument("folder", required=False, metavar="[DIR]", type=Folder)
 @click.pass_obj

@@ -6,40 +6,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from .class_table import ClassStep
+from .class_table import ClassStep, Unlisted
+from .mapping import SCHEMA, Titles, example, only_listed, step_of
 from .validation import Color, Joints, LayerValue, TextOrList, Value, names_schema
-
-_MERGE = "__merge__"
-
-
-def _title(value: str) -> str:
-    """A new title, without the prefix that marks merges."""
-    title = value.removeprefix(_MERGE)
-    if not title:
-        raise PydanticCustomError("title", "must be a title")
-    if title in {"__default__", "__ignore__"}:
-        raise PydanticCustomError(
-            "title",
-            "must be a title; leave out classes that stay, and let a drop_obj_by_class layer drop"
-            " classes",
-        )
-    return title
-
-
-def _titles(value: object) -> object:
-    if not isinstance(value, dict):
-        raise PydanticCustomError(
-            "titles", "must map classes to titles, as {example}", {"example": '{"car": "vehicle"}'}
-        )
-    return value
-
-
-def _colors(value: object) -> object:
-    if not isinstance(value, dict):
-        raise PydanticCustomError(
-            "colors", "must map classes to colours, as {example}", {"example": '{"car": "#ff0000"}'}
-        )
-    return value
 
 
 def _hex_or_channels(value: object) -> object:
@@ -55,9 +24,10 @@ def _hex_or_channels(value: object) -> object:
 
 
 NewTitles = Annotated[
-    dict[StrictStr, Annotated[StrictStr, AfterValidator(_title)]],
-    BeforeValidator(_titles),
-    Field(description="Class → new title; classes that are not listed stay"),
+    Titles,
+    AfterValidator(only_listed),
+    example('map classes to titles, as {"car": "vehicle"}'),
+    WithJsonSchema(SCHEMA),
 ]
 ClassColor = Annotated[
     Color,
@@ -79,8 +49,17 @@ ClassColor = Annotated[
 
 
 class ClassLayer(LayerValue):
-    """A layer that takes objects from some layers and hands them to others."""
+    """A layer that takes objects from some layers and hands them to others.
 
+    Attributes
+    ----------
+    src
+        Placeholders of the layers that it takes objects from.
+    dst
+        Placeholders by which other layers take objects from it.
+    """
+
+    action: str
     src: Joints
     dst: Joints
 
@@ -90,7 +69,14 @@ class ClassLayer(LayerValue):
 
 
 class RenameSettings(Value):
-    """The `settings` of a `rename` or `merge_classes` layer."""
+    """The `settings` of a `rename` or `merge_classes` layer.
+
+    Attributes
+    ----------
+    classes_mapping
+        Class → new title, "__default__" (stays) or "__ignore__" (its objects go); classes that are
+        not listed stay.
+    """
 
     classes_mapping: NewTitles
 
@@ -103,13 +89,19 @@ class Rename(ClassLayer):
 
     def step(self, layer: str) -> ClassStep:
         """What the layer does to classes."""
-        return ClassStep(layer, tuple(self.settings.classes_mapping.items()))
+        return step_of(layer, self.settings.classes_mapping, Unlisted.STAYS)
 
 
 class DropSettings(Value):
-    """The `settings` of a `drop_obj_by_class` layer."""
+    """The `settings` of a `drop_obj_by_class` layer.
 
-    classes: Annotated[tuple[StrictStr, ...], TextOrList, names_schema("Classes whose objects go")]
+    Attributes
+    ----------
+    classes
+        Classes whose objects go.
+    """
+
+    classes: Annotated[tuple[StrictStr, ...], TextOrList, names_schema()]
 
 
 class Drop(ClassLayer):
@@ -124,12 +116,17 @@ class Drop(ClassLayer):
 
 
 class ColorSettings(Value):
-    """The `settings` of a `color_class` layer."""
+    """The `settings` of a `color_class` layer.
+
+    Attributes
+    ----------
+    classes_color_mapping
+        Class → its colour in meta.json, "#rrggbb" or RGB.
+    """
 
     classes_color_mapping: Annotated[
         dict[StrictStr, ClassColor],
-        BeforeValidator(_colors),
-        Field(description="Class → its colour in meta.json"),
+        example('map classes to colours, as {"car": "#ff0000"}'),
     ]
 
 
@@ -146,9 +143,17 @@ class ColorClass(ClassLayer):
 
 
 class BackgroundSettings(Value):
-    """The `settings` of a `background` layer."""
+    """The `settings` of a `background` layer.
 
-    title: Annotated[StrictStr, Field(alias="class", min_length=1, description="Its class")]
+    Attributes
+    ----------
+    title
+        Class of the rectangle; `class` in JSON.
+    """
+
+    title: Annotated[
+        StrictStr, Field(alias="class", min_length=1, description="Class of the rectangle")
+    ]
 
 
 class BackgroundLayer(ClassLayer):

@@ -50,6 +50,13 @@ class ClassStep:
         yield from (title for title, _ in self.titles)
         yield from (title for title, _ in self.colors)
 
+    def mapping(self, own: Iterable[str]) -> dict[str, str | None]:
+        """What becomes of titles; `own` are the project's, of which others may become something."""
+        mapping = dict(self.titles)
+        if not isinstance(self.others, Unlisted):
+            mapping |= {title: self.others for title in own if title not in mapping}
+        return mapping
+
 
 class Background(NamedTuple):
     """A rectangle of the whole picture.
@@ -132,11 +139,9 @@ def compose(steps: Sequence[ClassStep], titles: Iterable[str]) -> ClassTable:
     colors: dict[str, str] = {}
     backgrounds: list[Background] = []
     for step in steps:
-        becomes = dict(step.titles)
         if step.others is Unlisted.IS_REFUSED:
             _refuse_unlisted(step, own)
-        elif step.others is not Unlisted.STAYS:
-            becomes |= {title: step.others for title in own if title not in becomes}
+        becomes = step.mapping(own)
         now = {source: becomes.get(title, title) if title is not None else None
                for source, title in now.items()}  # fmt: skip
         given = dict(step.colors)
@@ -171,3 +176,16 @@ def _refuse_unlisted(step: ClassStep, titles: Iterable[str]) -> None:
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def unknown_titles(steps: Sequence[ClassStep], titles: Iterable[str]) -> Iterator[str]:
+    """Notes on titles that a layer names and that do not flow into it, a line each."""
+    there = [*titles]
+    for step in steps:
+        for title in dict.fromkeys(step.named):
+            if title not in there:
+                hint = did_you_mean(title, there)
+                yield f"{step.layer}: no class {shown(title)} flows into it{hint}"
+        becomes = step.mapping(there)
+        moved = [new for title in there if (new := becomes.get(title, title)) is not None]
+        there = [*dict.fromkeys([*([step.background] if step.background else []), *moved])]

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from .. import jsontext
 from ..errors import ConfigError, did_you_mean, printable, shown
-from .class_table import ClassStep, ClassTable, compose
+from .class_table import ClassStep, ClassTable, compose, unknown_titles
 from .joining import MAX_PATHS, Path, paths_to_sinks, problems_of_joints, unused
 from .reading import (
     MODELS,
@@ -81,6 +81,10 @@ class Route:
             If a class has no entry where one is needed.
         """
         return compose(self.steps, titles)
+
+    def notes(self, titles: Iterable[str]) -> list[str]:
+        """What is odd with a project that has these classes: layers that name others."""
+        return [*unknown_titles(self.steps, titles)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +209,9 @@ class Graph:
             if isinstance(layer, Data)
         }
         steps = {
-            number: step
+            number: layer.step(names[number])
             for number, layer in enumerate(layers, start=1)
-            if not isinstance(layer, SaveMasks | Save) and (step := layer.step(names[number]))
+            if not isinstance(layer, SaveMasks | Save)
         }
         paths = paths_to_sinks(nodes)
         sinks = tuple(

@@ -10,13 +10,13 @@ from .validation import (
     Folder,
     LayerValue,
     Placeholders,
-    Value,
+    SinkSettings,
     read_config,
     with_archive_name,
 )
 
 
-class SaveSettings(Value):
+class SaveSettings(SinkSettings):
     """The `settings` of a `save` layer.
 
     What a `save_masks` layer can choose besides is fixed here, under the same names.
@@ -26,6 +26,8 @@ class SaveSettings(Value):
     visualize
         Whether to make pages that show the classes in the colours of meta.json; also written
         `visualise`.
+    archive_name
+        Names the result where the layer's `dst` does not.
     """
 
     visualize: StrictBool = False
@@ -61,7 +63,8 @@ class Save(LayerValue):
     action
         "save", or its newer name, "export_archive".
     src
-        Names of the inputs: placeholders such as "$0".
+        Names of the inputs; placeholders such as "$0" stand for what other layers define, or for
+        the projects that are given.
     dst
         Folder of the result, relative to the output folder. If it is missing, empty or a
         placeholder, the `archive_name` of the settings is.

@@ -28,7 +28,7 @@ from .validation import (
     Folder,
     LayerValue,
     Placeholders,
-    Value,
+    SinkSettings,
     read_config,
     three_channels,
     with_archive_name,
@@ -64,7 +64,7 @@ MachineMapping = Annotated[dict[StrictStr, MachineColor], Field(max_length=MAX_C
 HumanMapping = Annotated[dict[StrictStr, Color], Field(max_length=MAX_CLASSES)]
 
 
-class Settings(Value):
+class Settings(SinkSettings):
     """The `settings` of a layer.
 
     Attributes
@@ -89,6 +89,8 @@ class Settings(Value):
         With "tiff", whether to add the same picture in halves, quarters and so on.
     strips_above_megapixels
         Pictures with more million pixels are never in memory as a whole, but in strips of rows.
+    archive_name
+        Names the result where the layer's `dst` does not.
     """
 
     masks_machine: StrictBool = False

@@ -6,13 +6,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, WithJson
 from pydantic_core import PydanticCustomError
 
 from .class_table import ClassStep, Unlisted
+from .mapping import ALL_STAY, SCHEMA, Titles, example, step_of
 from .validation import Joints, LayerValue, TextOrList, Value, names_schema
-
-DEFAULT = "__default__"
-IGNORE = "__ignore__"
-OTHER = "__other__"
-
-_EXAMPLE = '{"kiwi": "fruit", "__other__": "__ignore__"}'
 
 
 def _entry(entry: str) -> str:
@@ -34,29 +29,19 @@ def _entry(entry: str) -> str:
     return entry
 
 
-def _mapping(value: object) -> object:
-    if value != "default" and not isinstance(value, dict):
-        raise PydanticCustomError(
-            "mapping",
-            'must be "default" or map classes to titles, as {example}',
-            {"example": _EXAMPLE},
-        )
-    return value
+def _default(mapping: object) -> object:
+    return ALL_STAY if mapping == "default" else mapping
 
+
+_EXAMPLE = '{"kiwi": "fruit", "__other__": "__ignore__"}'
 
 ClassesMapping = Annotated[
-    Literal["default"] | dict[StrictStr, StrictStr],
-    BeforeValidator(_mapping),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"const": "default"},
-                {"type": "object", "additionalProperties": {"type": "string"}},
-            ],
-            "description": 'Class → new title, "__default__" (stays) or "__ignore__" (its objects'
-            ' go); "__other__" stands for every class that is not listed',
-        }
+    Titles,
+    example(
+        'be "default" or map classes to titles, as {"kiwi": "fruit", "__other__": "__ignore__"}'
     ),
+    BeforeValidator(_default),
+    WithJsonSchema({"anyOf": [{"const": "default"}, SCHEMA]}),
 ]
 
 
@@ -66,12 +51,12 @@ class DataSettings(Value):
     Attributes
     ----------
     classes_mapping
-        "default", or title → new title, "__default__" or "__ignore__".
+        "default" (all stay), or class → new title, "__default__" or "__ignore__".
     tags_mapping
         Has no effect: tags stay as they are.
     """
 
-    classes_mapping: ClassesMapping = "default"
+    classes_mapping: ClassesMapping = Field(default=ALL_STAY)
     tags_mapping: Any = "default"
 
 
@@ -95,7 +80,7 @@ class Data(LayerValue):
         tuple[Annotated[StrictStr, AfterValidator(_entry)], ...],
         TextOrList,
         Field(min_length=1),
-        names_schema('A project ("lemons", "lemons/*") or data sets of it ("lemons/market")'),
+        names_schema(minItems=1),
     ]
     dst: Joints
     settings: DataSettings = Field(default_factory=DataSettings)
@@ -110,24 +95,12 @@ class Data(LayerValue):
         """What is taken of the project: "*", "market", "market/closeups", "market/*"."""
         return tuple(dict.fromkeys(entry.partition("/")[2] or "*" for entry in self.src))
 
-    def step(self, layer: str) -> ClassStep | None:
+    def step(self, layer: str) -> ClassStep:
         """What the layer does to classes."""
-        mapping = self.settings.classes_mapping
-        if mapping == "default":
-            return None
-        becomes = {title: _becomes(title, new) for title, new in mapping.items() if title != OTHER}
-        others: str | Unlisted | None = Unlisted.IS_REFUSED
-        if OTHER in mapping:
-            new = mapping[OTHER]
-            others = Unlisted.STAYS if new == DEFAULT else _becomes(OTHER, new)
-        return ClassStep(layer, tuple(becomes.items()), others)
+        return step_of(layer, self.settings.classes_mapping, Unlisted.IS_REFUSED)
 
     def notes(self) -> list[str]:
         """What is asked and not done."""
         if self.settings.tags_mapping == "default":
             return []
         return ["settings.tags_mapping: has no effect: tags stay as they are"]
-
-
-def _becomes(title: str, new: str) -> str | None:
-    return {DEFAULT: title, IGNORE: None}.get(new, new)

@@ -16,6 +16,7 @@ from pydantic import (
     StrictStr,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -74,6 +75,14 @@ def _frozen(value: object) -> Any:
 class LayerValue(Value):
     """What all layers have: an action, names that join them, and settings."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_schema(cls, layer: object) -> object:
+        """Leave out the key by which editors find the JSON Schema."""
+        if not isinstance(layer, dict):
+            return layer
+        return {key: value for key, value in layer.items() if key != "$schema"}
+
     @classmethod
     def of_parsed(cls, data: object) -> Self:
         """Validate parsed JSON: one layer, or a list that holds exactly one.
@@ -99,13 +108,14 @@ class LayerValue(Value):
     def known(self) -> dict[str, Any]:
         """The layer as JSON, with the keys that we know."""
         settings = self.__dict__["settings"]
-        keys = self.model_dump(mode="json", include={"action", "src", "dst"})
+        of_layer = self.model_dump(mode="json", include={"action", "src", "dst"})
+        keys = {key: of_layer[key] for key in ("action", "src", "dst")}
         own = set(type(settings).model_fields)
         return keys | {"settings": settings.model_dump(mode="json", by_alias=True, include=own)}
 
     def unknown_keys(self) -> list[str]:
         """JSON paths of keys that no version of the layer knows; they have no effect."""
-        own = [key for key in self.__pydantic_extra__ or () if key != "$schema"]
+        own = [*(self.__pydantic_extra__ or ())]
         settings = self.__dict__["settings"]
         return own + [f"settings.{key}" for key in settings.__pydantic_extra__ or ()]
 
@@ -160,11 +170,13 @@ def _folder_below_out(dst: str) -> str:
     return str(path)
 
 
-def names_schema(description: str, **limits: object) -> WithJsonSchema:
-    """The JSON Schema of names, as a text or a list."""
-    text = {"type": "string", **limits}
-    several = {"type": "array", "items": text}
-    return WithJsonSchema({"anyOf": [text, several], "description": description})
+_ANY_TEXT = {"type": "string"}
+_BEGINS_WITH_DOLLAR = {"type": "string", "pattern": r"^\$"}
+
+
+def names_schema(text: Mapping[str, Any] = _ANY_TEXT, **limits: int) -> WithJsonSchema:
+    """The JSON Schema of names, as a text or a list within these limits."""
+    return WithJsonSchema({"anyOf": [text, {"type": "array", "items": text, **limits}]})
 
 
 TextOrList = BeforeValidator(_as_list)
@@ -173,22 +185,29 @@ TextOrList = BeforeValidator(_as_list)
 Placeholders = Annotated[
     tuple[Annotated[StrictStr, AfterValidator(_placeholder)], ...],
     TextOrList,
-    names_schema("Placeholders that other layers define", pattern=r"^\$"),
+    names_schema(_BEGINS_WITH_DOLLAR),
 ]
 Joints = Annotated[
     tuple[Annotated[StrictStr, AfterValidator(_joint)], ...],
     TextOrList,
     Field(min_length=1),
-    names_schema("Placeholders that join this layer to others", pattern=r"^\$"),
+    names_schema(_BEGINS_WITH_DOLLAR, minItems=1),
 ]
 Folder = Annotated[
     StrictStr,
     BeforeValidator(_one_name),
     AfterValidator(_folder_below_out),
-    names_schema("Folder of the result, below the output folder"),
+    names_schema(minItems=1, maxItems=1),
 ]
 Channel = Annotated[int, Field(strict=True, ge=0, le=255)]
 Color = Annotated[tuple[Channel, Channel, Channel], BeforeValidator(three_channels)]
+
+
+class SinkSettings(Value):
+    """What the settings of all sinks have."""
+
+    # `with_archive_name` takes it away; here it is refused, if it is no text.
+    archive_name: Annotated[StrictStr, Field(exclude=True)] = ""
 
 
 def with_archive_name(layer: object) -> object:
@@ -196,7 +215,7 @@ def with_archive_name(layer: object) -> object:
     if not isinstance(layer, dict) or not isinstance(settings := layer.get("settings"), dict):
         return layer
     name = settings.get("archive_name")
-    if not isinstance(name, str):
+    if not isinstance(name, str | None):
         return layer
     layer = {**layer, "settings": {k: v for k, v in settings.items() if k != "archive_name"}}
     dst = layer.get("dst")
@@ -292,6 +311,7 @@ def _describe(error: ErrorDetails, prefix: str) -> Iterator[str]:
         "too_long": f"{len(value) if isinstance(value, dict) else 0} classes; at most {MAX_CLASSES}"
         " are supported",
         "too_short": "is empty",
+        "string_too_short": "is empty",
     }
     for problem in limits.get("problems", [texts.get(error["type"], error["msg"])]):
         yield f"{path or 'layer'}: {problem}"
