@@ -119,8 +119,8 @@ def test_titles_are_those_of_the_table_in_the_order_of_meta(
 @given(st.lists(classes, min_size=1, max_size=3))
 def test_merging_projects_is_merging_their_classes(many: list[list[Json]]) -> None:
     together = meta(*itertools.chain(*many))
-    merged = merge_metas([meta(*entries) for entries in many])
-    assert merged == mapped_meta(together, {}, {}, [])
-    assert merge_conflicts([meta(*entries) for entries in many]) == shape_conflicts(
-        together, {}, []
-    )
+    metas = [meta(*entries) for entries in many]
+    before = copy.deepcopy(metas)
+    assert merge_metas(metas) == mapped_meta(together, {}, {}, [])
+    assert merge_conflicts(metas) == shape_conflicts(together, {}, [])
+    assert metas == before
