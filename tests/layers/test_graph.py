@@ -81,7 +81,7 @@ def test_a_file_text_and_parsed_json_are_one_graph(tmp_path: Path) -> None:
 def test_every_layer_is_read_under_both_names(layers: list[Json]) -> None:
     graph = Graph.from_json(layers)
     assert [sink.dst for sink in graph.sinks] == ["masks", "copy"]
-    assert graph.sources == (Source(1, "lemons", ("*",)),)
+    assert graph.sources == (Source(1, "layer 1 (data)", "lemons", ("*",)),)
     assert graph.warnings == ()
     (route,) = graph.sink("masks").routes
     table = route.table(["kiwi", "plum", "leaf"])
@@ -95,7 +95,7 @@ def test_layers_may_stand_in_any_order() -> None:
     config = [save("$2"), rename("$1", "$2"), data("lemons", "$1")]
     graph = Graph.from_json(config)
     (route,) = graph.sink().routes
-    assert route.source == Source(3, "lemons", ("*",))
+    assert route.source == Source(3, "layer 3 (data)", "lemons", ("*",))
     assert [each.layer for each in route.steps] == ["layer 3 (data)", "layer 2 (rename)"]
 
 
@@ -113,7 +113,7 @@ def test_layers_may_stand_in_any_order() -> None:
 )
 def test_data_layers_name_a_project_and_its_data_sets(src: Any, entries: tuple[str, ...]) -> None:
     graph = Graph.from_json([data(src), save()])
-    assert graph.sources == (Source(1, "lemons", entries),)
+    assert graph.sources == (Source(1, "layer 1 (data)", "lemons", entries),)
 
 
 @pytest.mark.parametrize("dst", [None, "", [], "$out", ["$out"]])

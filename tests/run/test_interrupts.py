@@ -10,7 +10,7 @@ from time import sleep
 
 import pytest
 
-from savemasks.layers.save_masks import SaveMasks
+from savemasks.layers.graph import Graph
 from support.projects import (
     SCRIPT,
     Project,

@@ -18,7 +18,7 @@ from ..layers.save_masks import SaveMasks
 from ..paint.bins import shapes_by_strip
 from ..paint.labels import paint_labels
 from ..paint.order import paint_order
-from ..paint.outlines import outlined
+from ..paint.outlines import outline_width, outlined
 from ..parse.annotation import Annotation, parse
 from ..parse.builder import LENIENT, Rules
 from ..projects.classes import ClassTemplate, Meta, read_templates
@@ -35,7 +35,6 @@ _BUFFERS: Mapping[Kind, Buffer] = {
     "human": Buffer("labels of the human mask"),
     "visualize": Buffer("labels of the page of a save layer"),
 }
-_LINES_PER_SIDE = 300  # of the longer side of a picture; a `save` layer strokes lines so wide
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,8 +155,7 @@ class Plan:
     def drawing(self, kind: Kind, shapes: Shapes) -> "Drawing":
         """How a label map of an annotation is painted."""
         if kind == "visualize":
-            longer = max(shapes.height, shapes.width) + 1
-            width = max(1, longer // _LINES_PER_SIDE)
+            width = outline_width(shapes.height, shapes.width)
             table = self.table_of("human")
             return Drawing(outlined(shapes), table, None, width, 0, _BUFFERS[kind])
         table, background = self.table_of(kind), self.background_of(kind)
