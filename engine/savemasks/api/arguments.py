@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import AnnotationError, printable
 from ..jsontext import Text
-from ..parse.annotation import check_pixels
+from ..parse.annotation import EMPTY_FILE, check_pixels
 from ..parse.builder import LENIENT, Rules
 from ..shapes import COORDINATE_LIMIT, Shapes
 
@@ -74,7 +74,12 @@ def parse_given(
     """Parse an annotation, which may be the path of a file; its errors then name that."""
     # What is usual comes first: asking for a PathLike takes longer.
     if isinstance(annotation, _USUAL) or not isinstance(annotation, os.PathLike):
-        return parse(annotation)
+        try:
+            return parse(annotation)
+        except AnnotationError as error:
+            if error.message == EMPTY_FILE:
+                error.message = "the text is empty"
+            raise
     path = Path(os.fsdecode(annotation))
     try:
         return parse(path.read_bytes())
