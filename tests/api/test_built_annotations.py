@@ -258,7 +258,7 @@ HUGE = 10**5000  # more digits than Python writes, by default
         lambda n: note(thing("oriented_bbox", angle=1, points=[[1, n], [3, 4]])),
         lambda n: note(thing("cuboid", points=RING, faces=[[0, n, 2]])),
         lambda n: note(thing("cuboid", points=RING, faces=[n])),
-        lambda n: note(n),
+        note,
     ],
 )
 def test_numbers_of_thousands_of_digits_are_errors_of_the_annotation(place: Any, huge: Any) -> None:

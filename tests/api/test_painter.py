@@ -63,7 +63,7 @@ def test_a_wrong_object_is_named_whatever_the_form() -> None:
 def test_an_empty_text_says_so(empty: Any) -> None:
     with pytest.raises(savemasks.AnnotationError, match="is empty"):
         painter().labels(empty)
-    with pytest.raises(savemasks.AnnotationError, match="^the text is empty$"):
+    with pytest.raises(savemasks.AnnotationError, match=r"^the text is empty$"):
         painter().labels(empty)
 
 

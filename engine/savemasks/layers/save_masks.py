@@ -102,10 +102,11 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     def __init__(self, **data: Any) -> None:
+        data = {key: jsontext.plain(value) for key, value in data.items()}
         try:
-            super().__init__(**{key: jsontext.plain(value) for key, value in data.items()})
+            super().__init__(**data)
         except ValidationError as error:
-            raise _config_error(error) from None
+            raise _config_error(error, data) from None
 
     # As BaseModel's own: what is inside of a layer is validated with it, and not by itself.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -282,7 +283,7 @@ class SaveMasks(_Value):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise _config_error(error, prefix) from None
+            raise _config_error(error, data, prefix) from None
 
     def unknown_keys(self) -> list[str]:
         """JSON paths of keys that no version of the layer knows; they have no effect."""
@@ -306,8 +307,37 @@ def _load(config: object) -> object:
         raise ConfigError([f"not valid JSON at {place}: {error.msg}{hint}"]) from error
 
 
-def _config_error(error: ValidationError, prefix: str = "") -> ConfigError:
-    return ConfigError([problem for e in error.errors() for problem in _describe(e, prefix)])
+def _config_error(error: ValidationError, data: Mapping[str, Any], prefix: str = "") -> ConfigError:
+    errors = [*error.errors(), *_contradictions_of_the_rest(error, data)]
+    return ConfigError([problem for e in errors for problem in _describe(e, prefix)])
+
+
+def _contradictions_of_the_rest(
+    error: ValidationError, data: Mapping[str, Any]
+) -> Iterator[ErrorDetails]:
+    """Contradictions in settings of which other keys are wrong by themselves.
+
+    pydantic looks for them only if every key is right. Those that name a wrong key are left out:
+    they may be gone once that is right.
+    """
+    is_layer = error.title == SaveMasks.__name__
+    inside = ("settings",) if is_layer else ()
+    settings = data.get("settings") if is_layer else data
+    places = [e["loc"][len(inside) :] for e in error.errors() if e["loc"][: len(inside)] == inside]
+    wrong = {place[0] for place in places if place}
+    if not wrong or not isinstance(settings, dict):
+        return
+    try:
+        Settings.model_validate({key: v for key, v in settings.items() if key not in wrong})
+    except ValidationError as found:
+        for each in found.errors():
+            problems = [
+                problem
+                for problem in each.get("ctx", {}).get("problems", ())
+                if wrong.isdisjoint(re.findall(r"\w+", problem))
+            ]
+            if problems:
+                yield {**each, "loc": inside, "ctx": {"problems": problems}}
 
 
 _TAG_AT = 2  # behind gt_machine_color, where a path names the kind of its union, not a key
