@@ -14,7 +14,13 @@ import click
 
 from .. import __version__
 from ..run.options import RunOptions
-from .console import MAX_SHOWN_FAILURES, exit_on_errors, print_summary_and_exit, run_hooks
+from .console import (
+    MAX_SHOWN_FAILURES,
+    exit_on_errors,
+    print_summary_and_exit,
+    read_layer,
+    run_hooks,
+)
 from .shared_options import (
     Folder,
     config_argument,
@@ -65,9 +71,7 @@ def run_command(
     unless their image or annotation has changed.
     """
     with exit_on_errors():
-        from ..layers.save_masks import SaveMasks  # keeps --help fast
-
-        layer = SaveMasks.from_json(config)
+        layer = read_layer(config)
         with run_hooks(quiet) as hooks:
             from ..run.export import run
 
@@ -124,9 +128,7 @@ def check_command(
 ) -> None:
     """Read PROJECTs as `run` would, write nothing, and say what to expect."""
     with exit_on_errors():
-        from ..layers.save_masks import SaveMasks
-
-        layer = SaveMasks.from_json(config)
+        layer = read_layer(config)
         with run_hooks(quiet) as hooks:
             from ..run.check import check
 
@@ -177,13 +179,12 @@ def cache_command(where: bool, clear: bool) -> None:
 def demo(options: RunOptions, folder: Path | None) -> None:
     """Write a small project of kiwis and lemons into DIR, export it, and say where to look."""
     with exit_on_errors():
-        from ..layers.save_masks import SaveMasks
         from .demo import write_demo
 
         folder = folder or _unused_folder()
         project, config = write_demo(folder)
         click.echo(f"wrote the project {project} and {config}")
-        layer = SaveMasks.from_json(config)
+        layer = read_layer(config)
         with run_hooks(quiet=False) as hooks:
             from ..run.export import run
 
