@@ -113,11 +113,12 @@ def array_for(
     shape: tuple[int, ...],
     dtype: type[np.generic] | np.dtype[Any],
     *,
-    any_rows: bool = False,
+    any_rows: int = 0,
 ) -> NDArray[Any]:
     """A new array, or the caller's if a result of this shape and dtype can be written to it.
 
-    With `any_rows`, there may be memory of others between its rows.
+    There may be memory of others between what the first `any_rows` axes number: 1 for rows, 2 for
+    rows and masks.
 
     Raises
     ------
@@ -135,7 +136,7 @@ def array_for(
     if out.shape != shape:
         raise ValueError(f"out must have the shape {shape}, not {out.shape}")
     flags = out.flags
-    has_rows = any_rows and out.ndim == 2 and out.strides[1] == out.itemsize
+    has_rows = any_rows and out.size and out[(0,) * any_rows].flags.c_contiguous
     if not (flags.c_contiguous or has_rows):
         raise ValueError(f"out must be C-contiguous, but its strides are {out.strides}")
     if not flags.aligned:
