@@ -24,12 +24,25 @@ from collections.abc import Iterable, Sequence
 _SHOWN = 40
 
 
+class _Short(reprlib.Repr):
+    """`reprlib`, but for whole numbers that have more digits than Python writes."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        try:
+            return super().repr_int(x, level)
+        except ValueError:
+            return f"a whole number of about {x.bit_length() * 30103 // 100_000} digits"
+
+
+_SHORT = _Short()
+
+
 def shown(value: object) -> str:
     """A value out of somebody's JSON, short enough for a message."""
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        text = reprlib.repr(value)  # of what is nested deeply, only the outer lists
+        text = _SHORT.repr(value)  # of what is nested deeply, only the outer lists
     text = printable(text)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 

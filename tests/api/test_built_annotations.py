@@ -231,3 +231,71 @@ def test_a_layer_may_be_any_mapping() -> None:
 def test_wrong_colours_are_told_as_before(color: Any, problem: str) -> None:
     with pytest.raises(savemasks.ConfigError, match=rf"gt_machine_color\.a{problem}"):
         layer(gt_machine_color={"a": color})
+
+
+# ------------------------------------------------------------------ what no number can be
+
+HUGE = 10**5000  # more digits than Python writes, by default
+
+
+@pytest.mark.parametrize("huge", [HUGE, -HUGE, Fraction(HUGE)], ids=["large", "small", "fraction"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda n: note(size={"height": n, "width": 5}),
+        lambda n: note(size={"height": n, "width": n}),
+        lambda n: note(polygon([[1, 2], [n, 3], [4, 5]])),
+        lambda n: note(polygon([[1, 2], [n], [4, 5]])),
+        lambda n: note(polygon(n)),
+        lambda n: note(polygon(RING, n)),
+        lambda n: note(polygon(RING, [n])),
+        lambda n: note(thing("bitmap", bitmap={"origin": [n, 2], "data": TEXT.decode()})),
+        lambda n: note(thing("bitmap", bitmap={"origin": [1, 2], "data": n})),
+        lambda n: note(thing("bitmap", bitmap=n)),
+        lambda n: note(thing("graph", nodes={"a": {"loc": [n, 2]}})),
+        lambda n: note(thing("graph", nodes={"a": n})),
+        lambda n: note(thing("oriented_bbox", angle=n, points=[[1, 2], [3, 4]])),
+        lambda n: note(thing("oriented_bbox", angle=1, points=[[1, n], [3, 4]])),
+        lambda n: note(thing("cuboid", points=RING, faces=[[0, n, 2]])),
+        lambda n: note(thing("cuboid", points=RING, faces=[n])),
+        note,
+    ],
+)
+def test_numbers_of_thousands_of_digits_are_errors_of_the_annotation(place: Any, huge: Any) -> None:
+    with pytest.raises(savemasks.AnnotationError) as told:
+        painter().labels(place(huge))
+    assert len(str(told.value)) < 200
+
+
+def test_a_point_that_is_too_far_away_is_one_however_many_digits_it_has() -> None:
+    with pytest.raises(savemasks.AnnotationError, match=r"point \[-inf, 3\] is not within 1000000"):
+        painter().labels(note(polygon([[1, 2], [-HUGE, 3], [4, 5]])))
+    with pytest.raises(savemasks.AnnotationError, match="whole number of about 5000 digits"):
+        painter().labels(note(size={"height": -HUGE, "width": 5}))
+
+
+# ------------------------------------------------------------------ holes
+
+
+@pytest.mark.parametrize("wrong", [{}, {"a": 1}, "", "x", 0, False, 5, {1}])
+def test_holes_that_are_no_list_are_refused(wrong: Any) -> None:
+    multi = thing("multipolygon", parts=[{"exterior": RING, "interior": wrong}])
+    for item, path in ((polygon(RING, wrong), "points"), (multi, r"parts\[0\]")):
+        with pytest.raises(
+            savemasks.AnnotationError,
+            match=rf"^object 1: \w+: {path}\.interior has the wrong type: a list is needed, not ",
+        ):
+            painter().labels(note(polygon(RING), item))
+
+
+@pytest.mark.parametrize("wrong", [{}, "", 0, False])
+def test_a_hole_that_is_no_list_of_points_is_refused(wrong: Any) -> None:
+    with pytest.raises(
+        savemasks.AnnotationError, match=r"^object 0: polygon: points\.interior\[1\] has the wrong"
+    ):
+        painter().labels(note(polygon(RING, [HOLE, wrong])))
+
+
+@pytest.mark.parametrize("none", [None, [], (), [None], [[]], [()], np.zeros((0, 5, 2))])
+def test_no_holes_are_no_holes(none: Any) -> None:
+    same(note(polygon(RING, none)), note(polygon(RING, [])))

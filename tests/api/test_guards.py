@@ -117,6 +117,98 @@ def test_shapes_of_another_painter_are_limited_too() -> None:
         limited(5).labels(shapes)
 
 
+WIDE = [
+    {"size": (1001, 1000)},
+    {"size": (1 << 29, 1 << 29)},
+    {"scale": 50},
+    {"pad": 1000},
+    {"pad": (0, 1 << 40, 0, 0)},
+    {"window": (-5, -5, 1001, 1000), "fill": 0},
+    {"window": (0, 0, 1 << 29, 1 << 29), "fill": 1},
+]
+
+
+@pytest.mark.parametrize("call", ["labels", "machine", "instances", "targets", "one_hot", "human"])
+@pytest.mark.parametrize("options", WIDE)
+def test_a_large_result_is_refused_before_anything_is_made(call: str, options: Json) -> None:
+    p, built = limited(), annotation()
+    image = ()
+    if call == "human":
+        p = savemasks.Painter.from_classes(["kiwi"], max_pixels=LIMIT)
+        image = (np.zeros((HEIGHT, WIDTH, 3), np.uint8),)  # type: ignore[assignment]
+
+    def refused() -> None:
+        with pytest.raises(
+            savemasks.AnnotationError,
+            match=r"^a result of \d+ x \d+ pixels is more than the max_pixels of 1000000 that are",
+        ):
+            getattr(p, call)(built, *image, **options)
+
+    refused()
+    assert peak(refused) < MEGABYTE // 2
+
+
+def test_a_result_as_large_as_the_limit_is_painted() -> None:
+    p = limited(50 * 60)
+    assert p.labels(annotation(), size=(50, 60)).shape == (50, 60)
+    assert p.labels(annotation(), size=(40, 58), pad=(1, 4, 1, 6)).shape == (50, 60)
+    assert p.machine(annotation(), window=(-9, -9, 60, 50), fill=0).shape == (50, 60)
+    for options in ({"size": (51, 60)}, {"size": (40, 58), "pad": (1, 4, 1, 7)}):
+        with pytest.raises(savemasks.AnnotationError, match="a result of 6"):
+            p.labels(annotation(), **options)
+
+
+def test_all_masks_of_a_result_count_together() -> None:
+    dot = item(np.random.default_rng(0), "kiwi") | {"geometryType": "polygon", "points": {
+        "exterior": [[1, 1], [900, 1], [900, 900]], "interior": []}}  # fmt: skip
+    many = note(*[dot] * 101, height=1000, width=1000)
+    p = limited(100 * LIMIT)
+    with pytest.raises(
+        savemasks.AnnotationError,
+        match=r"^a result of 101 masks of 1000 x 1000 pixels is more than the max_pixels of ",
+    ):
+        p.targets(many)
+
+    def refused() -> None:
+        with pytest.raises(savemasks.AnnotationError, match="a result of 101 masks of"):
+            p.targets(many)
+        with pytest.raises(savemasks.AnnotationError, match="a result of 4 masks of"):
+            p.one_hot(many, size=(5001, 5000))
+
+    assert peak(refused) < 2 * MEGABYTE
+    assert len(p.targets(many, size=(100, 100))["masks"]) == 101
+    assert len(limited(4 * 100 * 100).one_hot(note(dot, height=100, width=100))) == 4
+    with pytest.raises(savemasks.AnnotationError, match="4 masks of 100 x 100 pixels is more"):
+        limited(4 * 100 * 100 - 1).one_hot(note(dot, height=100, width=100))
+
+
+def test_bitmaps_that_a_scale_makes_large_count_together() -> None:
+    small = note(*[bitmap(10, 10)] * 9, height=10, width=10)
+
+    def refused() -> None:
+        with pytest.raises(
+            savemasks.AnnotationError,
+            match=r"^object 8: at this scale the bitmaps have more than 8000000 pixels together",
+        ):
+            limited().labels(small, size=(1000, 1000))
+
+    refused()
+    assert (
+        limited().labels(note(*[bitmap(10, 10)] * 8, height=10, width=10), size=(1000, 1000)).size
+    )
+
+
+def test_a_batch_of_large_results_is_refused_before_its_memory_is_made() -> None:
+    p, notes = limited(), [annotation()] * 1000
+
+    def refused() -> None:
+        with pytest.raises(savemasks.AnnotationError, match="annotation 0: a result of 2000 x"):
+            p.labels_batch(notes, size=(1000, 2000))
+
+    refused()
+    assert peak(refused) < MEGABYTE
+
+
 @pytest.mark.parametrize(
     ("most", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)]
 )

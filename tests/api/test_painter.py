@@ -63,6 +63,16 @@ def test_a_wrong_object_is_named_whatever_the_form() -> None:
 def test_an_empty_text_says_so(empty: Any) -> None:
     with pytest.raises(savemasks.AnnotationError, match="is empty"):
         painter().labels(empty)
+    with pytest.raises(savemasks.AnnotationError, match=r"^the text is empty$"):
+        painter().labels(empty)
+
+
+def test_an_empty_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "empty.json"
+    path.write_bytes(b"")
+    with pytest.raises(savemasks.AnnotationError) as told:
+        painter().labels(path)
+    assert str(told.value) == f"{path}: the file is empty"
 
 
 def test_shapes_and_painters_can_be_sent_to_other_processes() -> None:

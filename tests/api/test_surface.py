@@ -98,7 +98,7 @@ def test_the_painters_public_names_are_these() -> None:
     shown = [name for name in dir(savemasks.Painter) if not name.startswith("_")]
     calls = {"human", "instances", "labels", "machine", "parse"}
     training = {"class_names", "from_classes", "id2label", "label2id", "labels_batch", "one_hot"}
-    training |= {"palette_for_pil", "targets"}
+    training |= {"from_graph", "palette_for_pil", "targets"}
     assert {*shown} == calls | training | {"classes", "human_palette", "machine_palette"}
 
 

@@ -84,8 +84,36 @@ def test_wrong_usage_exits_with_2_and_writes_nothing(work: Path, arguments: tupl
     assert (files(work), names(work)) == (before, ["config.json", "file", "project"])
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_configuration_behind_its_projects_is_told_how_to_do_it_right(
+    work: Path, command: str
+) -> None:
+    before = files(work)
+    out = ["--out=out"] if command == "run" else []
+    (work / "other").mkdir()
+    for arguments in (("project", "config.json"), ("project", "other", "config.json")):
+        code, text = call(command, *arguments, *out)
+        assert code == 2
+        assert text.startswith("Usage: ")
+        assert text.splitlines()[-1].endswith(
+            "CONFIG and PROJECT are swapped: project is a folder, config.json a file."
+            " Say them the other way round: config.json project"
+        )
+    code, text = call(command, "config.json", "config.json", *out)
+    assert code == 2
+    assert "config.json is a file; a project is a folder. CONFIG, the layer's JSON" in text
+    code, text = call(command, "project", "other", *out)
+    assert (code, text) == (
+        2,
+        "error: project: cannot be read: Is a directory; CONFIG is the layer's JSON file, and comes"
+        " before the projects\n",
+    )
+    assert files(work) == before
+
+
 REFUSED = {
     "config missing": (("none.json", "project"), ["none.json: cannot be read: No such file"]),
+    "config too long": (("x" * 300, "project"), ["x: cannot be read: File name too long"]),
     "config a folder": (("project", "project"), ["project: cannot be read: Is a directory"]),
     "config no json": (("file", "project"), ["file: not valid JSON at line 1, column 1"]),
     "project missing": (("config.json", "none"), ["none: no such folder"]),

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from savemasks.layers.save_masks import SaveMasks
+from savemasks.errors import ConfigError
+from savemasks.layers.save_masks import SaveMasks, Settings
 from savemasks.layers.validation import MAX_CLASSES
 from support.configs import COLOR, DST, SPECIFICATION, layer, problems, with_settings
 
@@ -274,3 +275,56 @@ def test_what_is_wrong_with_formats_and_thresholds_is_told(
     config = orjson.loads(SPECIFICATION)
     config["settings"] |= changes
     assert problems(config) == [problem]
+
+
+NOTHING = "settings: nothing is requested: set masks_machine or masks_human to true"
+UNMAPPED = (
+    "settings: masks_human is true, so gt_human_color must map at least one class to a colour, as"
+    ' {"kiwi": [255, 0, 0]}'
+)
+PYRAMID = 'settings: pyramid is for "format": "tiff" only'
+WIDTH = "settings.line_width: 0 is below 1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"line_width": 0}, [WIDTH, NOTHING]),
+        ({"line_width": 0, "masks_human": True}, [WIDTH, UNMAPPED]),
+        ({"line_width": 0, "masks_human": True, "pyramid": True}, [WIDTH, UNMAPPED, PYRAMID]),
+        ({"masks_machine": 1}, ["settings.masks_machine: 1 is neither true nor false"]),
+        (
+            {"masks_machine": 1, "pyramid": True},
+            ["settings.masks_machine: 1 is neither true nor false", PYRAMID],
+        ),
+        (
+            {"masks_human": True, "gt_human_color": {"kiwi": 5}},
+            [f"settings.gt_human_color.kiwi: {COLOR}"],
+        ),
+        (
+            {"masks_human": True, "gt_human_color": {"kiwi": [1, 1, 1]}, "pyramid": 3},
+            ["settings.pyramid: 3 is neither true nor false"],
+        ),
+        (
+            {"masks_machine": True, "gt_machine_color": {"a": [300] * 3, "b": [1, 2, 3]},
+             "line_width": 0},
+            [WIDTH, "settings: gt_machine_color has grays above 255, which make a 16-bit gray mask,"
+             ' so all its colours must be gray, but b is [1, 2, 3]'],
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("dst", ["x", "/x"])
+def test_contradictions_are_told_beside_keys_that_are_wrong_by_themselves(
+    settings: dict[str, Any], expected: list[str], dst: str
+) -> None:
+    config = {"action": "save_masks", "dst": dst, "settings": settings}
+    told = [f"dst: {DST}"] if dst == "/x" else []
+    assert sorted(problems(config)) == sorted([*told, *expected])
+    assert sorted(problems([config])) == sorted(f"[0].{each}" for each in [*told, *expected])
+    with pytest.raises(ConfigError) as error:
+        SaveMasks(**config)
+    assert sorted(error.value.problems) == sorted([*told, *expected])
+    with pytest.raises(ConfigError) as error:
+        Settings(**settings)
+    alone = [each.removeprefix("settings.").replace("settings: ", "layer: ") for each in expected]
+    assert sorted(error.value.problems) == sorted(alone)

@@ -81,7 +81,8 @@ def test_a_file_text_and_parsed_json_are_one_graph(tmp_path: Path) -> None:
 def test_every_layer_is_read_under_both_names(layers: list[Json]) -> None:
     graph = Graph.from_json(layers)
     assert [sink.dst for sink in graph.sinks] == ["masks", "copy"]
-    assert graph.sources == (Source(1, "layer 1 (data)", "lemons", ("*",)),)
+    name = f"layer 1 ({layers[0]['action']})"
+    assert graph.sources == (Source(1, name, "lemons", ("*",)),)
     assert graph.warnings == ()
     (route,) = graph.sink("masks").routes
     table = route.table(["kiwi", "plum", "leaf"])

@@ -39,7 +39,7 @@ def inputs(painter: savemasks.Painter, path: Path) -> list[NDArray[np.unsignedin
     made += [painter.labels(a, window=w, mask=mask) for a in annotations for w in windows]
     pillow = Image.new("RGB", (6, 4))
     images: list[savemasks.Image] = [pillow, np.zeros((4, 6, 3), np.uint8)]
-    return [*made, *(painter.human(note, image) for image in images)]
+    return [*made, *(painter.human(note, image, pad=0, fill=(0, 0, 9)) for image in images)]
 
 
 def paint(config: Path, annotation: bytes, image: NDArray[np.uint8]) -> list[bytes]:
@@ -74,7 +74,7 @@ def train(project: str, classes: list[str]) -> int:
     assert [numbers[name] for name in names] == [*painter.id2label]
     for item in items:
         annotation: bytes = item.annotation()
-        targets: savemasks.Targets = painter.targets(annotation, size=(32, 32))
+        targets: savemasks.Targets = painter.targets(annotation, size=(32, 32), pad=1, fill=255)
         boxes: NDArray[np.float32] = targets["boxes"]
         one_hot: NDArray[np.bool_] = painter.one_hot(annotation)
         labels: NDArray[np.unsignedinteger] = painter.labels(annotation, scale=0.5, fill=255, pad=1)

@@ -1,7 +1,7 @@
 """What callers hand in, checked before a kernel sees it; pictures are in `images`."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from operator import index
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -9,9 +9,12 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AnnotationError, printable
+from ..errors import AnnotationError, ConfigError, printable
 from ..jsontext import Text
-from ..parse.annotation import check_pixels
+from ..layers.class_table import ClassTable
+from ..layers.graph import Graph
+from ..layers.save_masks import SaveMasks
+from ..parse.annotation import EMPTY_FILE, check_pixels
 from ..parse.builder import LENIENT, Rules
 from ..shapes import COORDINATE_LIMIT, Shapes
 
@@ -74,7 +77,12 @@ def parse_given(
     """Parse an annotation, which may be the path of a file; its errors then name that."""
     # What is usual comes first: asking for a PathLike takes longer.
     if isinstance(annotation, _USUAL) or not isinstance(annotation, os.PathLike):
-        return parse(annotation)
+        try:
+            return parse(annotation)
+        except AnnotationError as error:
+            if error.message == EMPTY_FILE:
+                error.message = "the text is empty"
+            raise
     path = Path(os.fsdecode(annotation))
     try:
         return parse(path.read_bytes())
@@ -108,11 +116,12 @@ def array_for(
     shape: tuple[int, ...],
     dtype: type[np.generic] | np.dtype[Any],
     *,
-    any_rows: bool = False,
+    any_rows: int = 0,
 ) -> NDArray[Any]:
     """A new array, or the caller's if a result of this shape and dtype can be written to it.
 
-    With `any_rows`, there may be memory of others between its rows.
+    There may be memory of others between what the first `any_rows` axes number: 1 for rows, 2 for
+    rows and masks.
 
     Raises
     ------
@@ -130,7 +139,7 @@ def array_for(
     if out.shape != shape:
         raise ValueError(f"out must have the shape {shape}, not {out.shape}")
     flags = out.flags
-    has_rows = any_rows and out.ndim == 2 and out.strides[1] == out.itemsize
+    has_rows = any_rows and out.size and out[(0,) * any_rows].flags.c_contiguous
     if not (flags.c_contiguous or has_rows):
         raise ValueError(f"out must be C-contiguous, but its strides are {out.strides}")
     if not flags.aligned:
@@ -172,3 +181,33 @@ def corner_and_shape(
             f" {width} x {height}"
         )
     return (x, y), (rows, columns)
+
+
+def sink_of(
+    graph: object, dst: str | None, source: str | None, titles: Iterable[str]
+) -> tuple[SaveMasks, ClassTable]:
+    """A sink of a graph, and what becomes of a source's classes on the way to it."""
+    if not isinstance(graph, Graph):
+        name = type(graph).__name__
+        raise TypeError(f"graph must be a Graph, as Graph.from_json makes it, not {name}")
+    sink = graph.sink(dst)
+    if not isinstance(sink.layer, SaveMasks):
+        raise ConfigError([f"{sink.name}: a painter is for save_masks layers"])
+    routes = [r for r in sink.routes if source is None or (r.source and r.source.project == source)]
+    tables = {route.table(titles) for route in routes}
+    if len(tables) == 1:
+        return sink.layer, tables.pop()
+    names = {route.source.project: None for route in sink.routes if route.source}
+    if source is None:
+        raise ValueError(
+            "source must name a project, for its classes become other ones than those of others:"
+            f" {', '.join(names)}"
+        )
+    if not routes:
+        raise ValueError(
+            f"no items of {source!r} flow into {sink.dst}; those of these do: {', '.join(names)}"
+        )
+    raise ValueError(
+        f"{source!r} flows into {sink.dst} on several ways, on which its classes become different"
+        " ones"
+    )

@@ -15,7 +15,7 @@ from ..shapes import Shapes
 from ..system import usable_cores
 from .arguments import Annotation, Window, corner_and_shape
 from .protocols import Painting
-from .views import Size, scaled_shape
+from .views import Size, check_result, scaled_shape
 
 
 def labels_batch(
@@ -84,6 +84,7 @@ def labels_batch(
             canvas = shapes.height, shapes.width
             _, part = corner_and_shape(window, *canvas, may_leave=fill is not None)
             shape = scaled_shape(part, size, None)
+            check_result(self._plan, shape)
             if number == 0:
                 stack.append(np.empty((count, *shape), self._plan.table_of(None).dtype))
             if stack[0].shape[1:] == shape:

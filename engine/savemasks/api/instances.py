@@ -9,7 +9,7 @@ from ..line.plan import Mask
 from ..shapes import Shapes
 from .arguments import Annotation, Window, array_for
 from .protocols import Opening
-from .views import paint_rows
+from .views import Pad, Size, paint_view, view_of
 
 
 class Instances(NamedTuple):  # noqa: PLW1641  (what holds arrays has no hash)
@@ -49,11 +49,16 @@ def instances(
     *,
     mask: Mask | None = None,
     window: Window | None = None,
+    size: Size | None = None,
+    scale: float | None = None,
+    fill: int | None = None,
+    pad: Pad = 0,
     out: NDArray[np.int32] | None = None,
 ) -> Instances:
     """Paint every object in a number of its own: its place in the list, from 1.
 
-    Parameters are those of `labels`; a pixel has a number where `labels` has a label.
+    Parameters are those of `labels`; a pixel has a number where `labels` has a label. `fill` is any
+    int32, as -1.
 
     Returns
     -------
@@ -76,14 +81,15 @@ def instances(
     [0, 1, 1, 2, 2, 0]
     """
     table = self._plan.table_of(mask)
-    shapes, corner, shape = self._open(annotation, window)
-    made = array_for(out, shape, np.int32, any_rows=True)
+    shapes = self._open(annotation)
+    view = view_of(self._plan, shapes, window, size=size, scale=scale, fill=fill, pad=pad)
+    made = array_for(out, view.shape, np.int32, any_rows=1)
     is_painted = table[shapes.class_id] != 0
     objects = shapes.object_index[is_painted]
     numbers = np.zeros(int(np.max(shapes.object_index, initial=-1)) + 1, np.int32)
     numbers[objects] = objects + np.int32(1)
-    paint_rows(self._plan, shapes, numbers, made, corner, key=shapes.object_index)
-    titles = tuple(self._plan.classes)
+    paint_view(self._plan, view, numbers, made, fill=fill, key=shapes.object_index)
+    titles = self._plan.titles
     pairs = zip(objects.tolist(), shapes.class_id[is_painted].tolist(), strict=True)
     classes = {number + 1: titles[class_id] for number, class_id in pairs}
     return Instances(made if out is None else out, classes)

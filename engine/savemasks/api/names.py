@@ -110,8 +110,13 @@ def class_names(plan: Plan) -> list[str]:
 
 def label_by_title(plan: Plan) -> dict[str, int]:
     """Label of every class that the mask of `Painter.labels` paints."""
-    table = plan.table_of(None).tolist()
-    return {title: table[number] for title, number in plan.classes.items() if table[number]}
+    labels = plan.table_of(None).tolist()
+    found = {title: label for title, label in zip(plan.titles, labels, strict=True) if label}
+    palette = plan.palette_of("human" if plan.machine_palette is None else "machine")
+    for label, title in enumerate(palette.titles, start=1):
+        if title != UNUSED:  # of a graph, a class that none of the source becomes
+            found.setdefault(title, label)
+    return found
 
 
 def palette_for_pil(self: Planned) -> bytes:

@@ -1,22 +1,17 @@
 """`Painter`: annotation → masks in memory, for programs that call the engine."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..encode.color import color_human, color_machine, label_room
-from ..kernels.encode import lookup as kernels
+from ..layers.graph import Graph
 from ..layers.palette import Palette, paintable_grays
 from ..layers.save_masks import SaveMasks
 from ..line.plan import Labels, Mask, Plan
-from ..projects.classes import ClassTemplate, Meta
+from ..projects.classes import ClassTemplate, Meta, read_templates
 from ..shapes import Shapes
-from . import arguments, batches, instances, names, training
-from .arguments import Annotation, Window, array_for, corner_and_shape, parse_given
-from .images import Image, original_pixels
-from .views import Pad, Size, paint_rows, paint_view, view_of
+from . import arguments, batches, instances, masks, names, training
+from .arguments import Annotation, Window, array_for, parse_given
+from .views import Pad, Size, paint_view, view_of
 
 
 class Painter:
@@ -34,8 +29,9 @@ class Painter:
         The project's meta.json, if there is one: its text, what that parses to, or its path. Only
         graphs and old annotations, which do not name their geometries, need it.
     max_pixels
-        Refuse larger canvases and bitmaps with an `AnnotationError`, before anything is made of
-        their size; all bitmaps together may have eight times as many pixels. None for no limit.
+        Refuse larger canvases, bitmaps and results with an `AnnotationError`, before anything is
+        made of their size. All masks of `targets` or `one_hot` together count as one result; all
+        bitmaps together may have eight times as many pixels. None for no limit.
     strict
         Whether objects of classes that neither the layer nor `meta` has, of geometries that nobody
         knows, and graphs whose edges are missing are errors. Else they are left out and counted in
@@ -84,7 +80,7 @@ class Painter:
         self._classes = plan.classes
         palette = plan.machine_palette
         self._is_gray = palette is not None and palette.is_gray
-        self._grays = palette and paintable_grays(palette, plan.table_of("machine"))
+        self._grays = paintable_grays(palette, plan.table_of("machine")) if palette else None
 
     @classmethod
     def from_classes(
@@ -128,6 +124,73 @@ class Painter:
         object.__setattr__(painter, "_plan", plan)  # nobody has seen it yet
         object.__setattr__(painter, "_grays", names.grays_of(plan))
         return painter
+
+    @classmethod
+    def from_graph(
+        cls,
+        graph: Graph,
+        dst: str | None = None,
+        meta: Meta | Mapping[str, ClassTemplate] | None = None,
+        *,
+        source: str | None = None,
+        max_pixels: int | None = None,
+        strict: bool = False,
+    ) -> Self:
+        """Make a painter for a sink of a graph.
+
+        Parameters
+        ----------
+        graph
+            The layers.
+        dst
+            Which sink: the name of its result. It may be left out if there is only one.
+        meta
+            The source's meta.json, as for `Painter`. It says which classes there are.
+        source
+            Name of the project whose annotations are painted; needed only if several flow into the
+            sink and their classes do not become the same.
+        max_pixels, strict
+            As for `Painter`.
+
+        Returns
+        -------
+        Painter
+            It takes annotations of the source, and paints them in the classes of the sink.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such sink, it is no `save_masks` layer, or a class has no entry.
+        ProjectError
+            If `meta` cannot be used.
+        TypeError, ValueError
+            If `graph` is none, or `source` does not name one route.
+
+        Examples
+        --------
+        >>> graph = savemasks.Graph.from_json([
+        ...     {"action": "data", "src": "lemons", "dst": "$0", "settings":
+        ...         {"classes_mapping": {"kiwi": "fruit", "lemon": "fruit"}}},
+        ...     {"action": "save_masks", "src": "$0", "dst": "masks", "settings":
+        ...         {"masks_machine": True, "gt_machine_color": {"fruit": [9, 9, 9]}}},
+        ... ])
+        >>> savemasks.Painter.from_graph(graph).machine(annotation)[2].tolist()
+        [0, 9, 9, 9, 9, 0]
+        """
+        templates = read_templates(meta)
+        layer, table = arguments.sink_of(graph, dst, source, templates)
+        painter = cls(layer, templates, max_pixels=max_pixels, strict=strict)
+        plan = Plan.of(layer, templates, painter._plan.rules, table=table)
+        painter._take(plan)
+        return painter
+
+    def _take(self, plan: Plan) -> None:
+        """Take another plan; nobody has seen the painter yet."""
+        object.__setattr__(self, "_plan", plan)
+        object.__setattr__(self, "_classes", plan.classes)
+        palette = plan.machine_palette
+        grays = paintable_grays(palette, plan.table_of("machine")) if palette else None
+        object.__setattr__(self, "_grays", grays)
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute that has no value yet: in `__init__`, and when it is unpickled."""
@@ -263,145 +326,24 @@ class Painter:
                [  2,   0, 255]], dtype=uint8)
         """
         table = self._plan.table_of(mask)
-        if size is None and scale is None and fill is None and isinstance(pad, int) and not pad:
-            shapes, corner, shape = self._open(annotation, window)
-            made = array_for(out, shape, table.dtype, any_rows=True)
-            paint_rows(self._plan, shapes, table, made, corner)
-        else:
-            shapes, *_ = self._open(annotation, None)
-            view = view_of(shapes, window, size=size, scale=scale, pad=pad,
-                           may_leave=fill is not None)  # fmt: skip
-            made = paint_view(self._plan, view, table, fill, out)
+        view = view_of(self._plan, self._open(annotation), window, size=size, scale=scale,
+                       fill=fill, pad=pad)  # fmt: skip
+        made = array_for(out, view.shape, table.dtype, any_rows=1)
+        background = self._plan.background_of(mask)
+        paint_view(self._plan, view, table, made, fill=fill, background=background)
         return made if out is None else out
 
-    def machine(
-        self,
-        annotation: Annotation | Shapes,
-        *,
-        window: Window | None = None,
-        out: NDArray[Any] | None = None,
-    ) -> NDArray[Any]:
-        """Paint the machine mask.
-
-        Parameters
-        ----------
-        annotation
-            What to paint.
-        window
-            Only this part (x, y, width, height) of the canvas, as for `labels`.
-        out
-            Where to write, C-contiguous; nothing of the canvas's size is allocated then.
-
-        Returns
-        -------
-        (height, width) if every colour is gray, else (height, width, 3) RGB; uint8, or uint16 if
-        there are grays above 255.
-
-        Raises
-        ------
-        AnnotationError
-            Naming the object if one is to blame.
-        TypeError, ValueError
-            If `out` or `window` does not fit, or the layer does not request the mask.
-
-        Examples
-        --------
-        >>> painter.machine(annotation)
-        array([[  0,   0,   0,   0,   0,   0],
-               [  0, 100, 100, 100,   0,   0],
-               [  0, 100, 100, 200, 200,   0],
-               [  0,   0,   0, 200, 200,   0]], dtype=uint8)
-        """
-        palette = self._plan.palette_of("machine")
-        shapes, corner, shape = self._open(annotation, window)
-        made = array_for(out, shape if self._is_gray else (*shape, 3), palette.colors.dtype)
-        if self._grays:
-            of_class, table = self._grays
-            self._plan.paint(shapes, of_class, made, corner)
-            if table is not None:
-                kernels.gray(made, table, made)
-        else:
-            table = self._plan.table_of("machine")
-            if self._is_gray:  # all 255 grays and black are taken
-                labels = np.empty(shape, table.dtype)
-            else:
-                labels = label_room(made, shape, palette.label_dtype)
-            self._plan.paint(shapes, table, labels, corner)
-            color_machine(labels, palette, made)
-        return made if out is None else out
-
-    def human(
-        self,
-        annotation: Annotation | Shapes,
-        image: Image,
-        *,
-        window: Window | None = None,
-        out: NDArray[np.uint8] | None = None,
-    ) -> NDArray[np.uint8]:
-        """Paint the human picture: the original, a green line, the original under the classes.
-
-        Parameters
-        ----------
-        annotation
-            What to paint.
-        image
-            The original: RGB pixels (height, width, 3) uint8, the contents of a file of any format
-            that libvips reads, its path, the file open for reading bytes, or an image of Pillow.
-            Pixels that are not C-contiguous are copied; what is not pixels is decoded into memory
-            of its own.
-        window
-            Only this part (x, y, width, height) of the canvas, as for `labels`. The original is
-            given whole nevertheless; pixels of the part are copied if it is not of full width.
-        out
-            Where to write, C-contiguous; with pixels for an image nothing of the canvas's size is
-            allocated then.
-
-        Returns
-        -------
-        (height, 2 * width + 1, 3) uint8 RGB, of the window if there is one; a painted pixel is
-        (original + colour) >> 1.
-
-        Raises
-        ------
-        AnnotationError
-            Naming the object if one is to blame.
-        ImageError
-            If the picture cannot be read or decoded, or has another size than the annotation says.
-        TypeError, ValueError
-            If `out`, `window` or `image` does not fit, or the layer does not request the mask.
-
-        Examples
-        --------
-        >>> image = np.zeros((4, 6, 3), np.uint8)
-        >>> page = painter.human(annotation, image)
-        >>> page.shape, page[2, 7 + 3].tolist()
-        ((4, 13, 3), [13, 0, 127])
-        """
-        palette = self._plan.palette_of("human")
-        shapes, corner, shape = self._open(annotation, window)
-        (x, y), (height, width) = corner, shape
-        made = array_for(out, (height, 2 * width + 1, 3), np.uint8)
-        whole = original_pixels(image, shapes.height, shapes.width, out)
-        pixels = np.ascontiguousarray(whole[y : y + height, x : x + width])
-        labels = label_room(made, shape, palette.label_dtype)
-        self._plan.paint(shapes, self._plan.table_of("human"), labels, corner)
-        color_human(pixels, labels, palette, made)
-        return made if out is None else out
-
+    human = masks.human
     instances = instances.instances
     labels_batch = batches.labels_batch
     one_hot = training.one_hot
+    machine = masks.machine
     palette_for_pil = names.palette_for_pil
     targets = training.targets
 
-    def _open(
-        self, annotation: Annotation | Shapes, window: Window | None
-    ) -> tuple[Shapes, tuple[int, int], tuple[int, int]]:
-        """The shapes, parsed if they are not, and corner and shape of what is to be painted."""
+    def _open(self, annotation: Annotation | Shapes) -> Shapes:
+        """The shapes, parsed if they are not."""
         if isinstance(annotation, Shapes):
-            shapes = annotation
-            arguments.check_shapes(shapes, self._classes, self._plan.rules)
-        else:
-            shapes = parse_given(annotation, self._plan.parse)
-        corner, shape = corner_and_shape(window, shapes.height, shapes.width)
-        return shapes, corner, shape
+            arguments.check_shapes(annotation, self._classes, self._plan.rules)
+            return annotation
+        return parse_given(annotation, self._plan.parse)

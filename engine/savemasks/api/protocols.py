@@ -4,12 +4,11 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from ..layers.palette import Grays
 from ..line.plan import Labels, Plan
 from ..shapes import Shapes
 from .arguments import Annotation, Window
 from .views import Size
-
-Opened = tuple[Shapes, tuple[int, int], tuple[int, int]]
 
 
 class Planned(Protocol):
@@ -22,7 +21,17 @@ class Planned(Protocol):
 class Opening(Planned, Protocol):
     """It turns annotations into shapes that fit the plan."""
 
-    def _open(self, annotation: Annotation | Shapes, window: Window | None) -> Opened: ...
+    def _open(self, annotation: Annotation | Shapes) -> Shapes: ...
+
+
+class Coloring(Opening, Protocol):
+    """It has worked out whether the machine mask needs colours."""
+
+    @property
+    def _is_gray(self) -> bool: ...
+
+    @property
+    def _grays(self) -> Grays | None: ...
 
 
 class Painting(Planned, Protocol):

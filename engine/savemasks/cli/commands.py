@@ -14,7 +14,13 @@ import click
 
 from .. import __version__
 from ..run.options import RunOptions
-from .console import MAX_SHOWN_FAILURES, exit_on_errors, print_summary_and_exit, run_hooks
+from .console import (
+    MAX_SHOWN_FAILURES,
+    exit_on_errors,
+    print_summary_and_exit,
+    read_graph,
+    run_hooks,
+)
 from .shared_options import (
     Folder,
     below_option,
@@ -86,9 +92,7 @@ def run_command(
 
 def _read_graph(config: Path, projects: tuple[Path, ...]) -> "Graph":
     """The graph in a file; one whose data layers name no projects needs some to be given."""
-    from ..layers.graph import Graph  # keeps --help fast
-
-    graph = Graph.from_json(config)
+    graph = read_graph(config)
     if not graph.sources and not projects:
         raise click.UsageError("Missing argument 'PROJECT...'.")
     return graph
@@ -209,13 +213,12 @@ def schema_command() -> None:
 def demo(options: RunOptions, folder: Path | None) -> None:
     """Write a small project of kiwis and lemons into DIR, export it, and say where to look."""
     with exit_on_errors():
-        from ..layers.graph import Graph
         from .demo import write_demo
 
         folder = folder or _unused_folder()
         project, config = write_demo(folder)
         click.echo(f"wrote the project {project} and {config}")
-        graph = Graph.from_json(config)
+        graph = read_graph(config)
         with run_hooks(quiet=False) as hooks:
             from ..run.export import run
 

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ import click
 from ..run.options import Hooks
 
 if TYPE_CHECKING:
+    from ..layers.graph import Graph
     from ..results.report import Summary
 
 MAX_SHOWN_FAILURES = 20
@@ -74,6 +76,20 @@ def _kill_all() -> None:
         process.kill()
     os.write(2, b"\nstopped at once: the same command goes on where this one was\n")
     os._exit(130)
+
+
+def read_graph(config: Path) -> "Graph":
+    """The layers in a file; raises `ConfigError`, which says so if it is a folder instead."""
+    from ..errors import ConfigError
+    from ..layers.graph import Graph  # keeps --help fast
+
+    try:
+        return Graph.from_json(config)
+    except ConfigError as error:
+        if not isinstance(error.__cause__, IsADirectoryError):
+            raise
+        hint = "CONFIG is the layer's JSON file, and comes before the projects"
+        raise ConfigError([f"{problem}; {hint}" for problem in error.problems]) from None
 
 
 @contextmanager

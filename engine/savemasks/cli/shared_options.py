@@ -5,6 +5,7 @@ options of a command meet in one object, and the defaults are those of `RunOptio
 the object by `click.pass_obj`.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,36 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from ..errors import printable
 from ..run.options import DEFAULT_OPTIONS, OnError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 Folder = click.Path(path_type=Path, file_okay=False)
+
+
+class _Project(click.Path):
+    """A folder, given behind the configuration: mostly the two are mixed up."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            config = ctx.params.get("config") if ctx else None
+            if config is None or not os.path.isfile(value):
+                raise
+        first, second = printable(config), printable(value)
+        if os.path.isdir(config):
+            problem = (
+                f"CONFIG and PROJECT are swapped: {first} is a folder, {second} a file."
+                f" Say them the other way round: {second} {first}"
+            )
+        else:
+            problem = (
+                f"{second} is a file; a project is a folder. CONFIG, the layer's JSON file, comes"
+                " once, before the projects."
+            )
+        return self.fail(problem, param, ctx)
 
 
 def _set_field(context: click.Context, option: click.Parameter, value: Any) -> None:
@@ -88,7 +114,12 @@ out_option = click.option(
 )
 
 config_argument = click.argument("config", type=click.Path(path_type=Path))
-projects_argument = click.argument("projects", nargs=-1, metavar="PROJECT...", type=Folder)
+projects_argument = click.argument(
+    "projects",
+    nargs=-1,
+    metavar="PROJECT...",
+    type=_Project(path_type=Path, file_okay=False),
+)
 below_option = click.option(
     "--projects",
     "below",

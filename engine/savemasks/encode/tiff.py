@@ -22,6 +22,8 @@ _WAITING = 2  # strips between the two sides
 _MOST_CLASSIC_BYTES = 3 << 30  # of pixels, from which a classic TIFF might overflow at 4 GB
 _POLL = 0.1
 _SYSTEM = "system error: "
+_FIRST_USE = threading.Lock()
+_OPERATIONS = ("pngload_source", "tiffsave")
 MAX_SIDE = 10_000_000
 """The longest side that libvips is sure to take."""
 
@@ -78,8 +80,7 @@ class _TiffWriter:
 
     def _run(self) -> None:
         try:
-            source = pyvips.SourceCustom()
-            source.on_read(self._pipe.read)
+            source = _source_of(self._pipe)
             image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
             image.tiffsave(os.fsencode(self._path), **self._options)
         except pyvips.Error as error:
@@ -110,6 +111,22 @@ class _TiffWriter:
     def _check(self) -> None:
         if self._error:
             raise self._error
+
+
+def _source_of(pipe: _Pipe) -> pyvips.SourceCustom:
+    """What libvips reads a pipe through; to be kept as long as any picture of it.
+
+    pyvips keeps tables for a class of operations, and fills them without a lock when one is first
+    used: a thread may then lose what another has just put there. So the first use of those that
+    follow is one thread's alone. The lock is not held while anything is read: that may take as long
+    as the other side likes.
+    """
+    with _FIRST_USE:
+        for name in _OPERATIONS:
+            pyvips.Introspect.get(name)
+        source = pyvips.SourceCustom()
+        source.on_read(pipe.read)
+    return source
 
 
 def _tile_side(side: int) -> int:

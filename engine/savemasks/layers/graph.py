@@ -169,7 +169,7 @@ class Graph:
         ...     {"action": "data", "src": "lemons", "dst": "$lemons"},
         ...     {"action": "flip", "src": "$lemons", "dst": "$flipped"},
         ...     {"action": "save", "src": "$fliped", "dst": "copy"},
-        ... ])
+        ... ])  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         savemasks.errors.ConfigError: layer 2 (flip): savemasks exports and does not transform; ...
         """

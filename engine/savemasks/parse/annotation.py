@@ -27,6 +27,8 @@ Annotation = Text | Mapping[str, Any]
 """An annotation's JSON, as text or already parsed, also as programs build it: of arrays."""
 
 TOO_DEEP = "lists or objects are nested too deep in each other"
+EMPTY_FILE = "the file is empty"
+"""What is said of an annotation without a character."""
 
 MAX_BYTES = 1 << 27
 """Largest annotation, in bytes. Parsed JSON may take twenty times the memory of its text.
@@ -200,6 +202,8 @@ def _plain(data: Mapping[str, Any]) -> Any:
         return jsontext.plain(data, _ring)
     except RecursionError:
         raise AnnotationError("is nested too deeply") from None
+    except (OverflowError, ValueError) as error:  # a fraction, say, beyond what a float can be
+        raise AnnotationError(f"has a number that JSON has not: {error}") from error
 
 
 def _ring(array: Any) -> Any:
@@ -233,7 +237,7 @@ def _load(annotation: Annotation) -> Any:
     except json.JSONDecodeError as error:
         text = annotation if isinstance(annotation, str) else bytes(annotation).decode()
         if not text.removeprefix("\ufeff").strip():
-            raise AnnotationError("the file is empty") from None
+            raise AnnotationError(EMPTY_FILE) from None
         place = f"line {error.lineno}, column {error.colno}"
         message = f"not valid JSON at {place}: {error.msg}"
         if isinstance(annotation, str) and not text.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
@@ -254,7 +258,8 @@ def opened(data: Any) -> tuple[int, int, list[Any]]:
             raise AnnotationError(f"size.{name} must be a positive whole number, but is {found}")
     if height * width > MAX_PIXELS:
         raise AnnotationError(
-            f"size {width} x {height} is more than the {MAX_PIXELS} pixels that are supported"
+            f"size {shown(width)} x {shown(height)} is more than the {MAX_PIXELS} pixels that are"
+            " supported"
         )
     objects = data.get("objects", [])
     if not isinstance(objects, list):

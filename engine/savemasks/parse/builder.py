@@ -188,7 +188,7 @@ class Builder:
         at = first + int(np.flatnonzero(~near.all(axis=1))[0])
         shape = int(np.searchsorted(self._first_points(), at, side="right")) - 1
         # Shown as written, except for whole numbers of hundreds of digits.
-        x, y = (v if abs(v) < 1e20 else float(v) for v in self._points[at])
+        x, y = (v if abs(v) < 1e20 else _as_float(v) for v in self._points[at])
         return AnnotationError(
             f"point [{x}, {y}] is not within {COORDINATE_LIMIT} pixels of the origin",
             object_index=self._object_index[shape],
@@ -227,6 +227,17 @@ def _numbers(points: list[Any]) -> NDArray[np.float64] | None:
         # The types are checked because NumPy would convert texts to numbers.
         if not set(map(type, flat)) <= {int, float}:
             return None
-        return np.array(flat, np.float64).reshape(-1, 2)
-    except (TypeError, OverflowError):
+        try:
+            return np.array(flat, np.float64).reshape(-1, 2)
+        except OverflowError:
+            return np.array([*map(_as_float, flat)]).reshape(-1, 2)
+    except TypeError:
         return None
+
+
+def _as_float(number: float) -> float:
+    """A number as float, infinite if it is a whole one of too many digits."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf

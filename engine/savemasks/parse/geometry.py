@@ -73,9 +73,15 @@ def _add_polygon(builder: Builder, contours: dict[str, Any], name: str) -> None:
     """Add an exterior and its holes; holes without points are ignored."""
     builder.add(POLYGON, _exterior(contours, name))
     interior = contours.get("interior")
-    if interior:
-        for hole in filter(None, interior):
+    if interior is None:
+        return
+    if not isinstance(interior, list):
+        raise TypeError  # `wrong_type` finds it again
+    for hole in interior:
+        if hole:
             builder.add_hole(hole)
+        elif hole is not None and not isinstance(hole, list):
+            raise TypeError
 
 
 def _polygon(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
