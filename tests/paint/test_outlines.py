@@ -178,7 +178,7 @@ def test_a_multipolygon_of_one_part_and_a_graph_of_one_node_are_known_where_they
 
 
 def test_shapes_of_arrays_are_stroked_too() -> None:
-    around = [[1, 1], [3, 1], [3, 3]]
+    around = [[0, 0], [8, 0], [8, 8]]
     shapes = Shapes.from_arrays(
         (9, 9), [POLYGON, RECTANGLE, POINT], [0, 1, 2], [*around, [7, 6], [1, 2], [4, 4]],
         vertex=[0, 3, 5, 6], classes={"a": 0, "b": 1, "c": 2},
