@@ -31,11 +31,11 @@ def parsed(size: tuple[int, int], *objects: Json) -> Shapes:
     return parse(data, classes, templates)
 
 
-def painted(shapes: Shapes, objects: int) -> Canvas:
+def painted(shapes: Shapes, objects: int, frame: int | None = None) -> Canvas:
     width = outline_width(shapes.height, shapes.width)
     out = np.empty((shapes.height, shapes.width), np.uint8)
     labels = np.arange(1, objects + 1, dtype=np.uint8)
-    paint_labels(outlined(shapes), labels, out, line_width=width)
+    paint_labels(outlined(shapes, frame), labels, out, line_width=width)
     return out
 
 
@@ -134,6 +134,21 @@ def test_objects_are_stroked_as_opencv_strokes_them(data: Any, size: tuple[int, 
     assert (painted(shapes, len(objects)) == drawn(size, width, *objects)).all()
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.data(), sizes)
+def test_a_background_is_a_frame_below_all(data: Any, size: tuple[int, int]) -> None:
+    objects = data.draw(st.lists(items(size), max_size=3))
+    shapes, count = parsed(size, *objects), len(objects)
+    made, without = outlined(shapes, count), outlined(shapes)
+    assert made.object_index.tolist() == [-1, *without.object_index.tolist()]
+    for name in ("kind", "class_id", "object_index", "area", "ring", "vertex", "xy", "payload"):
+        assert getattr(made, name).dtype == getattr(shapes, name).dtype, name
+    background = vector("rectangle", [[0, 0], [size[1] - 1, size[0] - 1]])
+    expected = drawn(size, outline_width(*size), background, *objects)
+    first = np.array([0, *range(2, count + 2), 1])  # its label is the first there, here the last
+    assert (first[painted(shapes, count + 1, count)] == expected).all()
+
+
 @pytest.mark.parametrize(
     ("side", "width"), [(1, 1), (598, 1), (599, 2), (899, 3), (1920, 6), (30_000, 100)]
 )
@@ -178,7 +193,7 @@ def test_a_multipolygon_of_one_part_and_a_graph_of_one_node_are_known_where_they
 
 
 def test_shapes_of_arrays_are_stroked_too() -> None:
-    around = [[1, 1], [3, 1], [3, 3]]
+    around = [[0, 0], [8, 0], [8, 8]]
     shapes = Shapes.from_arrays(
         (9, 9), [POLYGON, RECTANGLE, POINT], [0, 1, 2], [*around, [7, 6], [1, 2], [4, 4]],
         vertex=[0, 3, 5, 6], classes={"a": 0, "b": 1, "c": 2},

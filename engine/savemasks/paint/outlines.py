@@ -20,14 +20,33 @@ def outline_width(height: int, width: int) -> int:
     return max(1, (max(height, width) + 1) // 300)
 
 
-def outlined(shapes: Shapes) -> Shapes:
+def outlined(shapes: Shapes, frame: int | None = None) -> Shapes:
     """Shapes to be painted with lines of `outline_width`; the same object if nothing changes.
+
+    `frame` is the class number of a background, of which only a frame around the canvas is seen,
+    below all shapes; None if there is no background.
 
     What a polygon or a point was made of is not known any more. So where an annotation has polygons
     too, a multipolygon of a single part stays filled; where it has points too, a graph of a single
     node is a point, which is a little larger.
     """
-    return _with_discs(_with_lines(shapes))
+    return _with_discs(_with_lines(shapes if frame is None else _with_frame(shapes, frame)))
+
+
+def _with_frame(shapes: Shapes, class_id: int) -> Shapes:
+    """Put a rectangle of the whole canvas before all shapes, of an object before all others."""
+    corners = [[0, 0], [shapes.width - 1, shapes.height - 1]]
+    return replace(
+        shapes,
+        kind=np.append(np.uint8(RECTANGLE), shapes.kind),
+        class_id=np.append(np.int32(class_id), shapes.class_id),
+        object_index=np.append(np.int32(-1), shapes.object_index),
+        area=np.append(np.nan, shapes.area),
+        ring=np.append(0, shapes.ring + 1),
+        vertex=np.append(0, shapes.vertex + 2),
+        xy=np.concatenate([np.array(corners, np.int32), shapes.xy]),
+        payload=np.append(np.int32(-1), shapes.payload),
+    )
 
 
 def _with_lines(shapes: Shapes) -> Shapes:
