@@ -158,12 +158,11 @@ class Graph:
         >>> graph.sink().dst
         'copy'
         >>> Graph.from_json([
-        ...     {"action": "data", "src": "lemons", "dst": "$lemons"},
-        ...     {"action": "flip", "src": "$lemons", "dst": "$flipped"},
-        ...     {"action": "save", "src": "$fliped", "dst": "copy"},
+        ...     {"action": "data", "src": "lemons", "dst": "$0"},
+        ...     {"action": "save", "src": "$1", "dst": "copy"},
         ... ])
         Traceback (most recent call last):
-        savemasks.errors.ConfigError: layer 2 (flip): savemasks exports and does not transform; ...
+        savemasks.errors.ConfigError: layer 2 (save): src: no layer defines "$1" (did you mean "$0"?)
         """
         return read_config(config, cls._of_parsed)
 
