@@ -185,6 +185,12 @@ def test_routes_are_ordered_by_their_sources_and_then_by_their_layers() -> None:
         assert found == [("melons", "2"), ("melons", "1"), ("lemons", "1"), ("lemons", "3")]
 
 
+def test_the_source_counts_before_the_layers_behind_it() -> None:
+    late = [rename("$m", "$a"), rename("$l", "$b"), data("lemons", "$l"), data("melons", "$m")]
+    routes = Graph.from_json([*late, save(["$a", "$b"])]).sink().routes
+    assert [r.source and r.source.project for r in routes] == ["lemons", "melons"]
+
+
 def test_items_flow_once_from_layer_to_layer_whatever_the_number_of_names() -> None:
     config = [data("lemons", ["$0", "$1"]), save(["$0", "$1", "$0"])]
     assert len(Graph.from_json(config).sink().routes) == 1

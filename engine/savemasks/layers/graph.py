@@ -159,10 +159,10 @@ class Graph:
         'copy'
         >>> Graph.from_json([
         ...     {"action": "data", "src": "lemons", "dst": "$0"},
-        ...     {"action": "save", "src": "$1", "dst": "copy"},
+        ...     {"action": "save", "src": "$x", "dst": "copy"},
         ... ])
         Traceback (most recent call last):
-        savemasks.errors.ConfigError: layer 2 (save): src: no layer defines "$1" (did you mean "$0"?)
+        savemasks.errors.ConfigError: layer 2 (save): src: no layer defines "$x"
         """
         return read_config(config, cls._of_parsed)
 
