@@ -304,6 +304,7 @@ def _describe(error: ErrorDetails, prefix: str) -> Iterator[str]:
         "int_type": f"{text} is not a whole number",
         "bool_type": f"{text} is neither true nor false",
         "string_type": f"{text} is not a text",
+        "string_unicode": f"{text} has half a character",
         "dict_type": f"{text} is not a mapping of classes to colours",
         "model_type": f"{text} is not an object",
         "tuple_type": f"{text} is not a list",
