@@ -184,6 +184,13 @@ def test_wrong_settings_of_sinks_are_told() -> None:
     ]
 
 
+def test_contradictions_are_told_beside_keys_that_are_wrong_by_themselves() -> None:
+    assert problems([data(), save_masks(line_width=0, pyramid=True)]) == [
+        "layer 2 (save_masks): settings.line_width: 0 is below 1",
+        'layer 2 (save_masks): settings: pyramid is for "format": "tiff" only',
+    ]
+
+
 # ---------------------------------------------------------------- joints
 
 

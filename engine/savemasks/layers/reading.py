@@ -104,7 +104,9 @@ def read_nodes(layers: list[Any], problems: list[tuple[int, str]]) -> Iterator[N
             try:
                 layer = model.model_validate(raw)
             except ValidationError as error:
-                problems += [(number, f"{name}: {problem}") for problem in problems_of(error)]
+                problems += [
+                    (number, f"{name}: {problem}") for problem in problems_of(error, model, keys)
+                ]
         src = () if model is Data else _placeholders(keys.get("src"))
         dst = () if model in SINKS else _placeholders(keys.get("dst"))
         yield Node(number, name, model, layer, src, dst)

@@ -42,10 +42,11 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     def __init__(self, **data: Any) -> None:
+        data = {key: jsontext.plain(value) for key, value in data.items()}
         try:
-            super().__init__(**{key: jsontext.plain(value) for key, value in data.items()})
+            super().__init__(**data)
         except ValidationError as error:
-            raise config_error(error) from None
+            raise ConfigError(problems_of(error, type(self), data)) from None
 
     # As BaseModel's own: what is inside of a layer is validated with it, and not by itself.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -102,7 +103,7 @@ class LayerValue(Value):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise config_error(error, prefix) from None
+            raise ConfigError(problems_of(error, cls, data, prefix)) from None
 
     @property
     def known(self) -> dict[str, Any]:
@@ -268,14 +269,41 @@ def _load(config: object) -> object:
 # ---------------------------------------------------------------- wording
 
 
-def config_error(error: ValidationError, prefix: str = "") -> ConfigError:
-    """What pydantic found, as our error."""
-    return ConfigError(problems_of(error, prefix))
+def problems_of(
+    error: ValidationError, model: type[Value], data: Mapping[str, Any], prefix: str = ""
+) -> list[str]:
+    """What is wrong with the data of a model, each problem as `path: what is wrong`."""
+    errors = [*error.errors(), *_contradictions_of_the_rest(error, model, data)]
+    return [problem for e in errors for problem in _describe(e, prefix)]
 
 
-def problems_of(error: ValidationError, prefix: str = "") -> list[str]:
-    """What pydantic found, each problem as `path: what is wrong`."""
-    return [problem for e in error.errors() for problem in _describe(e, prefix)]
+def _contradictions_of_the_rest(
+    error: ValidationError, model: type[Value], data: Mapping[str, Any]
+) -> Iterator[ErrorDetails]:
+    """Contradictions in settings of which other keys are wrong by themselves.
+
+    pydantic looks for them only if every key is right. Those that name a wrong key are left out:
+    they may be gone once that is right.
+    """
+    is_layer = issubclass(model, LayerValue)
+    inside = ("settings",) if is_layer else ()
+    settings = data.get("settings") if is_layer else data
+    places = [e["loc"][len(inside) :] for e in error.errors() if e["loc"][: len(inside)] == inside]
+    wrong = {place[0] for place in places if place}
+    if not wrong or not isinstance(settings, dict):
+        return
+    of_settings: Any = model.model_fields["settings"].annotation if is_layer else model
+    try:
+        of_settings.model_validate({key: v for key, v in settings.items() if key not in wrong})
+    except ValidationError as found:
+        for each in found.errors():
+            problems = [
+                problem
+                for problem in each.get("ctx", {}).get("problems", ())
+                if wrong.isdisjoint(re.findall(r"\w+", problem))
+            ]
+            if problems:
+                yield {**each, "loc": inside, "ctx": {"problems": problems}}
 
 
 _TAG_AT = 2  # behind gt_machine_color, where a path names the kind of its union, not a key
