@@ -350,7 +350,7 @@ def test_every_public_function_has_an_example() -> None:
     )
     functions = (savemasks.encode_png, savemasks.export, savemasks.warmup, savemasks.open_project)
     classes = (painter, savemasks.Instances, savemasks.Palette, savemasks.Shapes, savemasks.Summary)
-    items = (savemasks.ProjectItem, savemasks.ProjectItems)
+    items = (savemasks.ProjectItem, savemasks.ProjectItems, savemasks.Graph.from_json)
     for described in (*methods, *more, *others, *functions, *classes, *items):
         assert ">>>" in (inspect.getdoc(described) or ""), described
 

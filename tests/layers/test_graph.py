@@ -17,7 +17,7 @@ from savemasks.layers.save import Save
 from savemasks.layers.save_masks import SaveMasks
 from support import ROOT
 from support.configs import SPECIFICATION, layer
-from support.layers import MASKS, Json, data, rename, save, save_masks, step
+from support.layers import EVERY_LAYER, MASKS, Json, data, rename, save, save_masks
 
 OLDER_AND_NEWER = [
     ("data", "images_project"),
@@ -26,17 +26,6 @@ OLDER_AND_NEWER = [
     ("color_class", "change_class_color"),
     ("save_masks", "export_archive_with_masks"),
     ("save", "export_archive"),
-]
-
-EVERY_LAYER = [
-    data("lemons/*", "$0", classes_mapping={"kiwi": "__default__", "__other__": "__ignore__"}),
-    step("rename", "$0", "$1", classes_mapping={"kiwi": "fruit"}),
-    step("merge_classes", "$1", "$2", classes_mapping={"plum": "__merge__fruit"}),
-    step("drop_obj_by_class", ["$2"], ["$3"], classes=["leaf"]),
-    step("color_class", "$3", "$4", classes_color_mapping={"fruit": "#FF0000", "x": [1, 2, 3]}),
-    step("background", "$4", "$5", **{"class": "bg"}),
-    save_masks("$5"),
-    save("$5", visualize=True),
 ]
 
 
@@ -184,6 +173,12 @@ def test_routes_are_ordered_by_their_sources_and_then_by_their_layers() -> None:
         routes = Graph.from_json(config).sink().routes
         found = [(r.source and r.source.project, r.table(["kiwi"]).of("kiwi")) for r in routes]
         assert found == [("melons", "2"), ("melons", "1"), ("lemons", "1"), ("lemons", "3")]
+
+
+def test_the_source_counts_before_the_layers_behind_it() -> None:
+    late = [rename("$m", "$a"), rename("$l", "$b"), data("lemons", "$l"), data("melons", "$m")]
+    routes = Graph.from_json([*late, save(["$a", "$b"])]).sink().routes
+    assert [r.source and r.source.project for r in routes] == ["lemons", "melons"]
 
 
 def test_items_flow_once_from_layer_to_layer_whatever_the_number_of_names() -> None:

@@ -1,5 +1,7 @@
 """Graphs: what is refused, and what is said about it."""
 
+import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from savemasks.layers.graph import Graph
 from savemasks.layers.joining import MAX_PATHS
 from support.configs import layer
 from support.configs import problems as problems_of_layer
-from support.layers import data, rename, save, save_masks, step
+from support.layers import EVERY_LAYER, data, rename, save, save_masks, step
 
 ACTIONS = (
     "data, images_project, rename, rename_classes, merge_classes, drop_obj_by_class,"
@@ -182,6 +184,13 @@ def test_wrong_settings_of_sinks_are_told() -> None:
     ]
 
 
+def test_contradictions_are_told_beside_keys_that_are_wrong_by_themselves() -> None:
+    assert problems([data(), save_masks(line_width=0, pyramid=True)]) == [
+        "layer 2 (save_masks): settings.line_width: 0 is below 1",
+        'layer 2 (save_masks): settings: pyramid is for "format": "tiff" only',
+    ]
+
+
 # ---------------------------------------------------------------- joints
 
 
@@ -283,3 +292,34 @@ def test_all_problems_of_a_graph_are_told_at_once_in_the_order_of_layers(tmp_pat
     path = tmp_path / "config.json"
     path.write_bytes(orjson.dumps(config))
     assert problems(path) == [f"{path}: {each}" for each in told]
+
+
+ODD: list[Any] = [
+    *(None, True, 0, 1.5, float("nan"), 2**70, "", "$", "$0", "x", "\ud800", "a\0b", "{n}"),
+    *([], [None], [[]], ["$0", "$0"], {}, {"": ""}, {"x": None}, {1: 2}, {"kiwi": "{title}"}),
+]
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each container inside of a config, with each of its keys."""
+    for key in [*value] if isinstance(value, dict) else range(len(value)):
+        yield value, key
+        if isinstance(value[key], dict | list):
+            yield from places(value[key])
+
+
+def test_whatever_is_odd_in_a_config_is_taken_or_refused_in_our_words() -> None:
+    taken: list[int] = []
+    told: set[str] = set()
+    for container, key in [*places(config := copy.deepcopy(EVERY_LAYER))]:
+        before = container[key]
+        for odd in ODD:
+            container[key] = odd
+            try:
+                taken.append(hash(Graph.from_json(config)))
+            except ConfigError as error:
+                told |= {*error.problems}
+        container[key] = before
+    assert len(taken) > 50
+    assert len(told) > 100
+    assert [each for each in told if "Input should" in each or not each.startswith("layer ")] == []

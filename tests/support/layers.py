@@ -27,3 +27,15 @@ def save_masks(src: Any = "$0", dst: Any = "masks", **settings: Any) -> Json:
 
 def save(src: Any = "$0", dst: Any = "copy", **settings: Any) -> Json:
     return step("save", src, dst, **settings)
+
+
+EVERY_LAYER = [
+    data("lemons/*", "$0", classes_mapping={"kiwi": "__default__", "__other__": "__ignore__"}),
+    step("rename", "$0", "$1", classes_mapping={"kiwi": "fruit"}),
+    step("merge_classes", "$1", "$2", classes_mapping={"plum": "__merge__fruit"}),
+    step("drop_obj_by_class", ["$2"], ["$3"], classes=["leaf"]),
+    step("color_class", "$3", "$4", classes_color_mapping={"fruit": "#FF0000", "x": [1, 2, 3]}),
+    step("background", "$4", "$5", **{"class": "bg"}),
+    save_masks("$5"),
+    save("$5", visualize=True),
+]

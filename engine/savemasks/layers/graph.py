@@ -166,12 +166,11 @@ class Graph:
         >>> graph.sink().dst
         'copy'
         >>> Graph.from_json([
-        ...     {"action": "data", "src": "lemons", "dst": "$lemons"},
-        ...     {"action": "flip", "src": "$lemons", "dst": "$flipped"},
-        ...     {"action": "save", "src": "$fliped", "dst": "copy"},
-        ... ])  # doctest: +ELLIPSIS
+        ...     {"action": "data", "src": "lemons", "dst": "$0"},
+        ...     {"action": "save", "src": "$x", "dst": "copy"},
+        ... ])
         Traceback (most recent call last):
-        savemasks.errors.ConfigError: layer 2 (flip): savemasks exports and does not transform; ...
+        savemasks.errors.ConfigError: layer 2 (save): src: no layer defines "$x"
         """
         return read_config(config, cls._of_parsed)
 

@@ -46,7 +46,7 @@ class Value(BaseModel):
         try:
             super().__init__(**data)
         except ValidationError as error:
-            raise config_error(error, type(self), data) from None
+            raise ConfigError(problems_of(error, type(self), data)) from None
 
     # As BaseModel's own: what is inside of a layer is validated with it, and not by itself.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -103,7 +103,7 @@ class LayerValue(Value):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise config_error(error, cls, data, prefix) from None
+            raise ConfigError(problems_of(error, cls, data, prefix)) from None
 
     @property
     def known(self) -> dict[str, Any]:
@@ -269,39 +269,32 @@ def _load(config: object) -> object:
 # ---------------------------------------------------------------- wording
 
 
-def config_error(
-    error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], prefix: str = ""
-) -> ConfigError:
-    """What pydantic found, as our error."""
-    return ConfigError(problems_of(error, model, data, prefix))
-
-
 def problems_of(
-    error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], prefix: str = ""
+    error: ValidationError, model: type[Value], data: Mapping[str, Any], prefix: str = ""
 ) -> list[str]:
-    """What pydantic found in data that is no such model, each problem as `path: what is wrong`."""
+    """What is wrong with the data of a model, each problem as `path: what is wrong`."""
     errors = [*error.errors(), *_contradictions_of_the_rest(error, model, data)]
     return [problem for e in errors for problem in _describe(e, prefix)]
 
 
 def _contradictions_of_the_rest(
-    error: ValidationError, model: type[BaseModel], data: Mapping[str, Any]
+    error: ValidationError, model: type[Value], data: Mapping[str, Any]
 ) -> Iterator[ErrorDetails]:
     """Contradictions in settings of which other keys are wrong by themselves.
 
     pydantic looks for them only if every key is right. Those that name a wrong key are left out:
     they may be gone once that is right.
     """
-    is_layer = "settings" in model.model_fields
+    is_layer = issubclass(model, LayerValue)
     inside = ("settings",) if is_layer else ()
-    inner: Any = model.model_fields["settings"].annotation if is_layer else model
     settings = data.get("settings") if is_layer else data
     places = [e["loc"][len(inside) :] for e in error.errors() if e["loc"][: len(inside)] == inside]
     wrong = {place[0] for place in places if place}
     if not wrong or not isinstance(settings, dict):
         return
+    of_settings: Any = model.model_fields["settings"].annotation if is_layer else model
     try:
-        inner.model_validate({key: v for key, v in settings.items() if key not in wrong})
+        of_settings.model_validate({key: v for key, v in settings.items() if key not in wrong})
     except ValidationError as found:
         for each in found.errors():
             problems = [
@@ -339,6 +332,7 @@ def _describe(error: ErrorDetails, prefix: str) -> Iterator[str]:
         "int_type": f"{text} is not a whole number",
         "bool_type": f"{text} is neither true nor false",
         "string_type": f"{text} is not a text",
+        "string_unicode": f"{text} has half a character",
         "dict_type": f"{text} is not a mapping of classes to colours",
         "model_type": f"{text} is not an object",
         "tuple_type": f"{text} is not a list",

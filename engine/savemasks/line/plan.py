@@ -156,8 +156,10 @@ class Plan:
         """How a label map of an annotation is painted."""
         if kind == "visualize":
             width = outline_width(shapes.height, shapes.width)
-            table = self.table_of("human")
-            return Drawing(outlined(shapes), table, None, width, 0, _BUFFERS[kind])
+            table, background = self.table_of("human"), self.background_of("human")
+            frame = table.size if background else None
+            table = np.append(table, table.dtype.type(background))
+            return Drawing(outlined(shapes, frame), table, None, width, 0, _BUFFERS[kind])
         table, background = self.table_of(kind), self.background_of(kind)
         order = self.order(shapes)
         return Drawing(shapes, table, order, self.line_width, background, _BUFFERS[kind])
