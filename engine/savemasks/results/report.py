@@ -2,6 +2,7 @@
 
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -66,6 +67,10 @@ class Summary:
 
     Attributes
     ----------
+    out
+        The folder of the result; of several results, the output folder that holds them.
+    results
+        The folder of every result.
     images, failed
         Items exported, and items that could not be.
     seconds, startup_seconds
@@ -109,6 +114,7 @@ class Summary:
     """
 
     out: Path
+    results: tuple[Path, ...] = ()
     images: int = 0
     failed: int = 0
     seconds: float = 0.0
@@ -263,11 +269,15 @@ class ReportWriter:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
         self._write(b'{"items":[')
 
-    def add(self, outcome: Outcome) -> None:
-        """Write one item."""
+    def add(self, outcome: Outcome, folders: Sequence[str] = ("",)) -> None:
+        """Write one item; `folders` precede the names of its files, place by place."""
         entry = _identify(outcome.item)
         if outcome.error is None:
-            entry["outputs"] = [printable(name) for files in outcome.written for name in files]
+            entry["outputs"] = [
+                printable(folder + name)
+                for folder, files in zip(folders, outcome.written, strict=False)
+                for name in files
+            ]
         else:
             entry["error"] = describe(outcome.error, outcome.item)
         self._write(self._separator + b"\n" + orjson.dumps(entry))

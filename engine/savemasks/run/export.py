@@ -71,8 +71,9 @@ def run(
     check_outside(routing)
     for result in routing.results:
         check_output(result.root, force=options.force)
-    where = routing.results[0].root if len(routing.results) == 1 else out
-    summary = Summary(out=where, warnings=routing_notes(routing))
+    roots = tuple(result.root for result in routing.results)
+    where = roots[0] if len(roots) == 1 else out
+    summary = Summary(out=where, results=roots, warnings=routing_notes(routing))
     with ReportWriter(options.report) as report, ExitStack() as stack:
         outputs = [
             stack.enter_context(closing(_opened(result, options))) for result in routing.results
@@ -95,7 +96,8 @@ def run(
         if total == 0 and not options.only_failed:
             summary.warnings.append("the projects have no images: nothing was exported")
         LOGGER.info("export to %s begins: %d images and annotations", where, total)
-        receivers = _Receivers(outputs, targets, routing.sinks)
+        folders = [result.sink.dst for result in routing.results]
+        receivers = _Receivers(folders, outputs, targets, routing.sinks)
         recorder = _Recorder(summary, report, receivers, worklist, total, options, hooks)
         _export_remaining(_job(routing, options), recorder, started)
         known = frozenset[str]().union(*(result.known_classes for result in routing.results))
@@ -183,6 +185,7 @@ def _job(routing: Routing, options: RunOptions) -> Job:
 class _Receivers:
     """The results of a run, of which each gets its part of every outcome."""
 
+    folders: Sequence[str]
     outputs: Sequence[Output]
     targets: Sequence[Target]
     sinks: Sequence[Sequence[int]]
@@ -196,6 +199,17 @@ class _Receivers:
             written = outcome.written[number] if outcome.written else {}
             has_image = needs_image(self.targets[result].settings)
             self.outputs[result].add(outcome, dataset, written, has_image=has_image)
+
+    def folders_of(self, outcome: Outcome) -> list[str]:
+        """What the names of an outcome's files, place by place, have to be preceded by.
+
+        Where several results lie side by side, it is the folder of each.
+        """
+        places = outcome.item.places or ((0, ""),)
+        if len(self.outputs) == 1:
+            return [""] * len(places)
+        results = [self.sinks[outcome.item.flow][inlet] for inlet, _ in places]
+        return [f"{self.folders[result]}/" for result in results]
 
     def commit(self) -> None:
         """Write the rows that wait in the journals."""
@@ -231,7 +245,7 @@ class _Recorder:
         if outcome.error is not None:
             LOGGER.warning("%s", Failure.of(outcome.error, outcome.item))
         self.summary.add(outcome)
-        self.report.add(outcome)
+        self.report.add(outcome, self.receivers.folders_of(outcome))
         self.receivers.add(outcome)
 
     def accept(self, outcome: Outcome) -> bool:

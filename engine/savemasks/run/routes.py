@@ -19,7 +19,13 @@ from ..layers.reading import Sink
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Flow, Inlet
-from ..projects.classes import class_colors, mapped_meta, merge_metas, shape_conflicts
+from ..projects.classes import (
+    class_colors,
+    mapped_meta,
+    merge_conflicts,
+    merge_metas,
+    shape_conflicts,
+)
 from ..projects.items import Dataset
 from ..projects.selection import find_project, select
 from ..projects.supervisely import Project, distinct_outputs, merge_meta
@@ -91,6 +97,7 @@ class _Part:
     project: int
     datasets: list[Dataset]
     table: ClassTable
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -193,7 +200,7 @@ def _part(
     except ConfigError as error:
         wrong.update((problem, None) for problem in error.problems)
         table = IDENTITY
-    return _Part(number, datasets, table)
+    return _Part(number, datasets, table, route.notes(opened.projects[number].classes))
 
 
 def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out: Path) -> Routing:
@@ -249,6 +256,7 @@ def _result(
             table, source = part.table, projects[part.project].meta
             notes += shape_conflicts(source, table.titles, table.backgrounds)
             metas.append(mapped_meta(source, table.titles, table.colors, table.backgrounds))
+        notes += merge_conflicts(metas)
         meta = merge_metas(metas)
         meta_bytes = jsontext.dump(meta)
     titles = [entry["title"] for entry in meta["classes"]]
@@ -256,6 +264,7 @@ def _result(
     if graph.sources:
         arguments = graph_arguments(graph.subgraph_json(sink), own)
         notes = [f"{sink.name}: {note}" for note in notes]
+        notes += [printable(note) for part in parts for note in part.notes]
     else:
         arguments = layer_arguments(sink.layer, own)
     known = _known_classes(sink.layer).union(
