@@ -63,7 +63,7 @@ def test_an_indexed_mask_is_the_gray_one_with_colours(labels: NDArray[np.uint8])
     assert indexed.index_colors is not None
     seen = indexed.index_colors[expected]
     assert np.array_equal(np.asarray(image.convert("RGB")), seen)
-    by_opencv = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR_RGB)
+    by_opencv: Any = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR_RGB)
     assert np.array_equal(by_opencv, seen)
     by_libvips = pyvips.Image.new_from_buffer(png, "", fail_on="warning").numpy()
     assert np.array_equal(by_libvips[..., :3], seen)
@@ -72,7 +72,7 @@ def test_an_indexed_mask_is_the_gray_one_with_colours(labels: NDArray[np.uint8])
 def test_an_indexed_mask_in_strips_is_the_same_picture() -> None:
     labels = boxes(40, 70)
     palette = machine_palette(GRAYS, shown_in=SHOWN)
-    stream = PngStream(machine_layout(*labels.shape, palette))
+    stream = PngStream(machine_layout(40, 70, palette))
     parts = stream.begin()
     for top in (0, 13, 30):
         rows = labels[max(0, top - 1) : {0: 13, 13: 30, 30: 40}[top]]
@@ -112,7 +112,7 @@ def test_deep_grays_have_three_channels_as_well() -> None:
     labels = boxes(30, 50)
     palette = machine_palette({**GRAYS, "plum": (4000, 4000, 4000)}, has_three_channels=True)
     png = b"".join(encode_machine(labels, palette))
-    found = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    found: Any = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(found, palette.colors[labels])
 
 

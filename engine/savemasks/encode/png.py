@@ -17,7 +17,7 @@ MAX_SIDE = (1 << 31) - 1
 """The longest side of a PNG."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOUR_TYPES = {1: 0, 3: 2}  # by channels: gray, RGB
+_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # by channels: gray, RGB, RGBA
 _INDEXED = 3
 _MAX_CHUNK = (1 << 31) - 1
 _ZLIB_HEADER = b"\x78\x01"
@@ -29,6 +29,7 @@ class Layout(NamedTuple):
     """What a PNG is: its size in pixels, 1 (gray) or 3 (RGB) channels, 8 or 16 bits a sample.
 
     With a palette, the bytes of a PLTE chunk, its one channel of 8 bits is the index of a colour.
+    Four channels are the bytes of a number of 32 bits, the lowest first, on their way to a TIFF.
     """
 
     height: int

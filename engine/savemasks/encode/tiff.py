@@ -21,6 +21,7 @@ _TILE = 512
 _WAITING = 2  # strips between the two sides
 _MOST_CLASSIC_BYTES = 3 << 30  # of pixels, from which a classic TIFF might overflow at 4 GB
 _POLL = 0.1
+_BYTES_OF_NUMBER = 4  # channels of a PNG that are one of 32 bits
 _SYSTEM = "system error: "
 MAX_SIDE = 10_000_000
 """The longest side that libvips is sure to take."""
@@ -81,6 +82,8 @@ class _TiffWriter:
             source = pyvips.SourceCustom()
             source.on_read(self._pipe.read)
             image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
+            if image.bands == _BYTES_OF_NUMBER:
+                image = image.copy(bands=1, format="uint", interpretation="multiband")
             image.tiffsave(os.fsencode(self._path), **self._options)
         except pyvips.Error as error:
             # Without the error itself, whose traceback would keep what it names alive.

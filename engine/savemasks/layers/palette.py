@@ -157,7 +157,7 @@ def machine_palette(
     if shown_in is None:
         return palette
     colors = np.zeros((int(palette.colors.max()) + 1, 3), np.uint8)
-    for title, color in reversed(mapping.items()):  # of one gray, the first class is seen
+    for title, color in reversed([*mapping.items()]):  # of one gray, the first class is seen
         colors[color[0]] = shown_in.get(title, color)
     return replace(palette, index_colors=colors)
 
