@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-_MOST_BYTES = 120  # the least that file systems take is 143, and numbers and endings follow
+_MOST_BYTES = 110  # the least that file systems take is 143, and numbers and endings follow
 _DIGITS = 12
 _ENDS_LIKE_OURS = re.compile(rf"-[0-9a-f]{{{_DIGITS}}}$")
 # Separators, what Windows refuses, controls, and halves of surrogate pairs.

@@ -52,7 +52,7 @@ def painted_objects(shapes: Shapes, label_of_class: NDArray[Any]) -> list[Painte
     """
     index = shapes.object_index
     starts = np.flatnonzero(np.diff(index, prepend=-1))
-    lasts = [*starts[1:].tolist(), len(index)]
+    lasts = np.append(starts[1:], len(index))[: len(starts)].tolist()
     class_ids = shapes.class_id[starts]
     rows = zip(index[starts].tolist(), class_ids.tolist(), starts.tolist(), lasts, strict=True)
     is_painted = (label_of_class[class_ids] != 0).tolist()
