@@ -45,11 +45,11 @@ EVERYTHING = (
 def test_objects_have_their_places_classes_and_shapes() -> None:
     shapes = shapes_of(*EVERYTHING)
     found = painted_objects(shapes, ALL)
-    assert [(o.index, o.class_id, o.order.tolist()) for o in found] == [
+    assert [(o.object_index, o.class_id, o.order.tolist()) for o in found] == [
         (0, 0, [0]), (2, 1, [1, 2]), (4, 2, [3]), (5, 0, [4]), (6, 0, [5]),
     ]  # fmt: skip
     some = painted_objects(shapes, np.array([0, 7, 9]))
-    assert [o.index for o in some] == [2, 4]
+    assert [o.object_index for o in some] == [2, 4]
     assert painted_objects(shapes_of(), ALL) == []
 
 

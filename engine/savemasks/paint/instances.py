@@ -26,7 +26,7 @@ class PaintedObject(NamedTuple):
 
     Attributes
     ----------
-    index
+    object_index
         Its position in the annotation's list, from 0.
     class_id
         Number of its class.
@@ -34,7 +34,7 @@ class PaintedObject(NamedTuple):
         Its shapes: `first` to `last`, which is excluded.
     """
 
-    index: int
+    object_index: int
     class_id: int
     first: int
     last: int
