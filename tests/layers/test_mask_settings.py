@@ -44,6 +44,7 @@ def test_what_is_written_down_can_be_read_again() -> None:
     assert {key: known[key] for key in ANOTHER} == ANOTHER
     assert known["gt_human_color"] == "auto"
     assert "comment" not in known
+    assert settings(background=[1, 1, 1]).known()["background"] == [1, 1, 1]
     again = SaveMasks.from_json(orjson.dumps(layer(settings=known))).settings
     assert again.known() == known
     assert again == settings(**ANOTHER, gt_human_color="auto")

@@ -4,7 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
+from pydantic import (
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 AUTO: Final = "auto"
@@ -27,7 +33,7 @@ class OrAuto:
         return core_schema.no_info_wrap_validator_function(
             _unless_auto,
             handler.generate_schema(self.otherwise),
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
+            serialization=core_schema.plain_serializer_function_ser_schema(_unchanged),
         )
 
     def __get_pydantic_json_schema__(
@@ -35,6 +41,10 @@ class OrAuto:
     ) -> dict[str, Any]:
         """Both are possible."""
         return {"anyOf": [handler(schema), {"const": AUTO, "type": "string"}]}
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def _unless_auto(value: object, validate: Callable[[object], Any]) -> Any:
@@ -68,6 +78,7 @@ CHANNELS: Final = (
 _LEVEL = {"type": "integer", "minimum": 0, "maximum": 255}
 BACKGROUND: Final = (
     PlainValidator(_background),
+    PlainSerializer(_unchanged),
     WithJsonSchema(
         {"anyOf": [_LEVEL, {"type": "array", "items": _LEVEL, "minItems": 3, "maxItems": 3}]}
     ),
