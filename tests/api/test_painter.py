@@ -338,9 +338,8 @@ def test_what_the_caller_does_to_the_settings_later_has_no_effect() -> None:
         "objects": [{"classTitle": title, "points": corners} for title in ("kiwi", "lemon")],
     }
     before = p.machine(note)
-    assert layer.settings.gt_machine_color is not None
-    layer.settings.gt_machine_color["kiwi"] = (1, 1, 1)
-    layer.settings.gt_machine_color["lemon"] = (2, 2, 2)
+    layer.settings.machine_colors["kiwi"] = (1, 1, 1)
+    layer.settings.machine_colors["lemon"] = (2, 2, 2)
     templates.clear()
     assert np.array_equal(p.machine(note), before)
     assert before.tolist() == [[0, 9, 9, 9, 0]] * 2

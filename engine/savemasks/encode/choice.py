@@ -49,7 +49,8 @@ def encode_machine(
 
 def machine_layout(height: int, width: int, palette: Palette) -> Layout:
     """What the machine mask of a canvas is as a PNG."""
-    return Layout(height, width, 1 if palette.is_gray else 3, 8 * palette.colors.dtype.itemsize)
+    channels, depth = 1 if palette.is_gray else 3, 8 * palette.colors.dtype.itemsize
+    return Layout(height, width, channels, depth, palette.chunk)
 
 
 def deflate_machine(

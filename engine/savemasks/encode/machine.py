@@ -35,13 +35,15 @@ def deflate_runs(
     """Deflate the mask with these grays by label, or return None if it has too few runs."""
     labels = labels[strip.first :]
     height, width = labels.shape
+    is_wide = width >= page.WINDOW
+    if is_wide and grays[0]:  # wide rows are compared with zeros
+        return None
     room = int(height * width / _PIXELS_PER_TOKEN) + 4 * width + 64
     covered = height * (width + 1)
     # At most one word a token, and one more for every 258 bytes that are repeated.
     words = room + covered // 258 + 1000
     tokens = scratch.take(_TOKENS, (runs.CODE_WORDS + room,), np.int64)
     out = scratch.take(_STREAM, (8 * words,))
-    is_wide = width >= page.WINDOW
     size, adler = runs.deflate(labels, grays, is_wide, strip.is_part, tokens, out)
     if size < 0:
         return None

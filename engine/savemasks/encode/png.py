@@ -17,7 +17,8 @@ MAX_SIDE = (1 << 31) - 1
 """The longest side of a PNG."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOUR_TYPES = {1: 0, 3: 2}  # by channels: gray, RGB
+_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # by channels: gray, RGB, RGBA
+_INDEXED = 3
 _MAX_CHUNK = (1 << 31) - 1
 _ZLIB_HEADER = b"\x78\x01"
 _LAST_BLOCK = b"\x03\x00"  # of fixed codes, empty
@@ -25,12 +26,17 @@ _MODULUS = 65521  # of Adler-32
 
 
 class Layout(NamedTuple):
-    """What a PNG is: its size in pixels, 1 (gray) or 3 (RGB) channels, 8 or 16 bits a sample."""
+    """What a PNG is: its size in pixels, 1 (gray) or 3 (RGB) channels, 8 or 16 bits a sample.
+
+    With a palette, the bytes of a PLTE chunk, its one channel of 8 bits is the index of a colour.
+    Four channels are the bytes of a number of 32 bits, the lowest first, on their way to a TIFF.
+    """
 
     height: int
     width: int
     channels: int
     depth: int
+    palette: bytes = b""
 
     @classmethod
     def of(cls, pixels: NDArray[Any]) -> "Layout":
@@ -98,9 +104,11 @@ def frame(stream: Part, layout: Layout) -> list[Part]:
 
 @functools.lru_cache(64)  # pictures of one data set are mostly alike
 def _head(layout: Layout) -> bytes:
-    height, width, channels, depth = layout
-    header = struct.pack(">IIBBBBB", width, height, depth, _COLOUR_TYPES[channels], 0, 0, 0)
-    return b"".join([_SIGNATURE, *_chunk(b"IHDR", header)])
+    height, width, channels, depth, palette = layout
+    kind = _INDEXED if palette else _COLOUR_TYPES[channels]
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    colors = _chunk(b"PLTE", palette) if palette else []
+    return b"".join([_SIGNATURE, *_chunk(b"IHDR", header), *colors])
 
 
 def _pixels(stream: Part) -> list[Part]:
@@ -117,7 +125,9 @@ def _chunk(name: bytes, data: Part) -> list[Part]:
 
 
 _HEAD = struct.Struct(">I4s")
-_NAMES: dict[bytes, int] = {name: isal_zlib.crc32(name) for name in (b"IHDR", b"IDAT", b"IEND")}
+_NAMES: dict[bytes, int] = {
+    name: isal_zlib.crc32(name) for name in (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+}
 _END = b"".join(_chunk(b"IEND", b""))
 
 

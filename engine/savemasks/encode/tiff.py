@@ -1,7 +1,7 @@
-"""Tiled TIFF for viewers of very large pictures, written by libvips from the strips of a PNG.
+"""Pictures that libvips writes from the strips of a PNG, as tiled TIFF for viewers of large ones.
 
 libvips reads pixels from a stream only in a picture format. So it is given a PNG that is not
-compressed, and writes tiles while it reads: neither of them is ever whole in memory.
+compressed, and writes while it reads: a TIFF is never whole in memory.
 """
 
 import os
@@ -16,11 +16,14 @@ from .png import Layout, Part
 
 Failure = Callable[[object], Exception]
 """From a reason to the error that is raised."""
+Save = Callable[[pyvips.Image, bytes], None]
+"""Saves a picture under a path."""
 
 _TILE = 512
 _WAITING = 2  # strips between the two sides
 _MOST_CLASSIC_BYTES = 3 << 30  # of pixels, from which a classic TIFF might overflow at 4 GB
 _POLL = 0.1
+_BYTES_OF_NUMBER = 4  # channels of a PNG that are one of 32 bits
 _SYSTEM = "system error: "
 _FIRST_USE = threading.Lock()
 _OPERATIONS = ("pngload_source", "tiffsave")
@@ -55,24 +58,11 @@ class _Pipe:
         return bytes(found)
 
 
-class _TiffWriter:
-    """Takes a PNG in pieces, while a thread makes a TIFF of it."""
+class PictureWriter:
+    """Takes a PNG in pieces, while a thread makes another picture of it."""
 
-    def __init__(
-        self, path: str, layout: Layout, failure: Failure, *, pyramid: bool, smooth: bool
-    ) -> None:
-        self._path, self._failure = path, failure
-        self._options = {
-            "tile": True,
-            "tile_width": _tile_side(layout.width),
-            "tile_height": _tile_side(layout.height),
-            "compression": "deflate",
-            "predictor": "horizontal",
-            "bigtiff": layout.height * layout.row_bytes > _MOST_CLASSIC_BYTES,
-            "pyramid": pyramid,
-            # Labels have no means.
-            "region_shrink": "mean" if smooth else "nearest",
-        }
+    def __init__(self, path: str, failure: Failure, save: Save) -> None:
+        self._path, self._failure, self._save = path, failure, save
         self._pipe = _Pipe()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="savemasks-tiff", daemon=True)
@@ -82,7 +72,7 @@ class _TiffWriter:
         try:
             source = _source_of(self._pipe)
             image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
-            image.tiffsave(os.fsencode(self._path), **self._options)
+            self._save(image, os.fsencode(self._path))
         except pyvips.Error as error:
             # Without the error itself, whose traceback would keep what it names alive.
             self._error = self._failure(_cause(error))
@@ -99,7 +89,7 @@ class _TiffWriter:
         self._check()
 
     def end(self) -> None:
-        """Wait until the TIFF is whole, or raise what `failure` makes."""
+        """Wait until the picture is whole, or raise what `failure` makes."""
         self.stop()
         self._check()
 
@@ -142,9 +132,31 @@ def _cause(error: pyvips.Error) -> str:
 
 
 @contextmanager
+def picture_from_png(path: str, failure: Failure, save: Save) -> Iterator[PictureWriter]:
+    """Write the PNG that is put in as another picture, which is whole when the context is left.
+
+    Parameters
+    ----------
+    path
+        Where it is to be; a file of that name is written over.
+    failure
+        Makes the error to raise of what libvips or the system said.
+    save
+        Saves it; called in another thread.
+    """
+    writer = PictureWriter(path, failure, save)
+    try:
+        yield writer
+    except BaseException:
+        writer.stop()
+        raise
+    writer.end()
+
+
+@contextmanager
 def tiff_from_png(
     path: str, layout: Layout, failure: Failure, *, pyramid: bool, smooth: bool
-) -> Iterator[_TiffWriter]:
+) -> Iterator[PictureWriter]:
     """Write the PNG that is put in as a TIFF, which is whole when the context is left.
 
     Parameters
@@ -160,10 +172,22 @@ def tiff_from_png(
     smooth
         Whether their pixels are means, or each is one of four.
     """
-    writer = _TiffWriter(path, layout, failure, pyramid=pyramid, smooth=smooth)
-    try:
+    options = {
+        "tile": True,
+        "tile_width": _tile_side(layout.width),
+        "tile_height": _tile_side(layout.height),
+        "compression": "deflate",
+        "predictor": "horizontal",
+        "bigtiff": layout.height * layout.row_bytes > _MOST_CLASSIC_BYTES,
+        "pyramid": pyramid,
+        # Labels have no means.
+        "region_shrink": "mean" if smooth else "nearest",
+    }
+
+    def save(image: pyvips.Image, to: bytes) -> None:
+        if image.bands == _BYTES_OF_NUMBER:
+            image = image.copy(bands=1, format="uint", interpretation="multiband")
+        image.tiffsave(to, **options)
+
+    with picture_from_png(path, failure, save) as writer:
         yield writer
-    except BaseException:
-        writer.stop()
-        raise
-    writer.end()

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from .class_table import ClassStep, Unlisted
 from .mapping import SCHEMA, Titles, example, only_listed, step_of
-from .validation import Color, Joints, LayerValue, TextOrList, Value, names_schema
+from .validation import Color, Joints, LayerValue, SettingsValue, TextOrList, names_schema
 
 
 def _hex_or_channels(value: object) -> object:
@@ -68,7 +68,7 @@ class ClassLayer(LayerValue):
         raise NotImplementedError
 
 
-class RenameSettings(Value):
+class RenameSettings(SettingsValue):
     """The `settings` of a `rename` or `merge_classes` layer.
 
     Attributes
@@ -92,7 +92,7 @@ class Rename(ClassLayer):
         return step_of(layer, self.settings.classes_mapping, Unlisted.STAYS)
 
 
-class DropSettings(Value):
+class DropSettings(SettingsValue):
     """The `settings` of a `drop_obj_by_class` layer.
 
     Attributes
@@ -115,7 +115,7 @@ class Drop(ClassLayer):
         return ClassStep(layer, tuple((title, None) for title in self.settings.classes))
 
 
-class ColorSettings(Value):
+class ColorSettings(SettingsValue):
     """The `settings` of a `color_class` layer.
 
     Attributes
@@ -142,7 +142,7 @@ class ColorClass(ClassLayer):
         return ClassStep(layer, colors=tuple((t, f"#{bytes(c).hex()}") for t, c in given))
 
 
-class BackgroundSettings(Value):
+class BackgroundSettings(SettingsValue):
     """The `settings` of a `background` layer.
 
     Attributes

@@ -1,7 +1,7 @@
 """Class titles and colours → label numbers and look-up tables."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +19,12 @@ class Palette:
     titles
         Class of label 1, 2, ...; label 0 is the background.
     colors
-        (labels, 3) RGB by label, uint8 or, with colours above 255, uint16; the background is
-        black. Read-only.
+        (labels, 3) RGB by label, uint8 or, with colours above 255, uint16; that of the background
+        is the first. Read-only.
+    has_three_channels
+        Whether masks are RGB even if all colours are gray.
+    index_colors
+        (indices, 3) uint8 RGB by gray, for masks that are indexed PNGs; otherwise None. Read-only.
 
     Examples
     --------
@@ -33,13 +37,17 @@ class Palette:
 
     titles: tuple[str, ...]
     colors: NDArray[np.unsignedinteger[Any]]
+    has_three_channels: bool = False
+    index_colors: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         self.colors.flags.writeable = False
+        if self.index_colors is not None:
+            self.index_colors.flags.writeable = False
 
     def __reduce__(self) -> tuple[type["Palette"], tuple[object, ...]]:
         # NumPy forgets what is read-only: the copy has to be made as the original was.
-        return type(self), (self.titles, self.colors)
+        return type(self), (self.titles, self.colors, self.has_three_channels, self.index_colors)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Palette):
@@ -49,15 +57,25 @@ class Palette:
             self.titles == other.titles
             and mine.dtype == others.dtype
             and np.array_equal(mine, others)
+            and self.has_three_channels == other.has_three_channels
+            and self.chunk == other.chunk
         )
 
     def __hash__(self) -> int:
-        return hash((self.titles, self.colors.tobytes()))
+        return hash((self.titles, self.colors.tobytes(), self.has_three_channels, self.chunk))
 
     @property
     def is_gray(self) -> bool:
-        """Whether red, green and blue agree in every colour."""
-        return bool((self.colors == self.colors[:, :1]).all())
+        """Whether masks have one channel: red, green and blue agree in every colour.
+
+        If they have three channels all the same, it is false.
+        """
+        return not self.has_three_channels and bool((self.colors == self.colors[:, :1]).all())
+
+    @property
+    def chunk(self) -> bytes:
+        """The colours of an indexed PNG as the bytes of its PLTE chunk; none for other PNGs."""
+        return b"" if self.index_colors is None else self.index_colors.tobytes()
 
     @property
     def label_dtype(self) -> type[np.unsignedinteger[Any]]:
@@ -78,8 +96,9 @@ class Grays(NamedTuple):
     of_class
         (classes,) what to paint a class in, 0 to leave it out; of the colours' dtype.
     table
-        (levels,) what then becomes of every level, or None if it stays: only a class that is black
-        has to be painted in another one first, to cover what lies below it.
+        (levels,) what then becomes of every level, or None if it stays: a class that is black has
+        to be painted in another one first, to cover what lies below it, and the background may be
+        another one than 0.
     """
 
     of_class: NDArray[np.unsignedinteger[Any]]
@@ -95,21 +114,73 @@ def paintable_grays(palette: Palette, labels: NDArray[np.unsignedinteger[Any]]) 
         return None
     grays = np.ascontiguousarray(palette.colors[:, 0])
     of_class = grays[labels]
-    if np.count_nonzero(grays) == len(palette.titles):
-        return Grays(of_class, None)
     levels = np.iinfo(grays.dtype).max + 1
-    free = np.setdiff1d(np.arange(1, levels), grays)
+    table = np.arange(levels, dtype=grays.dtype)
+    if grays[0]:
+        of_class[labels == 0] = 0
+        table[0] = grays[0]
+    if not (grays[1:] == 0).any():
+        return Grays(of_class, table if grays[0] else None)
+    free = np.setdiff1d(np.arange(1, levels), grays[1:])
     if free.size == 0:
         return None
     of_class[(of_class == 0) & (labels > 0)] = free[0]
-    table = np.arange(levels, dtype=grays.dtype)
     table[free[0]] = 0
     return Grays(of_class, table)
 
 
-def machine_palette(mapping: Mapping[str, Color]) -> Palette:
-    """Colours as they are; a class that is mapped to black still covers what lies below it."""
-    return _palette(mapping)
+def machine_palette(
+    mapping: Mapping[str, Color],
+    *,
+    background: int | Color = 0,
+    has_three_channels: bool = False,
+    shown_in: Mapping[str, Color] | None = None,
+) -> Palette:
+    """Colours as they are; a class that is mapped to black still covers what lies below it.
+
+    Parameters
+    ----------
+    mapping
+        RGB by title; all gray and 255 at most if masks are to be indexed.
+    background
+        Where nothing is painted.
+    has_three_channels
+        Whether masks are RGB even if all colours are gray.
+    shown_in
+        If masks are to be indexed PNGs, the colours to see them in; classes that it lacks are seen
+        in their grays, and the background and what is no class in black.
+    """
+    palette = _palette(mapping, background)
+    if has_three_channels:
+        return replace(palette, has_three_channels=True)
+    if shown_in is None:
+        return palette
+    colors = np.zeros((int(palette.colors.max()) + 1, 3), np.uint8)
+    for title, color in reversed([*mapping.items()]):  # of one gray, the first class is seen
+        colors[color[0]] = shown_in.get(title, color)
+    return replace(palette, index_colors=colors)
+
+
+def semantic_palette(mapping: Mapping[str, Color], *, is_indexed: bool) -> Palette:
+    """Colours as they are, on black; indexed, if at all, where there are at most 256 of them.
+
+    An indexed palette has the index of a colour as its gray: 0 is black.
+    """
+    palette = _palette(mapping)
+    if not is_indexed:
+        return replace(palette, has_three_channels=True)
+    seen = {color: i for i, color in enumerate(dict.fromkeys([(0, 0, 0), *mapping.values()]))}
+    if len(seen) > _MOST_INDICES:
+        return replace(palette, has_three_channels=True)
+    indices = np.array([seen[tuple(color)] for color in palette.colors.tolist()], np.uint8)
+    return Palette(
+        palette.titles,
+        np.repeat(indices[:, None], 3, axis=1),
+        index_colors=np.array([*seen], np.uint8),
+    )
+
+
+_MOST_INDICES = 256
 
 
 def human_palette(mapping: Mapping[str, Color]) -> Palette:
@@ -117,6 +188,7 @@ def human_palette(mapping: Mapping[str, Color]) -> Palette:
     return _palette({t: (1, 1, 1) if tuple(c) == (0, 0, 0) else c for t, c in mapping.items()})
 
 
-def _palette(mapping: Mapping[str, Color]) -> Palette:
-    colors = np.array([(0, 0, 0), *mapping.values()])
+def _palette(mapping: Mapping[str, Color], background: int | Color = 0) -> Palette:
+    first = (background,) * 3 if isinstance(background, int) else background
+    colors = np.array([first, *mapping.values()])
     return Palette(tuple(mapping), colors.astype(np.uint8 if colors.max() < 256 else np.uint16))

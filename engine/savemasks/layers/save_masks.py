@@ -6,7 +6,7 @@ nothing of projects or pixels. `SaveMasks.model_json_schema()` is the JSON Schem
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -21,6 +21,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ..errors import printable
+from .contradictions import color_problems, other_problems
+from .fields import BACKGROUND, CHANNELS, Auto, OrAuto
 from .validation import (
     MAX_CLASSES,
     Color,
@@ -39,6 +41,9 @@ MAX_GRAY = 65535
 
 MAX_LINE_WIDTH = 255
 """The thickest line, in pixels."""
+
+MIN_SCALE = 0.01
+"""The smallest page by the size of its original."""
 
 
 def _is_gray(value: object) -> bool:
@@ -62,6 +67,8 @@ MachineColor = Annotated[
 ]
 MachineMapping = Annotated[dict[StrictStr, MachineColor], Field(max_length=MAX_CLASSES)]
 HumanMapping = Annotated[dict[StrictStr, Color], Field(max_length=MAX_CLASSES)]
+Mapped = dict[str, tuple[int, int, int]]
+"""A mapping of titles to colours after it was validated."""
 
 
 class Settings(SinkSettings):
@@ -71,9 +78,35 @@ class Settings(SinkSettings):
     ----------
     masks_machine, masks_human
         Which masks to make.
+    masks_instances
+        "objects": a mask for each object, white on black. "map": one for all, in which every
+        object has its number.
+    masks_classes
+        Whether to make a mask for each class, white on black.
+    masks_semantic_rgb
+        Whether to make masks in the colours of the human mask, on black.
     gt_machine_color, gt_human_color
         RGB by class title, 0..255. Machine colours may be grays up to 65,535, if all are grays.
-        The order of the classes has no meaning.
+        The order of the classes has no meaning. Or "auto": a class's position in meta.json, from
+        1, as its gray; its colour in meta.json.
+    machine_palette
+        Whether machine masks are indexed PNGs, which viewers show in the classes' colours.
+    machine_channels
+        1 or 3 for gray or RGB machine masks, whatever their colours; "auto" goes by the colours.
+    background
+        Of machine masks, where nothing is painted.
+    human_opacity
+        How much of a page's mixture is the class's colour.
+    human_layout
+        "side_by_side", or "overlay": the painted copy alone.
+    human_scale
+        Of pages: their size by that of the original.
+    human_outlines
+        Whether objects have outlines of one pixel in pages, in the full colours of their classes.
+    human_format, human_quality
+        Of pages: "png", "jpeg" or "webp"; the quality of the latter two, from 1 to 100.
+    cuboid_2d
+        What is painted of a 2D cuboid: its edges and corners, or the faces that are seen.
     images, annotations
         Whether to copy images and annotations.
     paint_order
@@ -95,8 +128,21 @@ class Settings(SinkSettings):
 
     masks_machine: StrictBool = False
     masks_human: StrictBool = False
-    gt_machine_color: MachineMapping | None = None
-    gt_human_color: HumanMapping | None = None
+    masks_instances: Literal["objects", "map"] | None = None
+    masks_classes: StrictBool = False
+    masks_semantic_rgb: StrictBool = False
+    gt_machine_color: Annotated[Mapped | Auto, OrAuto(MachineMapping)] | None = None
+    gt_human_color: Annotated[Mapped | Auto, OrAuto(HumanMapping)] | None = None
+    machine_palette: StrictBool = False
+    machine_channels: Annotated[Literal["auto", 1, 3], *CHANNELS] = "auto"
+    background: Annotated[int | tuple[int, int, int], *BACKGROUND] = 0
+    human_opacity: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.5
+    human_layout: Literal["side_by_side", "overlay"] = "side_by_side"
+    human_scale: Annotated[float, Field(strict=True, ge=MIN_SCALE, le=1)] = 1.0
+    human_outlines: StrictBool = False
+    human_format: Literal["png", "jpeg", "webp"] = "png"
+    human_quality: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
+    cuboid_2d: Literal["edges", "faces"] = "edges"
     images: StrictBool = True
     annotations: StrictBool = True
     paint_order: Literal["list", "area"] = "list"
@@ -125,20 +171,62 @@ class Settings(SinkSettings):
                     f"masks_{name} is true, so gt_{name}_color must map at least one class to a"
                     ' colour, as {"kiwi": [255, 0, 0]}'
                 )
-        grays = self.gt_machine_color or {}
-        if any(max(color) > 255 for color in grays.values()):
-            colorful = [title for title, color in grays.items() if len(set(color)) > 1]
-            for title in colorful[:1]:
-                yield (
-                    "gt_machine_color has grays above 255, which make a 16-bit gray mask, so all"
-                    f" its colours must be gray, but {printable(title)} is {list(grays[title])}"
-                )
+        yield from color_problems(self)
         if repeated := sorted(t for t, n in Counter(self.class_priority).items() if n > 1):
             yield f"class_priority names a class more than once: {printable(', '.join(repeated))}"
         if self.pyramid and self.format != "tiff":
             yield 'pyramid is for "format": "tiff" only'
-        if not (self.masks_machine or self.masks_human):
+        yield from other_problems(self)
+        if not self.wants_masks:
             yield "nothing is requested: set masks_machine or masks_human to true"
+
+    @property
+    def wants_masks(self) -> bool:
+        """Whether masks of any kind are requested."""
+        return bool(
+            self.masks_machine
+            or self.masks_human
+            or self.masks_instances
+            or self.masks_classes
+            or self.masks_semantic_rgb
+        )
+
+    @property
+    def machine_colors(self) -> Mapped:
+        """`gt_machine_color`, empty if there is none; of settings whose colours are not "auto"."""
+        return _mapped(self.gt_machine_color, "gt_machine_color")
+
+    @property
+    def human_colors(self) -> Mapped:
+        """`gt_human_color`, empty if there is none; of settings whose colours are not "auto"."""
+        return _mapped(self.gt_human_color, "gt_human_color")
+
+    def known(self) -> dict[str, Any]:
+        """All settings that have a meaning, as JSON.
+
+        Those that the first version did not have are left out where they ask for nothing: so what
+        it began can be gone on with.
+        """
+        fields = type(self).model_fields
+        later = {key for key in fields if key not in _FIRST_KEYS}
+        found = self.model_dump(mode="json", include=set(fields))
+        default = type(self).model_construct().model_dump(mode="json", include=later)
+        return {k: v for k, v in found.items() if k not in default or v != default[k]}
+
+
+_FIRST_KEYS = frozenset(
+    (
+        "masks_machine", "masks_human", "gt_machine_color", "gt_human_color", "images",
+        "annotations", "paint_order", "line_width", "class_priority", "format", "pyramid",
+        "strips_above_megapixels",
+    )
+)  # fmt: skip
+
+
+def _mapped(colors: Mapped | Auto | None, name: str) -> Mapped:
+    if isinstance(colors, str):
+        raise ValueError(f'{name} is "auto": it needs the classes of a meta.json')  # noqa: TRY004
+    return colors or {}
 
 
 class SaveMasks(LayerValue):

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from .class_table import ClassStep, Unlisted
 from .mapping import ALL_STAY, SCHEMA, Titles, example, step_of
-from .validation import Joints, LayerValue, TextOrList, Value, names_schema
+from .validation import Joints, LayerValue, SettingsValue, TextOrList, names_schema
 
 
 def _entry(entry: str) -> str:
@@ -45,7 +45,7 @@ ClassesMapping = Annotated[
 ]
 
 
-class DataSettings(Value):
+class DataSettings(SettingsValue):
     """The `settings` of a `data` layer.
 
     Attributes

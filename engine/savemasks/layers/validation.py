@@ -73,6 +73,15 @@ def _frozen(value: object) -> Any:
     return value
 
 
+class SettingsValue(Value):
+    """What the settings of all layers have."""
+
+    def known(self) -> dict[str, Any]:
+        """All settings that have a meaning, as JSON."""
+        own = set(type(self).model_fields)
+        return self.model_dump(mode="json", by_alias=True, include=own)
+
+
 class LayerValue(Value):
     """What all layers have: an action, names that join them, and settings."""
 
@@ -108,11 +117,10 @@ class LayerValue(Value):
     @property
     def known(self) -> dict[str, Any]:
         """The layer as JSON, with the keys that we know."""
-        settings = self.__dict__["settings"]
+        settings: Any = self.__dict__["settings"]
         of_layer = self.model_dump(mode="json", include={"action", "src", "dst"})
         keys = {key: of_layer[key] for key in ("action", "src", "dst")}
-        own = set(type(settings).model_fields)
-        return keys | {"settings": settings.model_dump(mode="json", by_alias=True, include=own)}
+        return keys | {"settings": settings.known()}
 
     def unknown_keys(self) -> list[str]:
         """JSON paths of keys that no version of the layer knows; they have no effect."""
@@ -204,7 +212,7 @@ Channel = Annotated[int, Field(strict=True, ge=0, le=255)]
 Color = Annotated[tuple[Channel, Channel, Channel], BeforeValidator(three_channels)]
 
 
-class SinkSettings(Value):
+class SinkSettings(SettingsValue):
     """What the settings of all sinks have."""
 
     # `with_archive_name` takes it away; here it is refused, if it is no text.

@@ -37,7 +37,7 @@ def paint_order(
 def _object_areas(shapes: Shapes) -> NDArray[np.float64]:
     """Area of every object in pixels: the sum of its shapes' areas.
 
-    The faces of a solid overlap, so for solids the painted pixels are counted.
+    The faces of a solid overlap, so for solids without an area the painted pixels are counted.
     """
     areas = shapes.area.copy()
     masks = shapes.masks
@@ -54,7 +54,8 @@ def _object_areas(shapes: Shapes) -> NDArray[np.float64]:
     objects = int(np.max(shapes.object_index, initial=-1)) + 1
     totals = np.zeros(objects, np.float64)
     np.add.at(totals, shapes.object_index, areas)
-    for solid in np.unique(shapes.object_index[shapes.kind == FACE]):
+    is_solid = (shapes.kind == FACE) & np.isnan(shapes.area)
+    for solid in np.unique(shapes.object_index[is_solid]):
         order = np.flatnonzero(shapes.object_index == solid)
         totals[solid] = _painted_pixels(shapes, order)
     return totals

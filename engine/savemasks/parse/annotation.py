@@ -44,6 +44,7 @@ def parse(
     templates: Mapping[str, ClassTemplate] | None = None,
     on_size: Callable[[int, int], None] | None = None,
     rules: Rules = LENIENT,
+    ids: dict[int, int | str] | None = None,
 ) -> Shapes:
     """Parse an annotation.
 
@@ -60,7 +61,10 @@ def parse(
     on_size
         Called with height and width. Its exceptions come before those about objects.
     rules
-        What is refused besides.
+        How it is read, and what is refused besides.
+    ids
+        Where to put the objects' own "id", by their positions in the list; those that have none are
+        left out.
 
     Raises
     ------
@@ -69,7 +73,7 @@ def parse(
     TypeError
         If `annotation` is none of these.
     """
-    read = _Reading(classes, templates or {}, on_size, rules)
+    read = _Reading(classes, templates or {}, on_size, rules, ids)
     try:
         builder = read.pieces(annotation)
         if builder is None:
@@ -87,6 +91,7 @@ class _Reading:
     templates: Mapping[str, ClassTemplate]
     on_size: Callable[[int, int], None] | None
     rules: Rules
+    ids: dict[int, int | str] | None = None
 
     def whole(self, annotation: Annotation) -> Builder:
         """Read an annotation that is not large, or has an error."""
@@ -149,6 +154,8 @@ class _Reading:
     def _add_objects(self, builder: Builder, objects: list[Any], first: int) -> None:
         """Add objects to a builder, of which the first one is number `first` in the annotation."""
         classes, templates, geometries = self.classes, self.templates, builder.geometries
+        if self.ids is not None:
+            self._note_ids(self.ids, objects, first)
         for index, item in enumerate(objects, first):
             if not isinstance(item, dict):
                 raise AnnotationError("is not a JSON object", object_index=index)
@@ -172,6 +179,13 @@ class _Reading:
             except WRONG_OBJECT as error:
                 message = _explain(geometry, item, error)
                 raise AnnotationError(message, object_index=index) from error
+
+    @staticmethod
+    def _note_ids(ids: dict[int, int | str], objects: list[Any], first: int) -> None:
+        for index, item in enumerate(objects, first):
+            found = item.get("id") if isinstance(item, dict) else None
+            if isinstance(found, int | str) and not isinstance(found, bool):
+                ids[index] = found
 
     def _note_class(self, builder: Builder, title: str, index: int) -> None:
         if self.rules.strict:

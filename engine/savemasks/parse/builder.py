@@ -25,7 +25,7 @@ _POINTS_AT_ONCE = 1 << 16  # bounds the temporary copies when there are millions
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What an annotation must keep to, beyond what can be painted.
+    """How annotations are read, and what they must keep to beyond what can be painted.
 
     Attributes
     ----------
@@ -35,10 +35,13 @@ class Rules:
     strict
         Whether objects of unknown classes, of unknown geometries and graphs without their edges are
         errors.
+    cuboid_faces
+        Whether 2D cuboids are the faces that are seen, or their edges and corners.
     """
 
     max_pixels: int | None = None
     strict: bool = False
+    cuboid_faces: bool = False
 
 
 LENIENT = Rules()
@@ -57,11 +60,14 @@ class Builder:
         Number of objects by geometry, and the same for geometries that are not painted.
     unknown_classes, missing_edges
         Number of objects by class, of classes that nobody knows, and of graphs without edges.
+    has_faces
+        Whether 2D cuboids are to be faces.
     """
 
     def __init__(self, height: int, width: int, rules: Rules = LENIENT) -> None:
         self.height, self.width = height, width
         self._rules = rules
+        self.has_faces = rules.cuboid_faces
         self.class_id = self.object_index = -1
         self.geometries: dict[str, int] = {}
         self.unsupported: dict[str, int] = {}

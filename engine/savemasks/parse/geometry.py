@@ -28,6 +28,13 @@ _CUBOID_EDGES = (
     *zip(_BACK, (*_BACK[1:], _BACK[0]), strict=True),
     *zip(_FRONT, _BACK, strict=True),
 )
+_CUBOID_FACES = (
+    _FRONT,
+    *(
+        (_FRONT[i], _FRONT[j], _BACK[j], _BACK[i])  # top, right, bottom and left
+        for i, j in ((0, 1), (1, 2), (2, 3), (3, 0))
+    ),
+)
 
 
 def geometry_of(item: dict[str, Any], template: _Template) -> str:
@@ -165,19 +172,39 @@ def _graph(builder: Builder, item: dict[str, Any], template: _Template) -> None:
 
 
 def _cuboid_2d(builder: Builder, item: dict[str, Any], _template: _Template) -> None:
-    _nodes_and_edges(builder, item["vertices"], _CUBOID_EDGES)
+    if builder.has_faces:
+        _seen_faces(builder, item["vertices"])
+    else:
+        _nodes_and_edges(builder, item["vertices"], _CUBOID_EDGES)
+
+
+def _seen_faces(builder: Builder, corners: dict[str, Any]) -> None:
+    """The front and the four sides; the back is not seen. A face needs all of its corners.
+
+    Where areas decide the order, the object has none, as edges have none.
+    """
+    places = _enabled(corners)
+    for face in _CUBOID_FACES:
+        if all(name in places for name in face):
+            builder.add(FACE, [places[name] for name in face])
+            builder.set_area(0)
 
 
 def _nodes_and_edges(
     builder: Builder, nodes: dict[str, Any], edges: Sequence[tuple[str, str]]
 ) -> None:
     """Edges as lines, then nodes as points. Disabled nodes and their edges are not painted."""
-    places = {name: node["loc"] for name, node in nodes.items() if not node.get("disabled")}
+    places = _enabled(nodes)
     for source, target in edges:
         if source in places and target in places:
             builder.add(LINE, [places[source], places[target]])
     for place in places.values():
         builder.add(POINT, [place])
+
+
+def _enabled(nodes: dict[str, Any]) -> dict[str, Any]:
+    """Places of the nodes that are not disabled."""
+    return {name: node["loc"] for name, node in nodes.items() if not node.get("disabled")}
 
 
 def _cuboid(builder: Builder, item: dict[str, Any], _template: _Template) -> None:

@@ -65,8 +65,7 @@ def layer_arguments(layer: SaveMasks | Save, projects: Sequence[Project]) -> dic
 
     Unknown keys of the settings are left out; the classes of each project are kept as a digest.
     """
-    settings = layer.settings
-    known = settings.model_dump(mode="json", include=set(type(settings).model_fields))
+    known = layer.settings.known()
     return {
         "format": FORMAT,
         "layer": {"action": layer.action, "src": layer.src, "dst": layer.dst, "settings": known},

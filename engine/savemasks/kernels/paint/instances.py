@@ -1,0 +1,63 @@
+"""What is seen of every object in a map of instances."""
+
+import numpy as np
+
+from ..jit import Array, kernel
+
+# Pixels that are compared at once: the first number inside of objects, the last near an edge.
+_CHUNKS = (64, 8)
+
+
+@kernel
+def _run_end(row: Array, first: int) -> int:
+    """Where the pixels that equal that at `first` end."""
+    x = first
+    n = row.size
+    value = row[np.uint64(first)]
+    for chunk in _CHUNKS:
+        while x + chunk <= n:
+            # Kept to the row's type at every step, so that a vector holds as many as possible.
+            different = row.dtype.type(0)
+            for i in range(chunk):
+                different = row.dtype.type(different | (row[np.uint64(x + i)] ^ value))
+            if different:
+                break
+            x += chunk
+    while x < n and row[np.uint64(x)] == value:
+        x += 1
+    return x
+
+
+@kernel
+def measure_numbers(numbers: Array, is_swapped: bool, top: int, areas: Array, boxes: Array) -> None:
+    """Add the pixels of rows of a map to what is known of its objects.
+
+    Parameters
+    ----------
+    numbers
+        (height, width) uint16 or int32: the object of every pixel, 0 for none.
+    is_swapped
+        Whether the two bytes of a number are in the other order, as they are in files.
+    top
+        Number of the first row.
+    areas
+        (objects + 1,) int64: pixels of each object.
+    boxes
+        (objects + 1, 4) int64: its left, top, right and bottom; the latter two are not included.
+    """
+    for y in range(numbers.shape[0]):
+        row = numbers[y]
+        x = 0
+        while x < row.size:
+            first = x
+            number = int(row[x])
+            x = _run_end(row, x)
+            if number == 0:
+                continue
+            if is_swapped:
+                number = (number & 0xFF) << 8 | number >> 8
+            areas[number] += x - first
+            boxes[number, 0] = min(boxes[number, 0], first)
+            boxes[number, 1] = min(boxes[number, 1], top + y)
+            boxes[number, 2] = max(boxes[number, 2], x)
+            boxes[number, 3] = max(boxes[number, 3], top + y + 1)
