@@ -188,7 +188,16 @@ def human_palette(mapping: Mapping[str, Color]) -> Palette:
     return _palette({t: (1, 1, 1) if tuple(c) == (0, 0, 0) else c for t, c in mapping.items()})
 
 
+def numbered_palette(titles: Iterable[str]) -> Palette:
+    """Labels 1, 2, ... of classes whose colours do not matter."""
+    return _palette(dict.fromkeys(titles, (0, 0, 0)))
+
+
 def _palette(mapping: Mapping[str, Color], background: int | Color = 0) -> Palette:
     first = (background,) * 3 if isinstance(background, int) else background
     colors = np.array([first, *mapping.values()])
     return Palette(tuple(mapping), colors.astype(np.uint8 if colors.max() < 256 else np.uint16))
+
+
+WHITE = _palette({"": (255, 255, 255)})
+"""Of masks of one object or one class, whose label is 1."""

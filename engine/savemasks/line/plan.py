@@ -5,36 +5,29 @@ label maps. A plan knows nothing of pictures and files.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..layers.auto_colors import ClassColor
 from ..layers.class_table import IDENTITY, ClassTable
-from ..layers.palette import Color, Palette, human_palette, machine_palette
+from ..layers.file_names import file_stems
+from ..layers.palette import Palette, numbered_palette
+from ..layers.palettes import palettes_of
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
-from ..paint.bins import shapes_by_strip
 from ..paint.labels import paint_labels
 from ..paint.order import paint_order
-from ..paint.outlines import outline_width, outlined
 from ..parse.annotation import Annotation, parse
 from ..parse.builder import LENIENT, Rules
-from ..projects.classes import ClassTemplate, Meta, read_templates
-from ..scratch import Buffer, Scratch
+from ..projects.classes import BACKGROUND_COLOR, ClassTemplate, Meta, read_templates
+from ..scratch import Scratch
 from ..shapes import Shapes
+from .drawings import Labels, Motif, drawing
 
-Labels = NDArray[np.unsignedinteger[Any]]
 Mask = Literal["machine", "human"]
-Kind = Literal["machine", "human", "visualize"]
-"""Which label map: of the masks, or of the page of a `save` layer, which strokes outlines."""
-
-_BUFFERS: Mapping[Kind, Buffer] = {
-    "machine": Buffer("labels of the machine mask"),
-    "human": Buffer("labels of the human mask"),
-    "visualize": Buffer("labels of the page of a save layer"),
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +47,11 @@ class Plan:
         palette is also that of a `save` layer's pages.
     machine_table, human_table
         (classes,) label by class number, else None; 0 for classes that the mask does not paint.
+    semantic_palette, semantic_table
+        The same of the semantic masks.
+    own_stems, own_table
+        Names of files of the sink's classes that have masks by themselves, in the order of their
+        labels; and (classes,) these labels by class number. None if there are no such masks.
     backgrounds
         The sink's classes of rectangles that lie below all objects, the lowest first.
     is_shared
@@ -66,7 +64,7 @@ class Plan:
         (classes,) rank by class number: objects of a higher rank lie above all of a lower one.
         None if no class has priority.
     rules
-        What of an annotation is refused, besides what cannot be painted.
+        How annotations are read, and what is refused.
     """
 
     classes: Mapping[str, int]
@@ -76,6 +74,10 @@ class Plan:
     human_palette: Palette | None
     machine_table: Labels | None
     human_table: Labels | None
+    semantic_palette: Palette | None
+    semantic_table: Labels | None
+    own_stems: Mapping[str, str] | None
+    own_table: Labels | None
     backgrounds: tuple[str, ...]
     is_shared: bool
     line_width: int
@@ -91,10 +93,10 @@ class Plan:
         rules: Rules = LENIENT,
         *,
         table: ClassTable = IDENTITY,
-        colors: Mapping[str, Color] | None = None,
+        classes: Sequence[ClassColor] | None = None,
         numbered: Iterable[str] = (),
     ) -> "Plan":
-        """Work out what a layer asks; raises `ProjectError` if `meta` cannot be used.
+        """Work out what a layer asks.
 
         Parameters
         ----------
@@ -106,63 +108,74 @@ class Plan:
             What of an annotation is refused.
         table
             What the layers of a graph do to the classes.
-        colors
-            Colours of the sink's classes, for the pages of a `save` layer.
+        classes
+            The sink's classes in the order of its meta.json; by default, what the table makes of
+            the source's.
         numbered
             Classes of the source that get the first numbers, so that plans of several sinks number
             them alike; see `numbered_alike`.
+
+        Raises
+        ------
+        ConfigError
+            If colours are "auto" and a class has none.
+        ProjectError
+            If `meta` cannot be used.
         """
-        settings = layer.settings
         templates = read_templates(meta)
-        machine, human = _mappings(layer, colors or {})
-        is_shared = bool(machine and human and machine.keys() == human.keys())
-        if machine and human and is_shared:
-            # One label map serves both, so both number their classes alike.
-            human = {title: human[title] for title in machine}
-        sources = _sources(table, templates, [*(machine or ()), *(human or ())])
-        classes = {title: i for i, title in enumerate(dict.fromkeys([*numbered, *sources]))}
-        titles = tuple(table.of(title) or "" for title in classes)
-        machine_colors = None if machine is None else machine_palette(machine)
-        human_colors = None if human is None else human_palette(human)
+        if classes is None:
+            classes = sink_classes(templates, table)
+        found = palettes_of(layer, classes)
+        sources = _sources(table, templates, found.titles)
+        numbers = {title: i for i, title in enumerate(dict.fromkeys([*numbered, *sources]))}
+        titles = tuple(table.of(title) or "" for title in numbers)
+
+        def labels(palette: Palette | None) -> Labels | None:
+            return None if palette is None else palette.labels(titles)
+
+        settings = layer.settings
+        has_faces = isinstance(layer, SaveMasks) and layer.settings.cuboid_2d == "faces"
         return cls(
-            classes=classes,
+            classes=numbers,
             titles=titles,
             templates=templates,
-            machine_palette=machine_colors,
-            human_palette=human_colors,
-            machine_table=None if machine_colors is None else machine_colors.labels(titles),
-            human_table=None if human_colors is None else human_colors.labels(titles),
+            machine_palette=found.machine,
+            human_palette=found.human,
+            machine_table=labels(found.machine),
+            human_table=labels(found.human),
+            semantic_palette=found.semantic,
+            semantic_table=labels(found.semantic),
+            own_stems=None if found.own is None else file_stems(found.own),
+            own_table=labels(None if found.own is None else numbered_palette(found.own)),
             backgrounds=tuple(background.title for background in table.backgrounds),
-            is_shared=is_shared,
+            is_shared=found.is_shared,
             line_width=settings.line_width,
             by_area=settings.paint_order == "area",
             ranks=_class_ranks(titles, settings.class_priority),
-            rules=rules,
+            rules=replace(rules, cuboid_faces=True) if has_faces else rules,
         )
 
     def parse(
-        self, annotation: Annotation, on_size: Callable[[int, int], None] | None = None
+        self,
+        annotation: Annotation,
+        on_size: Callable[[int, int], None] | None = None,
+        ids: dict[int, int | str] | None = None,
     ) -> Shapes:
         """Parse an annotation; arguments and errors are those of `parse.annotation.parse`."""
-        return parse(annotation, self.classes, self.templates, on_size, self.rules)
+        return parse(annotation, self.classes, self.templates, on_size, self.rules, ids)
 
     def order(self, shapes: Shapes) -> NDArray[np.int64] | None:
         """Numbers of the shapes from the lowest to the topmost, None if that is as listed."""
-        if not self.by_area and self.ranks is None:
-            return None
-        return paint_order(shapes, by_area=self.by_area, rank_of_class=self.ranks)
+        return self._order(shapes, by_area=self.by_area)
 
-    def drawing(self, kind: Kind, shapes: Shapes) -> "Drawing":
-        """How a label map of an annotation is painted."""
-        if kind == "visualize":
-            width = outline_width(shapes.height, shapes.width)
-            table, background = self.table_of("human"), self.background_of("human")
-            frame = table.size if background else None
-            table = np.append(table, table.dtype.type(background))
-            return Drawing(outlined(shapes, frame), table, None, width, 0, _BUFFERS[kind])
-        table, background = self.table_of(kind), self.background_of(kind)
-        order = self.order(shapes)
-        return Drawing(shapes, table, order, self.line_width, background, _BUFFERS[kind])
+    def order_as_listed(self, shapes: Shapes) -> NDArray[np.int64] | None:
+        """The same if areas do not count, but classes of priority do."""
+        return self._order(shapes, by_area=False)
+
+    def _order(self, shapes: Shapes, *, by_area: bool) -> NDArray[np.int64] | None:
+        if not by_area and self.ranks is None:
+            return None
+        return paint_order(shapes, by_area=by_area, rank_of_class=self.ranks)
 
     def label_maps(
         self, shapes: Shapes, scratch: Scratch, *, rows: range | None = None
@@ -174,7 +187,9 @@ class Plan:
         """
 
         def painted(kind: Mask, table: Labels | None) -> Labels | None:
-            return None if table is None else self.drawing(kind, shapes).paint(scratch, rows)
+            if table is None:
+                return None
+            return drawing(self, Motif(kind), shapes).paint(scratch, rows)
 
         machine = painted("machine", self.machine_table)
         human = machine if self.is_shared else painted("human", self.human_table)
@@ -205,7 +220,12 @@ class Plan:
         if not self.backgrounds:
             return 0
         use_human = mask == "human" or (mask is None and self.machine_palette is None)
-        palette = self.palette_of("human" if use_human else "machine")
+        return self.background_in(self.palette_of("human" if use_human else "machine"))
+
+    def background_in(self, palette: Palette) -> int:
+        """The same for a palette."""
+        if not self.backgrounds:
+            return 0
         labels = palette.labels(self.backgrounds)
         painted = labels[labels > 0]
         return int(painted[-1]) if painted.size else 0
@@ -225,68 +245,16 @@ class Plan:
 
         What none of them covers gets `background`.
         """
-        order = self.order(shapes) if order is None else order
-        width = self.line_width
-        paint_labels(shapes, table, out, key=key, order=order, line_width=width, corner=corner)
-        _lay_below(out, background)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Drawing:
-    """How one label map of one annotation is painted, whole or strip by strip.
-
-    Attributes
-    ----------
-    shapes
-        What to paint.
-    table
-        (classes,) label by class number.
-    order
-        Numbers of the shapes from the lowest to the topmost, None if that is as listed.
-    line_width
-        Thickness of lines in pixels.
-    background
-        Label of what no shape covers.
-    buffer
-        The scratch memory that receives it.
-    """
-
-    shapes: Shapes
-    table: Labels
-    order: NDArray[np.int64] | None
-    line_width: int
-    background: int
-    buffer: Buffer
-
-    def order_by_strip(self, strips: range) -> Iterator[NDArray[np.int64]]:
-        """For `paint`, the order of strip after strip; `strips` are their first rows."""
-        return shapes_by_strip(self.shapes, strips, line_width=self.line_width, order=self.order)
-
-    def paint(
-        self,
-        scratch: Scratch,
-        rows: range | None = None,
-        order: NDArray[np.int64] | None = None,
-    ) -> Labels:
-        """Paint the map, or some rows of it; `order` must have all shapes that touch them."""
-        rows = range(self.shapes.height) if rows is None else rows
-        out: Labels = scratch.take(self.buffer, (len(rows), self.shapes.width), self.table.dtype)
         paint_labels(
-            self.shapes,
-            self.table,
+            shapes,
+            table,
             out,
-            order=self.order if order is None else order,
+            key=key,
+            order=self.order(shapes) if order is None else order,
             line_width=self.line_width,
-            corner=(0, rows.start),
+            corner=corner,
+            background=background,
         )
-        _lay_below(out, self.background)
-        return out
-
-
-def _lay_below(out: NDArray[np.integer[Any]], background: int) -> None:
-    """Give a label to what no shape has covered: the same as painting all of it before them."""
-    if background:
-        np.putmask(out, out == 0, background)
 
 
 def numbered_alike(plans: Sequence[Plan]) -> dict[str, None]:
@@ -294,15 +262,20 @@ def numbered_alike(plans: Sequence[Plan]) -> dict[str, None]:
     return dict.fromkeys(title for plan in plans for title in plan.classes)
 
 
-def _mappings(
-    layer: SaveMasks | Save, colors: Mapping[str, Color]
-) -> tuple[Mapping[str, Color] | None, Mapping[str, Color] | None]:
-    """Colours by the sink's classes, of the machine and the human mask."""
-    if isinstance(layer, Save):
-        return None, colors if layer.settings.visualize else None
-    settings = layer.settings
-    machine = settings.gt_machine_color if settings.masks_machine else None
-    return machine, settings.gt_human_color if settings.masks_human else None
+def sink_classes(
+    templates: Mapping[str, ClassTemplate], table: ClassTable
+) -> tuple[ClassColor, ...]:
+    """The classes that a table makes of those of a source, as `mapped_meta` orders them."""
+    found: dict[str, ClassColor] = {}
+    for source, template in templates.items():
+        title = table.of(source)
+        if title is not None:
+            color = table.colors.get(source, template.color)
+            found.setdefault(title, ClassColor(title, color))
+    for title, color in table.backgrounds:
+        known = found.get(title, ClassColor(title, BACKGROUND_COLOR))
+        found[title] = ClassColor(title, color or known.color)
+    return tuple(found.values())
 
 
 def _sources(

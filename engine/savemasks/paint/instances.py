@@ -123,6 +123,18 @@ class Numbering:
         """What a map is painted in: uint16, or int32 for numbers that it cannot hold."""
         return np.uint16 if self.most <= MOST_16_BIT else np.int32
 
+    @property
+    def table(self) -> NDArray[np.integer[Any]]:
+        """The numbers as they are painted: of 16 bits, with their bytes swapped."""
+        if self.dtype is np.int32:
+            return self.numbers
+        return self.numbers.astype(np.uint16).byteswap()
+
+    @property
+    def map_dtype(self) -> np.dtype[Any]:
+        """What a painted map is to be seen as: int32, or big-endian numbers of 16 bits."""
+        return np.dtype(np.int32 if self.dtype is np.int32 else ">u2")
+
     def paint(
         self,
         shapes: Shapes,
@@ -144,11 +156,9 @@ class Numbering:
         `out` as int32 or, of 16 bits, as big-endian numbers: that is how PNGs have them, and so
         they need not be turned around when they are encoded.
         """
-        is_wide = self.dtype is np.int32
-        table = self.numbers if is_wide else self.numbers.astype(np.uint16).byteswap()
-        key = shapes.object_index
+        table, key = self.table, shapes.object_index
         paint_labels(shapes, table, out, key=key, order=order, line_width=line_width, corner=corner)
-        return out if is_wide else out.view(">u2")
+        return out.view(self.map_dtype)
 
 
 @dataclass(slots=True, eq=False)

@@ -22,8 +22,9 @@ def paint_labels(
     order: NDArray[np.int64] | None = None,
     line_width: int = 1,
     corner: tuple[int, int] = (0, 0),
+    background: int = 0,
 ) -> None:
-    """Paint the shapes in the labels of their classes over a background of 0.
+    """Paint the shapes in the labels of their classes over a background.
 
     Parameters
     ----------
@@ -41,12 +42,16 @@ def paint_labels(
         Thickness of lines in pixels; points are discs of radius round(line_width / 2).
     corner
         Canvas position (x, y) of out[0, 0]: any window of the canvas can be painted by itself.
+    background
+        What no shape covers.
     """
     key = shapes.class_id if key is None else key
     if order is None:
         count = len(key)
         order = _AS_LISTED[:count] if count <= _AS_LISTED.size else np.arange(count)
     _paint(shapes, order, key, label_of_class, _ONE_MAP, line_width, corner, out[np.newaxis])
+    if background:
+        np.putmask(out, out == 0, background)
 
 
 def paint_masks(

@@ -27,10 +27,13 @@ class ClassTemplate:
         Geometry of its objects, "any", or None if meta.json does not say.
     edges
         Pairs of labels of nodes that are joined, for graphs.
+    color
+        Its colour as meta.json has it, mostly "#rrggbb".
     """
 
     shape: str | None
     edges: tuple[tuple[str, str], ...]
+    color: object = None
 
     @property
     def lacks_edges(self) -> bool:
@@ -105,6 +108,7 @@ def _template(entry: dict[str, Any]) -> ClassTemplate:
     return ClassTemplate(
         shape if isinstance(shape, str) else None,
         tuple((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)),
+        entry.get("color"),
     )
 
 
