@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from savemasks.encode.color import color_human
-from savemasks.encode.page import (
-    ENDINGS,
+from savemasks.encode.styled import (
     PLAIN,
     PageStream,
     PageStyle,
@@ -25,7 +24,7 @@ from savemasks.encode.page import (
 )
 from savemasks.errors import WriteError
 from savemasks.layers.palette import human_palette
-from savemasks.layers.save_masks import SaveMasks
+from savemasks.layers.save_masks import PAGE_ENDINGS, SaveMasks
 from support.configs import layer, with_settings
 from support.pngs import assert_decodes_to
 
@@ -190,7 +189,7 @@ def test_other_formats_lose_less_the_better_they_are(name: Any, kind: str) -> No
         losses.append(np.abs(np.asarray(image).astype(int) - smooth).mean())
     assert sizes == sorted(sizes)
     assert losses == sorted(losses, reverse=True)
-    assert ENDINGS[name] == f".{'jpg' if name == 'jpeg' else name}"
+    assert PAGE_ENDINGS[name] == f".{'jpg' if name == 'jpeg' else name}"
 
 
 @pytest.mark.parametrize("name", ["png", "jpeg", "webp"])

@@ -10,6 +10,7 @@ import pytest
 
 from savemasks.cli.demo import CONFIG
 from savemasks.errors import AnnotationError
+from savemasks.layers.auto_colors import ClassColor
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.parse import annotation as parse_module
 from savemasks.parse.annotation import parse
@@ -219,7 +220,9 @@ def test_ten_million_objects_are_refused_at_the_first_bad_one() -> None:
 @pytest.mark.slow
 def test_a_million_classes_are_a_short_warning(tmp_path: Path) -> None:
     project = Project(tmp_path / "many", tuple(f"class {i:07}" for i in range(1_000_000)))
-    warnings = config_notes(LAYER, OpenedProject.open(project.folder).classes)
+    warnings = config_notes(
+        LAYER, [ClassColor(t) for t in OpenedProject.open(project.folder).classes]
+    )
     assert any(warning.endswith(" and 999900 more") for warning in warnings)
     assert all(len(warning) < 5_000 for warning in warnings)
 

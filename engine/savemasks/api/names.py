@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..layers.palette import Color, Grays, Palette
-from ..line.plan import Labels, Plan
+from ..line.drawings import Labels
+from ..line.plan import Plan
 from .protocols import Planned
 
 if TYPE_CHECKING:

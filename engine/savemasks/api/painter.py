@@ -6,7 +6,8 @@ from typing import Self
 from ..layers.graph import Graph
 from ..layers.palette import Palette, paintable_grays
 from ..layers.save_masks import SaveMasks
-from ..line.plan import Labels, Mask, Plan
+from ..line.drawings import Labels
+from ..line.plan import Mask, Plan
 from ..projects.classes import ClassTemplate, Meta, read_templates
 from ..shapes import Shapes
 from . import arguments, batches, instances, masks, names, training

@@ -5,7 +5,8 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from ..layers.palette import Grays
-from ..line.plan import Labels, Plan
+from ..line.drawings import Labels
+from ..line.plan import Plan
 from ..shapes import Shapes
 from .arguments import Annotation, Window
 from .views import Size

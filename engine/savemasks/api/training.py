@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.paint.extents import tighten_boxes
-from ..line.plan import Labels, Plan
+from ..line.drawings import Labels
+from ..line.plan import Plan
 from ..paint.labels import extents_of, paint_masks
 from ..shapes import Shapes
 from .arguments import Annotation, Window, array_for

@@ -72,15 +72,28 @@ def palettes_of(layer: SaveMasks | Save, classes: Sequence[ClassColor]) -> Palet
     if machine and human and is_shared:
         # One label map serves both, so both number their classes alike.
         human = {title: human[title] for title in machine}
-    semantic = semantic_colors(settings, classes) if settings.masks_semantic_rgb else None
+    semantic = None
+    if settings.masks_semantic_rgb:
+        colors = semantic_colors(settings, classes)
+        semantic = semantic_palette(colors, is_indexed=settings.format == "png")
     has_own = bool(settings.masks_classes or settings.masks_instances)
     return Palettes(
         machine=None if machine is None else _machine_palette(settings, machine, classes),
         human=None if human is None else human_palette(human),
-        semantic=None if semantic is None else semantic_palette(semantic, is_indexed=True),
+        semantic=semantic,
         own=painted_titles(settings, classes) if has_own else None,
         is_shared=is_shared,
     )
+
+
+def needs_colors(layer: SaveMasks | Save) -> bool:
+    """Whether what is made depends on the order or the colours of the classes in meta.json."""
+    if isinstance(layer, Save):
+        return layer.settings.visualize
+    settings = layer.settings
+    is_auto = isinstance(settings.gt_machine_color, str) or isinstance(settings.gt_human_color, str)
+    takes_theirs = settings.masks_semantic_rgb or settings.machine_palette
+    return is_auto or takes_theirs or bool(settings.masks_classes or settings.masks_instances)
 
 
 def _machine_palette(

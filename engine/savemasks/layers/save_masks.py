@@ -42,6 +42,9 @@ MAX_GRAY = 65535
 MAX_LINE_WIDTH = 255
 """The thickest line, in pixels."""
 
+PAGE_ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+"""How names of pages end by their format."""
+
 MIN_SCALE = 0.01
 """The smallest page by the size of its original."""
 

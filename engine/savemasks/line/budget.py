@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..encode.styled import PageStyle
 from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
 from ..system import available_memory
@@ -16,6 +17,8 @@ _GRAY_BYTES = 4
 _RGB_BYTES = 12
 # The original as a file and as pixels, two maps of labels, a page and its filtered rows.
 _PAGE_BYTES = 28
+# The mixed copy, numbers of objects for outlines, sums of rows, and a page that is made twice.
+_STYLED_BYTES = 36
 STRIP_PIXELS = 1 << 21
 """Pixels of a strip. It depends on nothing, so that the same picture always gives the same file."""
 
@@ -86,10 +89,17 @@ def bytes_per_pixel(sinks: Sequence[Settings | SaveSettings]) -> int:
 
 
 def _bytes_per_pixel(settings: Settings | SaveSettings) -> int:
-    if settings.masks_human or (isinstance(settings, SaveSettings) and settings.visualize):
-        return _PAGE_BYTES
-    grays = (settings.gt_machine_color or {}).values()
-    return _GRAY_BYTES if all(max(c) < 256 and len(set(c)) == 1 for c in grays) else _RGB_BYTES
+    if isinstance(settings, SaveSettings):
+        return _PAGE_BYTES if settings.visualize else _GRAY_BYTES
+    if settings.masks_human:
+        is_usual = PageStyle.of(settings).is_plain
+        return _PAGE_BYTES if is_usual else _PAGE_BYTES + _STYLED_BYTES
+    grays = settings.machine_colors.values()
+    is_gray = (
+        all(max(c) < 256 and len(set(c)) == 1 for c in grays) and settings.machine_channels != 3
+    )
+    is_wide = settings.masks_semantic_rgb or settings.masks_instances == "map"
+    return _GRAY_BYTES if is_gray and not is_wide else _RGB_BYTES
 
 
 def parse_memory(text: str) -> int:

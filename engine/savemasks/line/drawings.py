@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..paint.bins import shapes_by_strip
-from ..paint.instances import Numbering, PaintedObject
 from ..paint.labels import paint_labels
+from ..paint.objects import Numbering, PaintedObject
 from ..paint.outlines import outline_width, outlined
 from ..scratch import Buffer, Scratch
 from ..shapes import Shapes

@@ -5,13 +5,12 @@ import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from itertools import chain
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encode.choice import encode_human, encode_machine
 from ..encode.png import Part
 from ..errors import AnnotationError, ImageError, ItemError, UnreadFormatError, WriteError
 from ..parse.annotation import MAX_BYTES, too_large
@@ -20,13 +19,15 @@ from ..pictures.original import Original, check_size
 from ..pictures.streamed import StreamedOriginal
 from ..projects.items import Item
 from ..scratch import Scratch
-from ..shapes import Shapes
 from ..store.files import Written
 from ..system import READ_AT_ONCE
+from .counting_classes import ClassCounter
+from .drawings import Motif, drawing
 from .job import Outcome, Stamp
-from .plan import Kind
+from .opened import OpenedItem
 from .sinks import Line, Sink
-from .strips import write_strips
+from .strips import Findings, masks_in_strips, write_strips
+from .tables_of_objects import describe_objects, name_of_description, objects_in
 
 _MOST_AT_ONCE = 1 << 24  # bytes of an image file that is read before its size is known
 
@@ -44,19 +45,6 @@ class _Stopwatch:
         self._last = now
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """An item whose annotation is parsed, and of whose picture only the header has been looked at.
-
-    `data` is the picture's file, or None if that is too large or not needed.
-    """
-
-    annotation: bytes
-    data: bytes | None
-    original: Original | StreamedOriginal | None
-    shapes: Shapes
-
-
 def export_item(item: Item, line: Line) -> Outcome:
     """Make and write all outputs of an item for all sinks, or none of them.
 
@@ -68,11 +56,11 @@ def export_item(item: Item, line: Line) -> Outcome:
     try:
         opened = _open(item, line, outcome)
         if line.wants_strips(opened.shapes):
-            _put_strips(item, opened, line, written, outcome.seconds)
+            _put_strips(item, opened, line, written, outcome)
         else:
             watch = _Stopwatch(outcome.seconds)
-            for files, sink, name, parts in _make(item, opened, line, written, watch):
-                files[name] = sink.store.write(name, parts)
+            for number, name, parts in _make(item, opened, line, outcome, watch):
+                written[number][name] = line.sinks[number].store.write(name, parts)
                 watch.lap("write")
         watch = _Stopwatch(outcome.seconds)
         for sink, files in zip(line.sinks, written, strict=True):
@@ -107,8 +95,8 @@ def try_item(item: Item, line: Line, sample: int) -> Outcome:
         if is_sample and not line.wants_strips(opened.shapes):
             made: list[dict[str, Written]] = [{} for _ in line.sinks]
             watch = _Stopwatch(outcome.seconds)
-            for files, _, name, parts in _make(item, opened, line, made, watch):
-                files[name] = Written(sum(map(len, parts)), checksum=0)
+            for number, name, parts in _make(item, opened, line, outcome, watch):
+                made[number][name] = Written(sum(map(len, parts)), checksum=0)
             for sink, files in zip(line.sinks, made, strict=True):
                 for name, source, data in _copies(item, opened, sink):
                     size = len(data) if data is not None else os.stat(source or "").st_size
@@ -119,12 +107,13 @@ def try_item(item: Item, line: Line, sample: int) -> Outcome:
     return outcome
 
 
-def _open(item: Item, line: Line, outcome: Outcome) -> _Opened:
+def _open(item: Item, line: Line, outcome: Outcome) -> OpenedItem:
     """Read and parse, and refuse what cannot be made before anything is decoded."""
     watch = _Stopwatch(outcome.seconds)
     annotation = _read_annotation(item, outcome)
     data = _read_image(item, outcome) if line.needs_image else None
     watch.lap("read")
+    ids: dict[int, int | str] | None = {} if any(s.has_map for s in line.sinks) else None
     with _blaming(item):
         original, size = None, None
         if line.needs_image:
@@ -137,46 +126,63 @@ def _open(item: Item, line: Line, outcome: Outcome) -> _Opened:
             for mask in line.masks(item, height, width):
                 mask.check_limits()
 
-        shapes = line.plan.parse(annotation, check)
+        shapes = line.plan.parse(annotation, check, ids)
+        by_rules = {line.plan.rules: shapes}
+        for sink in line.sinks:
+            if sink.plan.rules not in by_rules:  # another way to read 2D cuboids
+                by_rules[sink.plan.rules] = sink.plan.parse(annotation)
     outcome.pixels = shapes.height * shapes.width
     outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
     outcome.unknown_classes, outcome.is_blank = shapes.unknown_classes, len(shapes) == 0
     outcome.missing_edges = shapes.missing_edges
     watch.lap("parse")
-    return _Opened(annotation, data, original, shapes)
+    return OpenedItem(annotation, data, original, shapes, by_rules, ids or {})
 
 
 def _make(
     item: Item,
-    opened: _Opened,
+    opened: OpenedItem,
     line: Line,
-    written: list[dict[str, Written]],
+    outcome: Outcome,
     watch: _Stopwatch,
-) -> Iterator[tuple[dict[str, Written], Sink, str, list[Part]]]:
-    """The masks of a picture that fits into memory, one by one: where to note them, whose, names.
+) -> Iterator[tuple[int, str, list[Part]]]:
+    """The masks of a picture that fits into memory, one by one: number of the sink, name, file.
 
     They may lie in scratch memory, and are void when the next one's turn comes. The original is
     decoded once, for the first page.
     """
-    scratch, shapes = line.scratch, opened.shapes
+    scratch = line.scratch
     image: NDArray[np.uint8] | None = None
-    for files, sink in zip(written, line.sinks, strict=True):
-        drawn: Kind | None = None
-        for mask in sink.masks(item, shapes.height, shapes.width):
+    for number, sink in enumerate(line.sinks):
+        shapes = opened.shapes_of(sink)
+        counter = ClassCounter(sink)
+        drawn: Motif | None = None
+        masks = sink.masks(item, shapes.height, shapes.width)
+        for mask in chain(masks, sink.own_masks(item, shapes)):
             if mask.drawn != drawn:
                 drawn = mask.drawn
-                labels = sink.plan.drawing(drawn, shapes).paint(scratch)
+                labels = drawing(sink.plan, drawn, shapes).paint(scratch)
                 watch.lap("paint")
-            if not mask.is_page:
-                parts = encode_machine(labels, mask.palette, scratch)
-            else:
-                if image is None:
-                    assert opened.original is not None
-                    image = _decode(item, opened.original, scratch)
-                    watch.lap("decode")
-                parts = encode_human(image, labels, mask.palette, scratch)
+                if drawn == counter.motif:
+                    counter.add(labels)
+                    watch.lap("count")
+            if mask.style is not None and image is None:
+                assert opened.original is not None
+                image = _decode(item, opened.original, scratch)
+                watch.lap("decode")
+            parts = mask.encode(labels, image, shapes, scratch)
             watch.lap("encode")
-            yield files, sink, mask.name, parts
+            yield number, mask.name, parts
+            if mask.palette is None:
+                seen = objects_in(sink.plan, shapes)
+                seen.add(labels)
+                described = describe_objects(seen, sink.plan, shapes, opened.ids)
+                watch.lap("count")
+                yield number, name_of_description(mask.name), [described]
+        if counter.motif and counter.is_pending:
+            counter.add(drawing(sink.plan, counter.motif, shapes).paint(scratch))
+            watch.lap("count")
+        outcome.counts.append(counter.packed(shapes))
 
 
 def _decode(
@@ -192,30 +198,40 @@ def _decode(
 
 def _put_strips(
     item: Item,
-    opened: _Opened,
+    opened: OpenedItem,
     line: Line,
     written: list[dict[str, Written]],
-    seconds: dict[str, float],
+    outcome: Outcome,
 ) -> None:
-    """Make and write the masks of a large picture; add what their files hold, for every sink."""
-    shapes = opened.shapes
-    masks = line.masks(item, shapes.height, shapes.width)
+    """Make and write the masks of a large picture; add what their files hold, for every sink.
+
+    Masks of objects and classes by themselves, of which there may be any number, are made one
+    after the other.
+    """
     with _blaming(item):
         source = opened.original if line.needs_pixels else None
         if isinstance(source, Original):
             source = StreamedOriginal(item.image or "")
-            source.check_size(shapes.height, shapes.width)
+            source.check_size(opened.shapes.height, opened.shapes.width)
         if source:
             source.check_memory(line.budget.memory)
-        made, spent = write_strips(masks, shapes, source, line)
-    for mask, file in zip(masks, made, strict=True):
-        written[line.sinks.index(mask.sink)][mask.name] = file
-    for station, time in spent.items():
-        seconds[station] = seconds.get(station, 0.0) + time
+        found = Findings(line, opened)
+        together, singly = masks_in_strips(item, opened, line)
+        for masks in chain([together], singly):
+            made, spent = write_strips(masks, opened, source, line, found)
+            source = None  # it can be read once, and is for pages only
+            for mask, file in zip(masks, made, strict=True):
+                written[line.sinks.index(mask.sink)][mask.name] = file
+            for station, time in spent.items():
+                outcome.seconds[station] = outcome.seconds.get(station, 0.0) + time
+    for mask, text in found.descriptions():
+        name = name_of_description(mask.name)
+        written[line.sinks.index(mask.sink)][name] = mask.sink.store.write(name, [text])
+    outcome.counts = found.counts()
 
 
 def _copies(
-    item: Item, opened: _Opened, sink: Sink
+    item: Item, opened: OpenedItem, sink: Sink
 ) -> Iterator[tuple[str, str | None, bytes | None]]:
     """The files that are to be copied: name, source, contents if they are in memory.
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from ..layers.auto_colors import ClassColor
 from ..layers.class_table import IDENTITY, ClassTable
-from ..layers.palette import Color
 from ..layers.save import Save, SaveSettings
-from ..layers.save_masks import SaveMasks, Settings
+from ..layers.save_masks import PAGE_ENDINGS, SaveMasks, Settings
 from ..projects.classes import ClassTemplate
 from ..projects.items import Entry, Item
 from ..store.files import Written
@@ -36,14 +36,14 @@ class Inlet:
         Where results are put.
     table
         What becomes of the classes on the way.
-    colors
-        Colours of the sink's classes in its meta.json, by title.
+    classes
+        The sink's classes in its meta.json, in order; None if they are those of the source.
     """
 
     layer: SaveMasks | Save
     root: Path
     table: ClassTable = IDENTITY
-    colors: Mapping[str, Color] = field(default_factory=dict)
+    classes: tuple[ClassColor, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,8 @@ class Outcome:
     written
         For every place that the item names, the files written, by their names relative to the
         sink's store; empty if it failed.
+    counts
+        For every place, what `counting` found of the classes in its masks.
     error
         Why it failed, or None.
     pixels
@@ -136,6 +138,7 @@ class Outcome:
     item: Item
     inputs: dict[str, Stamp] = field(default_factory=dict)
     written: list[dict[str, Written]] = field(default_factory=list)
+    counts: list[bytes] = field(default_factory=list)
     error: Exception | None = None
     pixels: int = 0
     geometries: dict[str, int] = field(default_factory=dict)
@@ -162,20 +165,42 @@ def needs_image(settings: Settings | SaveSettings) -> bool:
 
 
 def mask_files(mask_name: str, settings: Settings | SaveSettings) -> Iterator[tuple[str, str]]:
-    """Folders and names of the masks and pages that an item becomes, in order of writing."""
-    name = _mask_file(mask_name, settings)
+    """Folders and names of the masks and pages that every item becomes, in order of writing."""
+    name = with_ending(mask_name, settings)
+    if isinstance(settings, SaveSettings):
+        if settings.visualize:
+            yield "visualize", name
+        return
     if settings.masks_machine:
         yield "masks_machine", name
     if settings.masks_human:
-        yield "masks_human", name
-    if isinstance(settings, SaveSettings) and settings.visualize:
-        yield "visualize", name
+        ending = PAGE_ENDINGS[settings.human_format]
+        is_png = ending == ".png"
+        yield "masks_human", name if is_png else mask_name.removesuffix(".png") + ending
+    if settings.masks_semantic_rgb:
+        yield "masks_semantic_rgb", name
+
+
+OWN_FOLDERS = ("masks_instances", "masks_classes")
+"""Folders of masks of objects and classes, whose names depend on what is in an annotation."""
+
+
+def has_own_masks(settings: Settings | SaveSettings) -> bool:
+    """Whether there are masks of objects or classes by themselves."""
+    if isinstance(settings, SaveSettings):
+        return False
+    return bool(settings.masks_classes or settings.masks_instances)
+
+
+def is_own(name: str) -> bool:
+    """Whether a name below a data set's folder is that of such a mask."""
+    return name.partition("/")[0] in OWN_FOLDERS
 
 
 def output_names(entry: Entry, settings: Settings | SaveSettings) -> list[str]:
-    """Names of the files that an item becomes, in the order in which they are written.
+    """Names of the files that every item becomes, in the order in which they are written.
 
-    They are those below its data set's folder.
+    They are those below its data set's folder, without those of objects and classes.
     """
     names = [f"{folder}/{file}" for folder, file in mask_files(entry.mask_name, settings)]
     if settings.images:
@@ -185,5 +210,6 @@ def output_names(entry: Entry, settings: Settings | SaveSettings) -> list[str]:
     return names
 
 
-def _mask_file(name: str, settings: Settings | SaveSettings) -> str:
+def with_ending(name: str, settings: Settings | SaveSettings) -> str:
+    """The name of a mask that ends in .png, with the ending of the masks' format."""
     return name.removesuffix(".png") + ".tif" if settings.format == "tiff" else name

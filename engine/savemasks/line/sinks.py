@@ -3,24 +3,30 @@
 An item is read, parsed and decoded once, and then flows into every sink of its line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..encode import png, tiff
-from ..encode.choice import human_layout, machine_layout
+import numpy as np
+
+from ..encode.choice import machine_layout
+from ..encode.numbers import numbers_layout
 from ..encode.png import Layout
-from ..errors import AnnotationError
+from ..encode.styled import PLAIN, PageStyle
 from ..layers.class_table import IDENTITY, ClassTable
-from ..layers.palette import Palette
+from ..layers.file_names import object_stems
+from ..layers.palette import WHITE
 from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
+from ..paint.objects import Numbering, painted_objects
 from ..projects.items import Item
 from ..scratch import Scratch
 from ..shapes import Shapes
 from ..store.files import Store
 from .budget import Budget
-from .job import mask_files, needs_image
-from .plan import Kind, Plan
+from .drawings import HUMAN, INSTANCES, MACHINE, SEMANTIC, VISUALIZE, Motif
+from .job import mask_files, needs_image, with_ending
+from .masks import Mask
+from .plan import Plan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,76 +57,85 @@ class Sink:
         """Where the folders of an item's data set lie below the store."""
         return item.dataset if self.dataset is None else self.dataset
 
-    def masks(self, item: Item, height: int, width: int) -> Iterator["Mask"]:
-        """The masks that this sink wants of an item of that size."""
-        plan, place = self.plan, self.place(item)
+    def masks(self, item: Item, height: int, width: int) -> Iterator[Mask]:
+        """The masks that this sink makes of every item, here of one of that size."""
+        place = self.place(item)
         for folder, file in mask_files(item.mask_name, self.settings):
-            name = f"{place}/{folder}/{file}"
-            if folder == "masks_machine":
-                palette = plan.palette_of("machine")
-                layout = machine_layout(height, width, palette)
-                yield Mask(self, name, layout, palette, "machine")
-            else:
-                kind: Kind = "visualize" if folder == "visualize" else "human"
-                palette = plan.palette_of("human")
-                yield Mask(self, name, human_layout(height, width), palette, kind)
+            yield _MASKS[folder](self, f"{place}/{folder}/{file}", height, width)
 
+    def own_masks(self, item: Item, shapes: Shapes) -> Iterator[Mask]:
+        """The masks of objects and classes by themselves, one after the other."""
+        settings, plan = self.settings, self.plan
+        if plan.own_table is None or plan.own_stems is None or isinstance(settings, SaveSettings):
+            return
+        stem = item.mask_name.removesuffix(".png")
+        layout = machine_layout(shapes.height, shapes.width, WHITE)
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mask:
-    """A mask or a page of an item that is to be made.
+        def one(folder: str, name: str, motif: Motif) -> Mask:
+            file = with_ending(f"{name}.png", settings)
+            return Mask(self, f"{self.place(item)}/{folder}/{stem}/{file}", layout, WHITE, motif)
 
-    Attributes
-    ----------
-    sink
-        Whose it is.
-    name
-        Of its file, relative to the sink's store.
-    layout
-        What it is as a picture.
-    palette
-        Colours of its labels.
-    kind
-        Which label map it shows.
-    """
+        if settings.masks_instances == "map":
+            yield self._map(item, shapes)
+        elif settings.masks_instances == "objects":
+            objects = painted_objects(shapes, plan.own_table)
+            titles = (plan.titles[each.class_id] for each in objects)
+            for each, name in zip(objects, object_stems(titles, plan.own_stems), strict=True):
+                yield one("masks_instances", name, Motif("object", each))
+        if settings.masks_classes:
+            found = np.unique(plan.own_table[shapes.class_id]).tolist()
+            stems = [*plan.own_stems.values()]
+            for label in filter(None, found):
+                yield one("masks_classes", stems[label - 1], Motif("class", label))
 
-    sink: Sink
-    name: str
-    layout: Layout
-    palette: Palette
-    kind: Kind
-
-    @property
-    def drawn(self) -> Kind:
-        """Which label map it shows; one map serves several masks."""
-        return "machine" if self.kind == "human" and self.sink.plan.is_shared else self.kind
+    def _map(self, item: Item, shapes: Shapes) -> Mask:
+        """The map of all objects."""
+        is_wide = self.has_wide_map(shapes)
+        layout = numbers_layout(shapes.height, shapes.width, is_wide=is_wide)
+        name = with_ending(item.mask_name, self.settings)
+        if is_wide:
+            name = item.mask_name.removesuffix(".png") + ".tif"
+        return Mask(self, f"{self.place(item)}/masks_instances/{name}", layout, None, INSTANCES)
 
     @property
-    def is_page(self) -> bool:
-        """Whether it shows the original, too."""
-        return self.kind != "machine"
+    def has_map(self) -> bool:
+        """Whether it wants a map of the objects."""
+        settings = self.settings
+        return not isinstance(settings, SaveSettings) and settings.masks_instances == "map"
 
-    @property
-    def is_tiff(self) -> bool:
-        """Whether its file is a TIFF, not a PNG."""
-        return self.sink.settings.format == "tiff"
+    def has_wide_map(self, shapes: Shapes) -> bool:
+        """Whether it wants a map, and that must have 32 bits."""
+        table = self.plan.own_table
+        if not self.has_map or table is None:
+            return False
+        return Numbering.of(shapes, table).dtype is np.int32
 
-    def check_limits(self) -> None:
-        """Raise `AnnotationError` if its format cannot hold it."""
-        height, width = self.layout[:2]
-        name = self.kind
-        limit = tiff.MAX_SIDE if self.is_tiff else png.MAX_SIDE
-        if max(height, width) > limit:
-            raise AnnotationError(
-                f"its {name} mask would have {width} x {height} pixels, but the sides of a"
-                f" {self.sink.settings.format.upper()} may have {limit} at most"
-            )
-        if self.layout.row_bytes > png.MOST_ROW_BYTES:
-            raise AnnotationError(
-                f"its {name} mask would be {width} pixels wide, which are"
-                f" {self.layout.row_bytes} bytes a row, but PNGs may have"
-                f" {png.MOST_ROW_BYTES} at most"
-            )
+
+def _machine_mask(sink: Sink, name: str, height: int, width: int) -> Mask:
+    palette = sink.plan.palette_of("machine")
+    return Mask(sink, name, machine_layout(height, width, palette), palette, MACHINE)
+
+
+def _semantic_mask(sink: Sink, name: str, height: int, width: int) -> Mask:
+    palette = sink.plan.semantic_palette
+    assert palette is not None
+    return Mask(sink, name, machine_layout(height, width, palette), palette, SEMANTIC)
+
+
+def _human_page(sink: Sink, name: str, height: int, width: int) -> Mask:
+    settings = sink.settings
+    style = PLAIN if isinstance(settings, SaveSettings) else PageStyle.of(settings)
+    layout = Layout(*style.size(height, width), 3, 8)
+    motif = VISUALIZE if isinstance(settings, SaveSettings) else HUMAN
+    return Mask(sink, name, layout, sink.plan.palette_of("human"), motif, style)
+
+
+_MASKS: Mapping[str, Callable[[Sink, str, int, int], Mask]] = {
+    "masks_machine": _machine_mask,
+    "masks_human": _human_page,
+    "masks_semantic_rgb": _semantic_mask,
+    "visualize": _human_page,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +178,9 @@ class Line:
 
     def wants_strips(self, shapes: Shapes) -> bool:
         """Whether an item is to be made in strips: if any sink wants that, all are served so."""
-        return self.budget.wants_strips(self._settings, shapes.height, shapes.width)
+        return self.budget.wants_strips(self._settings, shapes.height, shapes.width) or any(
+            sink.has_wide_map(shapes) for sink in self.sinks
+        )
 
     def strips_at_once(self, width: int) -> tuple[int, int]:
         """How many threads may work on strips of that width, and how many may be under way."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from .. import jsontext
 from ..errors import ProjectError, printable
 from ..jsontext import EncodingError, Text
 
-_HEX = re.compile("#[0-9a-fA-F]{6}")
 BACKGROUND_COLOR = "#808080"
 """Colour of a background's class that meta.json does not have, unless a layer gives one."""
 
@@ -208,14 +206,3 @@ def _conflicts(entries: Sequence[Mapping[str, Any]]) -> list[str]:
         for entry in _merged(entries)
         if entry.get("shape") != shapes[entry["title"]]
     ]
-
-
-def class_colors(meta: Mapping[str, Any]) -> dict[str, tuple[int, int, int]]:
-    """Return the colour of each class by its title; of one without, `BACKGROUND_COLOR`."""
-    return {entry["title"]: _rgb(entry.get("color")) for entry in meta["classes"]}
-
-
-def _rgb(color: object) -> tuple[int, int, int]:
-    text = color if isinstance(color, str) and _HEX.fullmatch(color) else BACKGROUND_COLOR
-    red, green, blue = bytes.fromhex(text[1:])
-    return red, green, blue

@@ -5,22 +5,22 @@ get their places in every sink, the class layers become one table a route, and t
 sink its meta.json.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import jsontext
-from ..errors import ConfigError, OutputError, ProjectError, printable
+from ..errors import ConfigError, OutputError, ProjectError, printable, shown
+from ..layers.auto_colors import ClassColor, resolve_colors
 from ..layers.class_table import IDENTITY, ClassTable
 from ..layers.graph import Graph, Route, SinkLayer
-from ..layers.palette import Color
+from ..layers.palettes import needs_colors, palettes_of
 from ..layers.reading import Sink
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Flow, Inlet
 from ..projects.classes import (
-    class_colors,
     mapped_meta,
     merge_conflicts,
     merge_metas,
@@ -42,6 +42,8 @@ class Result:
     ----------
     sink
         The layer that asks for it.
+    layer, classes
+        The same layer with all colours, and the classes of meta.json, in order.
     root
         Its folder.
     meta
@@ -55,11 +57,17 @@ class Result:
     """
 
     sink: SinkLayer
+    layer: SaveMasks | Save
+    classes: tuple[ClassColor, ...]
     root: Path
     meta: bytes
     arguments: dict[str, Any]
     notes: list[str]
     known_classes: frozenset[str]
+
+    def inlet(self, table: ClassTable) -> Inlet:
+        """What workers need to know of a source whose classes take this way."""
+        return Inlet(self.layer, self.root, table, self.classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +213,10 @@ def _part(
 
 def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out: Path) -> Routing:
     """Turn around what flows into each sink: the sinks that each data set flows into."""
-    results, sinks = [], []
+    results = []
     places: dict[tuple[int, Path], list[tuple[int, ClassTable, str]]] = {}
     for number, (sink, found) in enumerate(zip(graph.sinks, parts, strict=True)):
-        result, colors = _result(graph, sink, projects, found, out)
-        results.append(result)
-        sinks.append((result, colors))
+        results.append(_result(graph, sink, projects, found, out))
         named = distinct_outputs([(projects[part.project], part.datasets) for part in found])
         for part, outputs in zip(found, named, strict=True):
             for dataset, output in zip(part.datasets, outputs, strict=True):
@@ -227,10 +233,7 @@ def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out
     made = [
         Flow(
             projects[project].templates,
-            tuple(
-                Inlet(results[number].sink.layer, results[number].root, table, sinks[number][1])
-                for number, table in inlets
-            ),
+            tuple(results[number].inlet(table) for number, table in inlets),
         )
         for project, inlets in flows
     ]
@@ -241,8 +244,8 @@ def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out
 
 def _result(
     graph: Graph, sink: SinkLayer, projects: list[Project], parts: list[_Part], out: Path
-) -> tuple[Result, dict[str, Color]]:
-    """What a sink becomes, and the colours of its classes."""
+) -> Result:
+    """What a sink becomes."""
     used = [*dict.fromkeys(part.project for part in parts)]
     own = [projects[number] for number in used]
     tables = [part.table for part in parts]
@@ -259,24 +262,52 @@ def _result(
         notes += merge_conflicts(metas)
         meta = merge_metas(metas)
         meta_bytes = jsontext.dump(meta)
-    titles = [entry["title"] for entry in meta["classes"]]
-    notes += config_notes(sink.layer, titles)
+    classes = tuple(ClassColor(each["title"], each.get("color")) for each in meta["classes"])
+    layer = _with_colors(sink, classes, is_alone=not graph.sources)
+    notes += config_notes(layer, classes)
     if graph.sources:
         arguments = graph_arguments(graph.subgraph_json(sink), own)
         notes = [f"{sink.name}: {note}" for note in notes]
         notes += [printable(note) for part in parts for note in part.notes]
     else:
         arguments = layer_arguments(sink.layer, own)
-    known = _known_classes(sink.layer).union(
-        titles, *(project.classes for project in own), *(table.titles for table in tables)
+    if needs_colors(sink.layer):
+        arguments["colors"] = [[printable(title), shown(color)] for title, color in classes]
+    known = _known_classes(layer).union(
+        (each.title for each in classes),
+        *(project.classes for project in own),
+        *(table.titles for table in tables),
     )
-    result = Result(sink, out / sink.dst, meta_bytes, arguments, [*dict.fromkeys(notes)], known)
-    return result, class_colors(meta)
+    return Result(
+        sink=sink,
+        layer=layer,
+        classes=classes,
+        root=out / sink.dst,
+        meta=meta_bytes,
+        arguments=arguments,
+        notes=[*dict.fromkeys(notes)],
+        known_classes=known,
+    )
+
+
+def _with_colors(
+    sink: SinkLayer, classes: Sequence[ClassColor], *, is_alone: bool
+) -> SaveMasks | Save:
+    """The layer of a sink, with colours of its classes where they are "auto"."""
+    if isinstance(sink.layer, Save):
+        return sink.layer
+    try:
+        return resolve_colors(sink.layer, classes)
+    except ConfigError as error:
+        prefix = "" if is_alone else f"{sink.name}: "
+        raise ConfigError([prefix + problem for problem in error.problems]) from None
 
 
 def _known_classes(layer: SaveMasks | Save) -> frozenset[str]:
+    if isinstance(layer, Save):
+        return frozenset()
     settings = layer.settings
-    return frozenset(settings.gt_machine_color or ()).union(settings.gt_human_color or ())
+    return frozenset(settings.machine_colors).union(settings.human_colors)
 
 
 def _changes_nothing(table: ClassTable) -> bool:
@@ -303,15 +334,13 @@ def routing_notes(routing: Routing) -> list[str]:
     return notes + [note for project in routing.projects for note in project.notes()]
 
 
-def config_notes(layer: SaveMasks | Save, existing: Collection[str]) -> list[str]:
+def config_notes(layer: SaveMasks | Save, classes: Sequence[ClassColor]) -> list[str]:
     """A note for each way in which a sink's settings and the classes that reach it differ."""
     notes = []
     if isinstance(layer, SaveMasks):
         settings = layer.settings
-        mapped = {
-            *((settings.gt_machine_color or {}) if settings.masks_machine else ()),
-            *((settings.gt_human_color or {}) if settings.masks_human else ()),
-        }
+        existing = [each.title for each in classes]
+        mapped = set(palettes_of(layer, classes).titles)
         if absent := sorted(mapped.difference(existing)):
             notes.append(f"classes of the config that no project has: {_join_names(absent)}")
         if plain := sorted(set(existing) - mapped):

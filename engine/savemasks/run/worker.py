@@ -65,7 +65,7 @@ def _sinks_of(flow: Flow, job: Job) -> tuple[Sink, ...]:
                 inlet.layer,
                 flow.templates,
                 table=inlet.table,
-                colors=inlet.colors,
+                classes=inlet.classes,
                 numbered=numbered,
             )
             for inlet in flow.inlets

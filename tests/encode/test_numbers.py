@@ -13,7 +13,7 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-from savemasks.encode.instances import (
+from savemasks.encode.numbers import (
     deflate_numbers,
     describe_numbers,
     encode_numbers,

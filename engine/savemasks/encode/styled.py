@@ -39,8 +39,6 @@ Pixels = NDArray[np.uint8]
 GREEN = (0, 255, 0)
 MAX_SIDES = {"png": MAX_SIDE, "jpeg": 65_500, "webp": 16_383}
 """The longest side of a page by its format."""
-ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
-"""How names of pages end by their format."""
 
 _QUALITY = 85
 _ONE = 1 << 16  # opacities are fractions of it

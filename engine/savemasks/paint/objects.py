@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.paint.instances import measure_numbers
+from ..kernels.paint.counting import measure_numbers
 from ..shapes import Shapes
 from .labels import paint_labels
 

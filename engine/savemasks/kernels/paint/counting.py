@@ -1,4 +1,4 @@
-"""What is seen of every object in a map of instances."""
+"""How many pixels of a map have each label or number, and where."""
 
 import numpy as np
 
@@ -61,3 +61,20 @@ def measure_numbers(numbers: Array, is_swapped: bool, top: int, areas: Array, bo
             boxes[number, 1] = min(boxes[number, 1], top + y)
             boxes[number, 2] = max(boxes[number, 2], x)
             boxes[number, 3] = max(boxes[number, 3], top + y + 1)
+
+
+@kernel
+def count_labels(labels: Array, counts: Array) -> None:
+    """Add to `counts` (labels,) int64 how many pixels of (height, width) have each label.
+
+    Labels of 0 are not counted.
+    """
+    for y in range(labels.shape[0]):
+        row = labels[y]
+        x = 0
+        while x < row.size:
+            first = x
+            label = int(row[x])
+            x = _run_end(row, x)
+            if label:
+                counts[label] += x - first

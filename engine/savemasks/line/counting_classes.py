@@ -1,0 +1,87 @@
+"""How much of every class is in the masks of an item, for legends."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels.paint.counting import count_labels
+from ..layers.save import SaveSettings
+from ..shapes import Shapes
+from .drawings import HUMAN, MACHINE, OWN, SEMANTIC, Labels, Motif
+from .plan import Plan
+
+if TYPE_CHECKING:
+    from .sinks import Sink
+
+_ROW = np.dtype([("label", "<u4"), ("objects", "<u4"), ("pixels", "<u8")])
+
+
+class _Counted(NamedTuple):
+    """The label map whose classes are counted, its table, and how many labels it may have."""
+
+    motif: Motif
+    table: Labels
+    labels: int
+
+
+def _counted(plan: Plan) -> _Counted | None:
+    """What is counted of a plan, if it paints anything."""
+    for motif, table, palette in (
+        (MACHINE, plan.machine_table, plan.machine_palette),
+        (HUMAN, plan.human_table, plan.human_palette),
+        (SEMANTIC, plan.semantic_table, plan.semantic_palette),
+    ):
+        if table is not None and palette is not None:
+            return _Counted(motif, table, len(palette.titles) + 1)
+    if plan.own_table is not None and plan.own_stems is not None:
+        return _Counted(OWN, plan.own_table, len(plan.own_stems) + 1)
+    return None
+
+
+class ClassCounter:
+    """Counts what is in the masks of one sink; a map may come in strips, also by several threads.
+
+    Attributes
+    ----------
+    motif
+        The label map that it wants, or None.
+    """
+
+    def __init__(self, sink: "Sink") -> None:
+        is_counted = not isinstance(sink.settings, SaveSettings)  # others have no legend
+        self._counted = _counted(sink.plan) if is_counted else None
+        self.motif = self._counted and self._counted.motif
+        self._strips: list[NDArray[np.int64]] = []
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it has not seen its map."""
+        return self.motif is not None and not self._strips
+
+    def add(self, labels: NDArray[np.unsignedinteger[Any]]) -> None:
+        """Count the pixels of rows of the label map."""
+        assert self._counted is not None
+        counts = np.zeros(self._counted.labels, np.int64)
+        count_labels(labels, counts)
+        self._strips.append(counts)
+
+    def packed(self, shapes: Shapes) -> bytes:
+        """Objects and pixels by label."""
+        if self._counted is None:
+            return b""
+        pixels = np.sum(self._strips, axis=0)
+        is_first = np.diff(shapes.object_index, prepend=-1) != 0
+        found = self._counted.table[shapes.class_id[is_first]]
+        objects = np.bincount(found, minlength=self._counted.labels)
+        labels = np.flatnonzero((pixels > 0) | (objects > 0))
+        labels = labels[labels > 0]
+        rows = np.zeros(labels.size, _ROW)
+        rows["label"], rows["objects"], rows["pixels"] = labels, objects[labels], pixels[labels]
+        return rows.tobytes()
+
+
+def unpacked(counts: bytes) -> list[tuple[int, int, int]]:
+    """Label, objects and pixels of every class that an item has."""
+    found: list[tuple[int, int, int]] = np.frombuffer(counts, _ROW).tolist()
+    return found
