@@ -7,6 +7,7 @@ import pytest
 
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line import item as item_module
+from savemasks.line import masks as masks_module
 from savemasks.line import strips as strips_module
 from savemasks.line.budget import Budget
 from savemasks.line.item import export_item, try_item
@@ -97,7 +98,7 @@ def test_if_one_sink_fails_nothing_is_left_in_any(
         raise failing
 
     for rows, module, name in (
-        (None, item_module, "encode_human"),
+        (None, masks_module, "encode_human"),
         (7, strips_module, "deflate_human"),
     ):
         if rows:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.paint.counting import count_labels
+from ..layers.palettes import Palettes
 from ..layers.save import SaveSettings
 from ..shapes import Shapes
 from .drawings import HUMAN, MACHINE, OWN, SEMANTIC, Labels, Motif
@@ -79,6 +80,14 @@ class ClassCounter:
         rows = np.zeros(labels.size, _ROW)
         rows["label"], rows["objects"], rows["pixels"] = labels, objects[labels], pixels[labels]
         return rows.tobytes()
+
+
+def counted_titles(palettes: Palettes) -> tuple[str, ...]:
+    """Title of label 1, 2, ... of the label map whose classes are counted."""
+    for palette in (palettes.machine, palettes.human, palettes.semantic):
+        if palette is not None:
+            return palette.titles
+    return palettes.own or ()
 
 
 def unpacked(counts: bytes) -> list[tuple[int, int, int]]:

@@ -45,6 +45,13 @@ CREATE TABLE items (
 CREATE INDEX failed ON items (dataset) WHERE error IS NOT NULL;
 CREATE TABLE strangers (name BLOB PRIMARY KEY) WITHOUT ROWID;
 """
+# Older journals do not have it.
+_LATER_SCHEMA = """
+CREATE TABLE IF NOT EXISTS counts (
+    dataset INTEGER NOT NULL, name BLOB NOT NULL, counts BLOB NOT NULL,
+    PRIMARY KEY (dataset, name)
+) WITHOUT ROWID;
+"""
 _COLUMNS = "name, generation, inputs, outputs, sums, error"
 _SUM = struct.Struct("<QI")
 _STAMPS = struct.Struct("<4q")
@@ -114,6 +121,7 @@ class Journal:
         self._path = root / HIDDEN / "journal.sqlite"
         self._numbers: dict[str, int] = {}
         self._added: list[tuple[object, ...]] = []
+        self._counted: list[tuple[int, bytes, bytes]] = []
         self._deleted: list[tuple[int, bytes]] = []
         self._folders: set[str] = set()
         self._synced: set[str] = set()
@@ -135,6 +143,7 @@ class Journal:
             database.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             if not database.execute("SELECT 1 FROM sqlite_master").fetchone():
                 database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            database.executescript(_LATER_SCHEMA)
         except BaseException:
             database.close()
             raise
@@ -163,6 +172,13 @@ class Journal:
     def is_foreign(self, name: str) -> bool:
         """Whether a file or link of that name is foreign."""
         return self._one("SELECT 1 FROM strangers WHERE name = ?", (os.fsencode(name),)) is not None
+
+    def foreign_that_begin(self, begin: str) -> list[str]:
+        """The names of one foreign file that begins so, if there is any."""
+        name = os.fsencode(begin)
+        query = "SELECT name FROM strangers WHERE name >= ? ORDER BY name LIMIT 1"
+        rows = self._all(query, (name,))
+        return [os.fsdecode(row[0]) for row in rows if bytes(row[0]).startswith(name)]
 
     # ------------------------------------------------------------ items
 
@@ -212,7 +228,13 @@ class Journal:
             start = rows[-1][0] + b"\0"
 
     def add(
-        self, outcome: Outcome, dataset: str, written: Mapping[str, Written], *, has_image: bool
+        self,
+        outcome: Outcome,
+        dataset: str,
+        written: Mapping[str, Written],
+        *,
+        has_image: bool,
+        counts: bytes | None = None,
     ) -> None:
         """Add the outcome of an item; the row is written by a later commit.
 
@@ -226,6 +248,8 @@ class Journal:
             Its files in this result.
         has_image
             Whether they depend on its image.
+        counts
+            What was counted in its masks, or None if nothing is.
         """
         item = outcome.item
         row: tuple[object, ...]
@@ -241,7 +265,30 @@ class Journal:
             row = (pack_stamps(*(s or None for s in stamps)), names, sums, None)
             if self._durable:
                 self._folders.update(name.rpartition("/")[0] for name in written)
-        self._add_row(dataset, os.fsencode(item.name), row)
+        name = os.fsencode(item.name)
+        if counts is not None:
+            self._counted.append((self._number(dataset), name, counts))
+        self._add_row(dataset, name, row)
+
+    def has_all_counts(self) -> bool:
+        """Whether something was counted in every item that is finished; older runs did not."""
+        query = (
+            "SELECT 1 FROM items LEFT JOIN counts USING (dataset, name)"
+            " WHERE error IS NULL AND counts IS NULL LIMIT 1"
+        )
+        return not self._all(query, ())
+
+    def counts(self) -> Iterator[bytes]:
+        """What was counted in the masks of every item that is finished."""
+        query = (
+            "SELECT counts, dataset, name FROM counts JOIN items USING (dataset, name)"
+            " WHERE error IS NULL AND (dataset, name) > (?, ?)"
+            f" ORDER BY dataset, name LIMIT {_ROWS_PER_PAGE}"
+        )
+        last: tuple[int, bytes] = -1, b""
+        while rows := self._all(query, last):
+            yield from (bytes(row[0]) for row in rows)
+            last = rows[-1][1], rows[-1][2]
 
     def add_failure(self, dataset: str, name: bytes, error: bytes) -> None:
         """Add why an item, or with an empty name its whole data set, failed."""
@@ -283,6 +330,7 @@ class Journal:
                 f"REPLACE INTO items (dataset, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 self._added,
             )
+            self._database.executemany("REPLACE INTO counts VALUES (?, ?, ?)", self._counted)
             self._database.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             self._roll_back()
@@ -290,6 +338,7 @@ class Journal:
             return
         self.problem = None
         self._added.clear()
+        self._counted.clear()
         self._deleted.clear()
         self._folders.clear()
 

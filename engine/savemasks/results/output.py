@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -181,25 +181,39 @@ class Output:
 
     def put_meta(self, content: bytes, store: Store) -> None:
         """Write `meta.json`; raises `OutputError`."""
-        if self.journal.is_foreign("meta.json"):
-            raise OutputError(f"{self.root}/meta.json: exists and is not ours; move it away")
+        self.journal.put(meta=orjson.dumps([*self._put("meta.json", content, store)]))
+
+    def put_legend(self, files: Iterable[tuple[str, bytes]], store: Store) -> None:
+        """Write the files that say what the values mean; raises `OutputError`."""
+        sums = {name: [*self._put(name, content, store)] for name, content in files}
+        self.journal.put(legend=orjson.dumps(sums))
+
+    def _put(self, name: str, content: bytes, store: Store) -> Written:
+        """Write a file at the root."""
+        if self.journal.is_foreign(name):
+            raise OutputError(f"{self.root}/{name}: exists and is not ours; move it away")
         try:
-            written = store.write("meta.json", [content])
+            return store.write(name, [content])
         except WriteError as error:
             raise OutputError(str(error)) from error
-        self.journal.put(meta=orjson.dumps([*written]))
 
     def put_options(self, *, link: bool, durable: bool) -> None:
         """Store the options that `retry` takes over from the run; raises `OutputError`."""
         self.journal.put(options=orjson.dumps({"link": link, "durable": durable}))
 
     def add(
-        self, outcome: Outcome, dataset: str, written: Mapping[str, Written], *, has_image: bool
+        self,
+        outcome: Outcome,
+        dataset: str,
+        written: Mapping[str, Written],
+        *,
+        has_image: bool,
+        counts: bytes | None = None,
     ) -> None:
         """Add the outcome of an item to the error log and, as `Journal.add` does, the journal."""
         self.errors.add(outcome)
         if outcome.item.name:  # without a name it is a data set, which the worklist has added
-            self.journal.add(outcome, dataset, written, has_image=has_image)
+            self.journal.add(outcome, dataset, written, has_image=has_image, counts=counts)
 
     def close(self) -> None:
         """Close the journal and release the lock."""
@@ -242,10 +256,12 @@ def read_options(journal: Journal) -> tuple[bool, bool]:
     return bool(options.get("link")), bool(options.get("durable"))
 
 
-def read_meta_sum(journal: Journal) -> Written | None:
-    """Return size and checksum of the `meta.json` that was written, or None."""
-    content = journal.get("meta")
-    return None if content is None else Written(*orjson.loads(content))
+def read_root_sums(journal: Journal) -> dict[str, Written]:
+    """Return sizes and checksums of the files at the root of a result, by their names."""
+    meta, legend = journal.get("meta"), journal.get("legend")
+    sums = {} if meta is None else {"meta.json": Written(*orjson.loads(meta))}
+    found = {} if legend is None else orjson.loads(legend)
+    return sums | {name: Written(*each) for name, each in found.items()}
 
 
 def _encodable(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ..forks import by_libvips, libvips_is_lost
 from ..store.files import Written
 from ..system import usable_cores
 from .journal import Journal, Record
-from .output import find_output, locked_journal, read_meta_sum
+from .output import find_output, locked_journal, read_root_sums
 
 _CHUNK = 1 << 20  # bytes that are read at once
 _QUEUE_LENGTH = 16  # files per thread that are in progress
@@ -76,11 +76,11 @@ def verify(
     found = Verification()
     with locked_journal(root) as journal, ThreadPoolExecutor(workers) as pool:
         found.failed = journal.count(failed=True)
-        _check_meta(root, journal, found, on_damage)
+        _check_root(root, journal, found, on_damage)
         in_progress: deque[tuple[str, Record, str, Future[str | None]]] = deque()
         for dataset, record, name, written in _files(journal, found):
             path = f"{root}/{dataset}/{name}"
-            is_mask = name.startswith("masks_")
+            is_mask = name.startswith(("masks_", "visualize/")) and not name.endswith(".json")
             future = pool.submit(_find_damage, path, written, is_mask=is_mask)
             in_progress.append((dataset, record, path, future))
             if len(in_progress) > _QUEUE_LENGTH * workers:
@@ -100,17 +100,15 @@ def _files(journal: Journal, found: Verification) -> Iterator[tuple[str, Record,
                     yield dataset, record, name, written
 
 
-def _check_meta(
+def _check_root(
     root: Path, journal: Journal, found: Verification, on_damage: Callable[[str], None] | None
 ) -> None:
-    written = read_meta_sum(journal)
-    if written is None:
-        return
-    found.files += 1
-    if damage := _find_damage(f"{root}/meta.json", written, is_mask=False):
-        found.damaged += 1
-        if on_damage:
-            on_damage(f"{root}/meta.json: {damage}")
+    for name, written in read_root_sums(journal).items():
+        found.files += 1
+        if damage := _find_damage(f"{root}/{name}", written, is_mask=name.endswith(".png")):
+            found.damaged += 1
+            if on_damage:
+                on_damage(f"{root}/{name}: {damage}")
 
 
 def _add_result(

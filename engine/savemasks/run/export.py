@@ -10,8 +10,11 @@ from time import perf_counter
 from ..errors import OutputError
 from ..layers.graph import Graph
 from ..layers.reading import Sink
+from ..layers.save import SaveSettings
+from ..layers.save_masks import SaveMasks
 from ..line.job import Job, Outcome, needs_image
 from ..projects.ignored import Ignored
+from ..results.legends import legend_files
 from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
 from ..results.output import (
     Output,
@@ -101,10 +104,21 @@ def run(
         recorder = _Recorder(summary, report, receivers, worklist, total, options, hooks)
         _export_remaining(_job(routing, options), recorder, started)
         known = frozenset[str]().union(*(result.known_classes for result in routing.results))
+        _put_legends(routing, outputs, targets)
         _add_notes(summary, worklist.ignored, known)
         report.finish(summary)
     _log_end(summary)
     return summary
+
+
+def _put_legends(routing: Routing, outputs: Sequence[Output], targets: Sequence[Target]) -> None:
+    """Write what the values of masks mean, and how much there is of every class by now."""
+    for result, output, target in zip(routing.results, outputs, targets, strict=True):
+        if isinstance(result.layer, SaveMasks):
+            journal = output.journal
+            counts = journal.counts() if journal.has_all_counts() else None
+            files = legend_files(result.layer, result.classes, result.shapes, counts)
+            output.put_legend(files, target.store)
 
 
 def _opened(result: Result, options: RunOptions) -> Output:
@@ -197,8 +211,17 @@ class _Receivers:
         for number, (inlet, dataset) in enumerate(places):
             result = self.sinks[item.flow][inlet]
             written = outcome.written[number] if outcome.written else {}
-            has_image = needs_image(self.targets[result].settings)
-            self.outputs[result].add(outcome, dataset, written, has_image=has_image)
+            settings = self.targets[result].settings
+            counts = (
+                None if isinstance(settings, SaveSettings) else outcome.counts[number : number + 1]
+            )
+            self.outputs[result].add(
+                outcome,
+                dataset,
+                written,
+                has_image=needs_image(settings),
+                counts=counts[0] if counts else None,
+            )
 
     def folders_of(self, outcome: Outcome) -> list[str]:
         """What the names of an outcome's files, place by place, have to be preceded by.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..errors import WriteError, printable
 from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
-from ..line.job import Outcome, Stamp, needs_image, output_names
+from ..line.job import OWN_FOLDERS, Outcome, Stamp, has_own_masks, is_own, needs_image, output_names
 from ..projects.items import Entry, Item, Listing
 from ..results.journal import Journal, Record, pack_names, pack_stamps
 from ..store.files import Store
@@ -62,7 +62,15 @@ class ResultList:
         """Raise `WriteError` for an item that would replace a foreign file."""
         if not self._has_foreign:
             return
-        for file in output_names(entry, self.settings):
+        names = output_names(entry, self.settings)
+        if has_own_masks(self.settings):
+            stem = entry.mask_name.removesuffix(".png")
+            for folder in OWN_FOLDERS:
+                for end in ("/", ".png", ".tif", ".json"):
+                    begin = f"{output}/{folder}/{stem}{end}"
+                    found = self.journal.foreign_that_begin(begin)
+                    names += [name[len(output) + 1 :] for name in found]
+        for file in names:
             name = f"{output}/{file}"
             folder = name.rpartition("/")[0]
             if self._is_foreign_folder(folder) or self.journal.is_foreign(name):
@@ -163,7 +171,7 @@ class DatasetList:
     ) -> bool:
         if record.error is not None or record.generation != self._journal.generation:
             return False
-        if record.outputs != pack_names(output_names(entry, self._result.settings)):
+        if _names_of_every_item(record) != pack_names(output_names(entry, self._result.settings)):
             return False
         needs_image = entry.has_image and self._result.needs_image
         annotation = _stamp(annotations, entry.annotation)
@@ -177,6 +185,9 @@ class DatasetList:
             if not self._owners.has_other_owner(name, item):
                 self._result.store.remove(f"{self._output}/{name}")
                 removed = True
+                if is_own(name):
+                    folder = name.rpartition("/")[0]
+                    self._result.store.remove_empty_folder(f"{self._output}/{folder}")
         if removed and record.error is not None:  # it counts as failed until it is made again
             self._journal.add_failure(self._output, record.name, record.error)
         elif removed:
@@ -235,6 +246,8 @@ class OutputOwners:
                 self._annotations = Counter(e.annotation for e in self._listing if e.annotation)
             own = (item.annotation or "").rpartition("/")[2] == file
             return self._annotations[file] > own
+        if is_own(name):  # of objects, in a folder or a file with the stem of the masks
+            file = f"{file.partition('/')[0].removesuffix('.png')}.png"
         if folder == "img" or file == item.mask_name:
             return False
         if self._masks is None:
@@ -242,11 +255,20 @@ class OutputOwners:
         return file in self._masks
 
 
+def _names_of_every_item(record: Record) -> bytes | None:
+    """The record's names of files without those of objects and classes."""
+    outputs = record.outputs
+    if outputs is None or not any(folder.encode() in outputs for folder in OWN_FOLDERS):
+        return outputs
+    names = map(os.fsdecode, outputs.split(b"\0"))
+    return pack_names(name for name in names if not is_own(name))
+
+
 def _mask_of(record: Record) -> str | None:
     for name, _ in record.files():
         folder, _, file = name.partition("/")
         if folder.startswith("masks_") or folder == "visualize":
-            return file
+            return f"{file.partition('/')[0].removesuffix('.png')}.png" if is_own(name) else file
     return None
 
 

@@ -5,7 +5,7 @@ get their places in every sink, the class layers become one table a route, and t
 sink its meta.json.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Flow, Inlet
 from ..projects.classes import (
+    class_templates,
     mapped_meta,
     merge_conflicts,
     merge_metas,
@@ -42,8 +43,8 @@ class Result:
     ----------
     sink
         The layer that asks for it.
-    layer, classes
-        The same layer with all colours, and the classes of meta.json, in order.
+    layer, classes, shapes
+        The same layer with all colours, and the classes of meta.json, in order; their shapes.
     root
         Its folder.
     meta
@@ -59,6 +60,7 @@ class Result:
     sink: SinkLayer
     layer: SaveMasks | Save
     classes: tuple[ClassColor, ...]
+    shapes: Mapping[str, str | None]
     root: Path
     meta: bytes
     arguments: dict[str, Any]
@@ -282,6 +284,7 @@ def _result(
         sink=sink,
         layer=layer,
         classes=classes,
+        shapes={title: each.shape for title, each in class_templates(meta).items()},
         root=out / sink.dst,
         meta=meta_bytes,
         arguments=arguments,

@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ class Written(NamedTuple):
 
 _counter = itertools.count()
 _PIECE = 1 << 24  # bytes that are copied in one call
+_MOST_FOLDERS = 4096  # that are known to exist
 
 
 # Another file system, one without hard links, a file of somebody else, too many links.
@@ -181,6 +183,8 @@ class Store:
         folder = target[: target.rindex("/")]
         if folder not in self._folders:
             os.makedirs(folder, exist_ok=True)
+            if len(self._folders) >= _MOST_FOLDERS:  # some results have one for every image
+                self._folders.clear()
             self._folders.add(folder)
 
     def remove(self, name: str) -> None:
@@ -193,16 +197,27 @@ class Store:
         except OSError as error:
             raise WriteError(f"cannot be removed: {error.strerror}", file=target) from error
 
+    def remove_empty_folder(self, name: str) -> None:
+        """Remove a folder, if there is nothing in it."""
+        folder = f"{self.root}/{name}"
+        self._folders.discard(folder)
+        with suppress(OSError):
+            os.rmdir(folder)
+
 
 def _failure(target: str, reason: object) -> WriteError:
     return WriteError(f"cannot be written: {reason}", file=target)
 
 
-def remove_unfinished(folder: Path, process: int) -> None:
-    """Remove what a process that died had not finished in the folders below a data set's."""
+def remove_unfinished(folder: Path, process: int, own: str = "") -> None:
+    """Remove what a process that died had not finished in the folders below a data set's.
+
+    `own` is the name of folders below these that are of one item alone.
+    """
     begin, end = UNFINISHED
+    name = f"{begin}{process}-*{end}"
     with suppress(OSError):
-        for path in folder.glob(f"*/{begin}{process}-*{end}"):
+        for path in [*folder.glob(f"*/{name}"), *folder.glob(f"*/{escape(own)}/{name}")]:
             path.unlink(missing_ok=True)
 
 
