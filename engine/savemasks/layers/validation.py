@@ -149,7 +149,8 @@ def _placeholder(name: str) -> str:
     if not name.startswith("$"):
         raise PydanticCustomError(
             "placeholder",
-            'must be a placeholder such as "$0"; projects are named on the command line',
+            'must be a placeholder such as "$0"; projects are named on the command line, or by data'
+            " layers",
         )
     return name
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import jsontext
 from ..errors import ConfigError, OutputError, ProjectError, printable
-from ..layers.class_table import IDENTITY, ClassTable
+from ..layers.class_table import IDENTITY, ClassTable, unknown_titles
 from ..layers.graph import Graph, Route, SinkLayer
 from ..layers.palette import Color
 from ..layers.reading import Sink
@@ -97,7 +97,7 @@ class _Part:
     project: int
     datasets: list[Dataset]
     table: ClassTable
-    notes: list[str] = field(default_factory=list)
+    route: Route
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ def _parts_of_layer(graph: Graph, opened: _Opened) -> list[list[_Part]]:
     opened.projects = [Project.open(folder) for folder in opened.given]
     return [
         [
-            _Part(number, project.datasets(), route.table(project.classes))
+            _Part(number, project.datasets(), route.table(project.classes), route)
             for route in sink.routes
             for number, project in enumerate(opened.projects)
         ]
@@ -200,7 +200,7 @@ def _part(
     except ConfigError as error:
         wrong.update((problem, None) for problem in error.problems)
         table = IDENTITY
-    return _Part(number, datasets, table, route.notes(opened.projects[number].classes))
+    return _Part(number, datasets, table, route)
 
 
 def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out: Path) -> Routing:
@@ -235,7 +235,8 @@ def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out
         for project, inlets in flows
     ]
     numbers = [tuple(number for number, _ in inlets) for _, inlets in flows]
-    notes = [printable(warning) for warning in graph.warnings]
+    ways = [(part.route.steps, projects[part.project].classes) for found in parts for part in found]
+    notes = [printable(note) for note in (*graph.warnings, *unknown_titles(ways))]
     return Routing(results, made, numbers, datasets, projects, notes)
 
 
@@ -260,11 +261,10 @@ def _result(
         meta = merge_metas(metas)
         meta_bytes = jsontext.dump(meta)
     titles = [entry["title"] for entry in meta["classes"]]
-    notes += config_notes(sink.layer, titles)
+    notes += config_notes(sink.layer, titles, is_in_graph=bool(graph.sources))
     if graph.sources:
         arguments = graph_arguments(graph.subgraph_json(sink), own)
         notes = [f"{sink.name}: {note}" for note in notes]
-        notes += [printable(note) for part in parts for note in part.notes]
     else:
         arguments = layer_arguments(sink.layer, own)
     known = _known_classes(sink.layer).union(
@@ -303,9 +303,12 @@ def routing_notes(routing: Routing) -> list[str]:
     return notes + [note for project in routing.projects for note in project.notes()]
 
 
-def config_notes(layer: SaveMasks | Save, existing: Collection[str]) -> list[str]:
+def config_notes(
+    layer: SaveMasks | Save, existing: Collection[str], *, is_in_graph: bool = False
+) -> list[str]:
     """A note for each way in which a sink's settings and the classes that reach it differ."""
     notes = []
+    absence = "that do not flow into it" if is_in_graph else "that no project has"
     if isinstance(layer, SaveMasks):
         settings = layer.settings
         mapped = {
@@ -313,7 +316,7 @@ def config_notes(layer: SaveMasks | Save, existing: Collection[str]) -> list[str
             *((settings.gt_human_color or {}) if settings.masks_human else ()),
         }
         if absent := sorted(mapped.difference(existing)):
-            notes.append(f"classes of the config that no project has: {_join_names(absent)}")
+            notes.append(f"classes of the config {absence}: {_join_names(absent)}")
         if plain := sorted(set(existing) - mapped):
             notes.append(f"classes without a colour, which are not painted: {_join_names(plain)}")
         if unmapped := sorted(set(settings.class_priority) - mapped):
