@@ -80,3 +80,14 @@ def test_projects_in_the_wrong_place_are_told_how_to_do_it_right() -> None:
         assert code == 2
         assert line.startswith('error: layer 1 (data): project "lemons" is not there: ')
         assert line.endswith(hint)
+
+
+def test_a_missing_annotation_is_expected_in_the_project_not_in_the_result(here: Path) -> None:
+    for name in ("lemons", "plums"):
+        Project(here / "all" / name).add("a.png", "ds/datasets/more")
+    (here / "all/plums/ds/datasets/more/ann/a.png.json").unlink()
+    layers = [data("lemons", "$l"), data("plums", "$p"), save(["$l", "$p"])]
+    code, lines = check(layers, "--projects", "all")
+    image = "all/plums/ds/datasets/more/img/a.png"
+    told = "the annotation is missing: expected ds/datasets/more/ann/a.png.json"
+    assert (code, lines[0]) == (1, f"would fail: {image}: {told}")
