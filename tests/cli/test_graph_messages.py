@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from savemasks.cli import commands as cli
 from support.layers import data, rename, save, save_masks, step
 from support.projects import Project, call
 
@@ -18,6 +19,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Project(tmp_path / "all" / "lemons", ("kiwi",)).add()
     Project(tmp_path / "all" / "plums", ("plum",)).add(bare=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "PROCESSES", False)
     return tmp_path
 
 
@@ -25,7 +27,8 @@ def check(layers: Any, *arguments: str) -> tuple[int, list[str]]:
     """Exit code of `check` and the lines that it prints, but the forecast."""
     Path("graph.json").write_text(json.dumps(layers))
     code, text = call("check", "graph.json", *arguments)
-    return code, text.splitlines()[: -2 if code == 0 else None]
+    lines = [line for line in text.splitlines() if not line.startswith("preparing: ")]
+    return code, lines[: -2 if code == 0 else None]
 
 
 @pytest.mark.usefixtures("here")
@@ -56,8 +59,8 @@ def test_a_setting_with_a_wrong_name_is_told_of_every_layer() -> None:
     layers = [data(class_mapping={"kiwi": "fruit"}), save(visualzie=True)]
     told = "keys of the config that have no effect: settings"
     assert check(layers, "--projects", "all")[1] == [
-        f"note: layer 1 (data): {told}.class_mapping",
-        f"note: layer 2 (save): {told}.visualzie",
+        f'note: layer 1 (data): {told}.class_mapping (did you mean "classes_mapping"?)',
+        f'note: layer 2 (save): {told}.visualzie (did you mean "visualize"?)',
     ]
 
 

@@ -213,6 +213,7 @@ def test_a_source_without_a_sink_is_a_warning() -> None:
 def test_keys_that_layers_between_do_not_know_are_a_warning() -> None:
     wrong = data(class_mapping={"kiwi": "fruit"}) | {"id": 5}
     told = "layer 1 (data): keys of the config that have no effect: id, settings.class_mapping"
+    told += ' (did you mean "classes_mapping"?)'
     assert Graph.from_json([wrong, save() | {"id": 6}]).warnings == (told,)
 
 

@@ -289,7 +289,11 @@ def _warnings(nodes: Sequence[Node]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node.layer, Data):
             yield from (f"{node.name}: {note}" for note in node.layer.notes())
-        if node.model not in SINKS and node.layer and (keys := node.layer.unknown_keys()):
+        if (
+            node.model not in SINKS
+            and node.layer
+            and (keys := node.layer.unknown_keys_with_hints())
+        ):
             yield f"{node.name}: keys of the config that have no effect: {', '.join(keys)}"
     for node, name in unused(nodes):
         yield f"{node.name}: dst: no layer takes {shown(name)}, so nothing of it is written"

@@ -321,7 +321,7 @@ def config_notes(
             notes.append(f"classes without a colour, which are not painted: {_join_names(plain)}")
         if unmapped := sorted(set(settings.class_priority) - mapped):
             notes.append(f"classes in class_priority that have no colour: {_join_names(unmapped)}")
-    if unknown := layer.unknown_keys():
+    if unknown := layer.unknown_keys_with_hints():
         notes.append(f"keys of the config that have no effect: {_join_names(unknown)}")
     return [printable(note) for note in notes]
 
