@@ -110,8 +110,18 @@ def test_the_python_of_the_documents_runs(
         assert known["part"].shape == (4, 5)
         assert known["reason"] in page
         assert known["typo"] in page
+        check_graphs(known, page)
         assert known["built"][2, 8] == 1 + known["painter"].machine_palette.titles.index("kiwi")
         check_training(known)
+
+
+def check_graphs(known: dict[str, Any], page: str) -> None:
+    """What the page says of graphs."""
+    assert known["graph"].warnings == ()
+    assert (known["both"].images, known["both"].failed, known["both"].warnings) == (6, 0, [])
+    assert f"both.results  # {known['both'].results}\n" in page
+    is_kiwi = known["machine"] == 100
+    assert np.array_equal(known["fruit"].machine(known["annotation"]) == 7, is_kiwi)
 
 
 def check_training(known: dict[str, Any]) -> None:
@@ -222,6 +232,27 @@ def test_the_export_that_the_readme_shows_works(
         break
     else:
         pytest.fail("the README does not say where the masks are")
+
+
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize("page", [README, DOCS["graphs"]], ids=["README", "graphs"])
+def test_the_graphs_that_are_shown_work(
+    page: str, demo_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "PROCESSES", False)
+    (tmp_path / "lemons").symlink_to(demo_project)
+    (shown,) = re.findall(r"^    \[\n(?:    .*\n)+?    \]\n", page, re.MULTILINE)
+    Path("graph.json").write_text(shown)
+    command = re.findall(r"^    savemasks run (graph.+)$", DOCS["graphs"], re.MULTILINE)[0]
+    done = CliRunner().invoke(cli.main, ["run", *command.split()])
+    assert done.exit_code == 0, done.output
+    assert "note: " not in done.output
+    for layer in json.loads(shown):
+        if not layer["dst"][0].startswith("$"):
+            made = {path.parent.name for path in Path("results", layer["dst"]).rglob("*.*")}
+            pages = "masks_machine" if layer["action"] == "save_masks" else "visualize"
+            assert {"ann", "img", pages} <= made
 
 
 def test_the_settings_of_the_manual_are_those_of_the_layer() -> None:

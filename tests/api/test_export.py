@@ -189,3 +189,13 @@ assert logging.getLogger("savemasks").level == logging.NOTSET
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_a_graph_in_a_layer_s_place_is_told_its_own(tmp_path: Path) -> None:
+    layers = [
+        {"action": "data", "src": "lemons", "dst": "$0"},
+        {"action": "save", "src": "$0", "dst": "copy"},
+    ]
+    graph = savemasks.Graph.from_json(layers)
+    with pytest.raises(TypeError, match=r"^a graph comes first: export\(graph, projects, out\)$"):
+        savemasks.export(tmp_path, tmp_path / "out", graph)  # type: ignore[call-overload]

@@ -202,11 +202,19 @@ def test_classes_that_do_not_flow_into_a_layer_are_told() -> None:
         step("drop_obj_by_class", "$0", "$1", classes=["kiwi", "bg", "kiwi"]),
         step("color_class", "$0", "$1", classes_color_mapping={"bg": "#000000"}),
     )
-    assert [*unknown_titles(steps, ["kiwi", "lemon"])] == [
+    assert unknown_titles([(steps, ["kiwi", "lemon"])]) == [
         'layer 1 (data): no class "Kiwi" flows into it (did you mean "kiwi"?)',
         'layer 4 (drop_obj_by_class): no class "kiwi" flows into it',
         'layer 5 (color_class): no class "bg" flows into it',
     ]
+
+
+def test_a_class_that_flows_into_a_layer_on_one_of_several_ways_is_there() -> None:
+    first, second, both = steps_of(data(), data(), rename(kiwi="fruit", lemno="fruit"))
+    ways = [((first, both), ["kiwi"]), ((second, both), ["lemon"])]
+    told = 'layer 3 (rename): no class "lemno" flows into it (did you mean "lemon"?)'
+    assert unknown_titles(ways) == [told]
+    assert unknown_titles(ways[:1])[0].startswith('layer 3 (rename): no class "lemno" flows')
 
 
 # ---------------------------------------------------------------- values

@@ -200,13 +200,6 @@ def test_a_long_chain_is_no_problem() -> None:
     assert graph.sink().routes[0].table(["kiwi"]).of("kiwi") == "1199"
 
 
-def test_routes_tell_what_is_odd_with_a_project() -> None:
-    graph = Graph.from_json([data(), rename(kiwis="fruit"), save("$1")])
-    (route,) = graph.sink().routes
-    expected = 'layer 2 (rename): no class "kiwis" flows into it (did you mean "kiwi"?)'
-    assert route.notes(["kiwi"]) == [expected]
-
-
 # ---------------------------------------------------------------- warnings
 
 
@@ -215,6 +208,13 @@ def test_a_source_without_a_sink_is_a_warning() -> None:
     told = "layer 2 (data): dst: no layer takes"
     assert graph.warnings == (f'{told} "$m", so nothing of it is written',)
     assert len(graph.sources) == 2
+
+
+def test_keys_that_layers_between_do_not_know_are_a_warning() -> None:
+    wrong = data(class_mapping={"kiwi": "fruit"}) | {"id": 5}
+    told = "layer 1 (data): keys of the config that have no effect: id, settings.class_mapping"
+    told += ' (did you mean "classes_mapping"?)'
+    assert Graph.from_json([wrong, save() | {"id": 6}]).warnings == (told,)
 
 
 def test_a_mapping_of_tags_is_a_warning() -> None:

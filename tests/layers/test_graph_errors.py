@@ -131,7 +131,10 @@ def test_wrong_settings_are_told_with_their_layer(wrong: Any, problem: str) -> N
     assert f"layer 2 ({wrong['action']}): {problem}" in told
 
 
-DATA_SET = 'must be the name of a project and, behind a "/", of a data set in it'
+DATA_SET = (
+    'must be the name of a project and, behind a "/", of a data set in it; the command line says'
+    " where projects lie"
+)
 STAR = '"*" stands for all data sets at the end only, as in "lemons/*"'
 
 
@@ -203,6 +206,13 @@ def test_placeholders_that_nobody_defines_or_takes_are_told() -> None:
     ]
 
 
+def test_layers_without_any_data_layer_are_told_what_names_the_project() -> None:
+    assert problems([rename(), save("$1")]) == [
+        'layer 1 (rename): src: no layer defines "$0"; where there are several layers, a data layer'
+        " names the project"
+    ]
+
+
 def test_a_placeholder_that_two_layers_define_is_told() -> None:
     config = [data(), data("melons", "$0"), save()]
     assert problems(config) == ['layer 2 (data): dst: "$0" is defined by layer 1 (data) already']
@@ -231,7 +241,7 @@ def test_sinks_without_source_are_told() -> None:
     assert problems(config) == [f"layer 3 (save_masks): {nothing}", f"layer 4 (save): {nothing}"]
     assert problems([data(), save("lemons")]) == [
         'layer 2 (save): src[0]: must be a placeholder such as "$0"; projects are named on the'
-        " command line",
+        " command line, or by data layers",
         f"layer 2 (save): {nothing}",
     ]
 

@@ -86,10 +86,24 @@ def test_a_project_that_is_not_there_is_told_with_those_that_are(tmp_path: Path)
         find_project("lemon", given, below)
     with pytest.raises(ProjectError, match=r'"x\\n" is not there: no project was given, and no'):
         find_project("x\n", [], [])
+    with pytest.raises(ProjectError, match=r"lies in with --projects$"):
+        find_project("lemons", [], [])
     with pytest.raises(ProjectError, match=rf"below {given[0]} there are none$"):
         find_project("..", [], given[:1])
     with pytest.raises(ProjectError, match=r"no-such: cannot be read: No such file or directory$"):
         find_project("lemons", [], [tmp_path / "no-such"])
+
+
+def test_a_folder_one_level_too_high_or_too_low_is_told(tmp_path: Path) -> None:
+    (lemons,) = folders(tmp_path, "all/lemons")
+    above = lemons.parent
+    told = f"; {above} holds it: say --projects {above}, or {lemons}$"
+    with pytest.raises(ProjectError, match=told):
+        find_project("lemons", [above], [])
+    with pytest.raises(
+        ProjectError, match=f"; {lemons} is the project: say it without --projects$"
+    ):
+        find_project("lemons", [], [lemons])
 
 
 # ---------------------------------------------------------------- data sets

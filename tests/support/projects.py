@@ -21,6 +21,7 @@ from PIL import Image
 
 from savemasks.cli.commands import main
 from savemasks.cli.demo import CONFIG
+from savemasks.results.legends import LEGEND_FILES
 
 Json: TypeAlias = dict[str, Any]
 Tree: TypeAlias = dict[str, object]
@@ -58,12 +59,17 @@ def annotation(*objects: object, **changes: object) -> bytes:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Read every file below a folder, but not journals; folders that are empty are not seen."""
+    """Read every file below a folder; folders that are empty are not seen.
+
+    Journals are left out, and so are legends, which are tested by themselves.
+    """
     return {
         str(Path(path, name).relative_to(folder)): Path(path, name).read_bytes()
         for path, _, names in os.walk(folder)
         for name in names
-        if Path(path, name).is_file() and ".savemasks" not in Path(path).parts
+        if Path(path, name).is_file()
+        and ".savemasks" not in Path(path).parts
+        and name not in LEGEND_FILES
     }
 
 

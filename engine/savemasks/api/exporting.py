@@ -119,6 +119,8 @@ def _export_layer(
     layer: SaveMasks | Save,
     **options: Any,
 ) -> Summary:
+    if isinstance(layer, Graph):
+        raise TypeError("a graph comes first: export(graph, projects, out)")
     check_layer(layer)
     return _export_graph(Graph.of_layer(layer), projects, out, **options)
 

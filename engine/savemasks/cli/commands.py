@@ -82,7 +82,7 @@ def run_command(
     unless their image or annotation has changed.
     """
     with exit_on_errors():
-        graph = _read_graph(config, projects)
+        graph = _read_graph(config, projects, below)
         with run_hooks(quiet) as hooks:
             from ..run.export import run
 
@@ -90,9 +90,13 @@ def run_command(
     print_summary_and_exit(summary, quiet)
 
 
-def _read_graph(config: Path, projects: tuple[Path, ...]) -> "Graph":
-    """The graph in a file; one whose data layers name no projects needs some to be given."""
+def _read_graph(config: Path, projects: tuple[Path, ...], below: tuple[Path, ...]) -> "Graph":
+    """The graph in a file; one without data layers needs projects, and looks for none."""
     graph = read_graph(config)
+    if not graph.sources and below:
+        raise click.UsageError(
+            "--projects is for data layers, and CONFIG has none: name each PROJECT by its folder."
+        )
     if not graph.sources and not projects:
         raise click.UsageError("Missing argument 'PROJECT...'.")
     return graph
@@ -152,7 +156,7 @@ def check_command(
 ) -> None:
     """Read PROJECTs as `run` would, write nothing, and say what to expect."""
     with exit_on_errors():
-        graph = _read_graph(config, projects)
+        graph = _read_graph(config, projects, below)
         with run_hooks(quiet) as hooks:
             from ..run.check import check
 

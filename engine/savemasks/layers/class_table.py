@@ -178,14 +178,26 @@ def _refuse_unlisted(step: ClassStep, titles: Iterable[str]) -> None:
         raise ConfigError(problems)
 
 
-def unknown_titles(steps: Sequence[ClassStep], titles: Iterable[str]) -> Iterator[str]:
-    """Notes on titles that a layer names and that do not flow into it, a line each."""
-    there = [*titles]
-    for step in steps:
-        for title in dict.fromkeys(step.named):
-            if title not in there:
-                hint = did_you_mean(title, there)
-                yield f"{step.layer}: no class {shown(title)} flows into it{hint}"
-        becomes = step.mapping(there)
-        moved = [new for title in there if (new := becomes.get(title, title)) is not None]
-        there = [*dict.fromkeys([*([step.background] if step.background else []), *moved])]
+def unknown_titles(ways: Iterable[tuple[Sequence[ClassStep], Iterable[str]]]) -> list[str]:
+    """Notes on titles that a layer names and that flow into it on no way, a line each.
+
+    Parameters
+    ----------
+    ways
+        What the layers of a way do, the source's first, and the classes of its project.
+    """
+    named: dict[tuple[str, str], None] = {}
+    flowing: dict[str, dict[str, None]] = {}
+    for steps, titles in ways:
+        there = [*titles]
+        for step in steps:
+            named.update(((step.layer, title), None) for title in step.named)
+            flowing.setdefault(step.layer, {}).update(dict.fromkeys(there))
+            becomes = step.mapping(there)
+            moved = [new for title in there if (new := becomes.get(title, title)) is not None]
+            there = [*dict.fromkeys([*([step.background] if step.background else []), *moved])]
+    return [
+        f"{layer}: no class {shown(title)} flows into it{did_you_mean(title, flowing[layer])}"
+        for layer, title in named
+        if title not in flowing[layer]
+    ]

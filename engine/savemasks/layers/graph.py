@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from .. import jsontext
 from ..errors import ConfigError, did_you_mean, printable, shown
-from .class_table import ClassStep, ClassTable, compose, unknown_titles
+from .class_table import ClassStep, ClassTable, compose
 from .joining import MAX_PATHS, Path, paths_to_sinks, problems_of_joints, unused
 from .reading import (
     MODELS,
@@ -81,10 +81,6 @@ class Route:
             If a class has no entry where one is needed.
         """
         return compose(self.steps, titles)
-
-    def notes(self, titles: Iterable[str]) -> list[str]:
-        """What is odd with a project that has these classes: layers that name others."""
-        return [*unknown_titles(self.steps, titles)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,5 +289,11 @@ def _warnings(nodes: Sequence[Node]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node.layer, Data):
             yield from (f"{node.name}: {note}" for note in node.layer.notes())
+        if (
+            node.model not in SINKS
+            and node.layer
+            and (keys := node.layer.unknown_keys_with_hints())
+        ):
+            yield f"{node.name}: keys of the config that have no effect: {', '.join(keys)}"
     for node, name in unused(nodes):
         yield f"{node.name}: dst: no layer takes {shown(name)}, so nothing of it is written"

@@ -16,6 +16,8 @@ Path = tuple[int, ...]
 MAX_PATHS = 10_000
 """The most ways on which items may flow into a layer."""
 
+_NO_DATA_LAYER = "; where there are several layers, a data layer names the project"
+
 
 def parents_of(nodes: Sequence[Node]) -> dict[int, tuple[int, ...]]:
     """Numbers of the layers that each layer takes from, ascending."""
@@ -57,10 +59,12 @@ def problems_of_joints(nodes: Sequence[Node]) -> Iterator[tuple[int, str]]:
 
 def _undefined(nodes: Sequence[Node]) -> Iterator[tuple[Node, str]]:
     defined = dict.fromkeys(name for node in nodes for name in node.dst)
+    hint = "" if any(node.model in {Data, None} for node in nodes) else _NO_DATA_LAYER
     for node in nodes:
         for name in node.src:
             if name not in defined:
-                yield node, f"src: no layer defines {shown(name)}{did_you_mean(name, defined)}"
+                near = did_you_mean(name, defined)
+                yield node, f"src: no layer defines {shown(name)}{near}{hint}"
 
 
 def unused(nodes: Sequence[Node]) -> Iterator[tuple[Node, str]]:

@@ -20,7 +20,9 @@ def _entry(entry: str) -> str:
     names = parts[:-1] if len(parts) > 1 and parts[-1] == "*" else parts
     if any(part in {"", ".", ".."} or "\\" in part or "\0" in part for part in names):
         raise PydanticCustomError(
-            "entry", 'must be the name of a project and, behind a "/", of a data set in it'
+            "entry",
+            'must be the name of a project and, behind a "/", of a data set in it; the command line'
+            " says where projects lie",
         )
     if any("*" in part for part in names):
         raise PydanticCustomError(

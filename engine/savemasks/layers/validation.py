@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from .. import jsontext
-from ..errors import ConfigError, shown
+from ..errors import ConfigError, did_you_mean, shown
 from ..jsontext import EncodingError, Text
 
 MAX_CLASSES = 65535
@@ -128,6 +128,16 @@ class LayerValue(Value):
         settings = self.__dict__["settings"]
         return own + [f"settings.{key}" for key in settings.__pydantic_extra__ or ()]
 
+    def unknown_keys_with_hints(self) -> list[str]:
+        """The same, each with the nearest key that is known, if there is one."""
+        hinted = []
+        for prefix, value in (("", self), ("settings.", self.__dict__["settings"])):
+            fields = type(value).model_fields.items()
+            known = [field.alias or name for name, field in fields]
+            extra = value.__pydantic_extra__ or ()
+            hinted += [f"{prefix}{key}{did_you_mean(key, known)}" for key in extra]
+        return hinted
+
 
 # ---------------------------------------------------------------- names and colours
 
@@ -157,7 +167,8 @@ def _placeholder(name: str) -> str:
     if not name.startswith("$"):
         raise PydanticCustomError(
             "placeholder",
-            'must be a placeholder such as "$0"; projects are named on the command line',
+            'must be a placeholder such as "$0"; projects are named on the command line, or by data'
+            " layers",
         )
     return name
 

@@ -264,7 +264,10 @@ def _blaming(item: Item) -> Iterator[None]:
 
 def _read_annotation(item: Item, outcome: Outcome) -> bytes:
     if item.annotation is None:
-        expected = f"{item.dataset}/ann/{item.name}.json"
+        # The data set as the project has it: `item.dataset` may have got another name.
+        folders = (item.image or item.name).split("/")[:-2]
+        dataset = "/".join(folders[-len(item.dataset.split("/")) :])
+        expected = f"{dataset}/ann/{item.name}.json"
         raise AnnotationError(f"the annotation is missing: expected {expected}", file=item.image)
     with _opened(item.annotation, AnnotationError, outcome) as (file, size):
         if size > MAX_BYTES:

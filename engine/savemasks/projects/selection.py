@@ -43,7 +43,8 @@ def find_project(name: str, given: Sequence[Path], below: Sequence[Path]) -> Pat
         paths = ", ".join(str(path) for path in reversed(distinct.values()))
         raise ProjectError(f'project "{printable(name)}": several folders have the name: {paths}')
     if not distinct:
-        raise ProjectError(_no_project(name, there, lying, below))
+        hint = _one_level_off(name, given, below)
+        raise ProjectError(_no_project(name, there, lying, below) + hint)
     return found[0]
 
 
@@ -86,8 +87,22 @@ def _no_project(
         folders = ", ".join(map(str, below))
         places.append(f"below {folders} there are {_join(path.name for _, path in lying)}")
     if not places:
-        places.append("no project was given, and no folder in which projects lie")
+        places.append(
+            "no project was given, and no folder in which projects lie; name its folder as a"
+            " PROJECT, or the folder that it lies in with --projects"
+        )
     return f"{told}{hint}: {'; '.join(places)}"
+
+
+def _one_level_off(name: str, given: Sequence[Path], below: Sequence[Path]) -> str:
+    """Say what to do if the folder of projects was given for a project, or the other way round."""
+    for folder in given:
+        if os.path.isdir(folder / name):
+            return printable(f"; {folder} holds it: say --projects {folder}, or {folder / name}")
+    for folder in below:
+        if name in _names_of(folder):
+            return printable(f"; {folder} is the project: say it without --projects")
+    return ""
 
 
 def select(project: Project, entries: Sequence[str]) -> list[Dataset]:

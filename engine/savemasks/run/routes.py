@@ -13,7 +13,7 @@ from typing import Any
 from .. import jsontext
 from ..errors import ConfigError, OutputError, ProjectError, printable, shown
 from ..layers.auto_colors import ClassColor, resolve_colors
-from ..layers.class_table import IDENTITY, ClassTable
+from ..layers.class_table import IDENTITY, ClassTable, unknown_titles
 from ..layers.graph import Graph, Route, SinkLayer
 from ..layers.palettes import needs_colors, palettes_of
 from ..layers.reading import Sink
@@ -107,7 +107,7 @@ class _Part:
     project: int
     datasets: list[Dataset]
     table: ClassTable
-    notes: list[str] = field(default_factory=list)
+    route: Route
 
 
 @dataclass(slots=True)
@@ -168,7 +168,7 @@ def _parts_of_layer(graph: Graph, opened: _Opened) -> list[list[_Part]]:
     opened.projects = [Project.open(folder) for folder in opened.given]
     return [
         [
-            _Part(number, project.datasets(), route.table(project.classes))
+            _Part(number, project.datasets(), route.table(project.classes), route)
             for route in sink.routes
             for number, project in enumerate(opened.projects)
         ]
@@ -210,7 +210,7 @@ def _part(
     except ConfigError as error:
         wrong.update((problem, None) for problem in error.problems)
         table = IDENTITY
-    return _Part(number, datasets, table, route.notes(opened.projects[number].classes))
+    return _Part(number, datasets, table, route)
 
 
 def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out: Path) -> Routing:
@@ -240,7 +240,8 @@ def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out
         for project, inlets in flows
     ]
     numbers = [tuple(number for number, _ in inlets) for _, inlets in flows]
-    notes = [printable(warning) for warning in graph.warnings]
+    ways = [(part.route.steps, projects[part.project].classes) for found in parts for part in found]
+    notes = [printable(note) for note in (*graph.warnings, *unknown_titles(ways))]
     return Routing(results, made, numbers, datasets, projects, notes)
 
 
@@ -266,11 +267,10 @@ def _result(
         meta_bytes = jsontext.dump(meta)
     classes = tuple(ClassColor(each["title"], each.get("color")) for each in meta["classes"])
     layer = _with_colors(sink, classes, is_alone=not graph.sources)
-    notes += config_notes(layer, classes)
+    notes += config_notes(layer, classes, is_in_graph=bool(graph.sources))
     if graph.sources:
         arguments = graph_arguments(graph.subgraph_json(sink), own)
         notes = [f"{sink.name}: {note}" for note in notes]
-        notes += [printable(note) for part in parts for note in part.notes]
     else:
         arguments = layer_arguments(sink.layer, own)
     if needs_colors(sink.layer):
@@ -337,20 +337,23 @@ def routing_notes(routing: Routing) -> list[str]:
     return notes + [note for project in routing.projects for note in project.notes()]
 
 
-def config_notes(layer: SaveMasks | Save, classes: Sequence[ClassColor]) -> list[str]:
+def config_notes(
+    layer: SaveMasks | Save, classes: Sequence[ClassColor], *, is_in_graph: bool = False
+) -> list[str]:
     """A note for each way in which a sink's settings and the classes that reach it differ."""
     notes = []
+    absence = "that do not flow into it" if is_in_graph else "that no project has"
     if isinstance(layer, SaveMasks):
         settings = layer.settings
         existing = [each.title for each in classes]
         mapped = set(palettes_of(layer, classes).titles)
         if absent := sorted(mapped.difference(existing)):
-            notes.append(f"classes of the config that no project has: {_join_names(absent)}")
+            notes.append(f"classes of the config {absence}: {_join_names(absent)}")
         if plain := sorted(set(existing) - mapped):
             notes.append(f"classes without a colour, which are not painted: {_join_names(plain)}")
         if unmapped := sorted(set(settings.class_priority) - mapped):
             notes.append(f"classes in class_priority that have no colour: {_join_names(unmapped)}")
-    if unknown := layer.unknown_keys():
+    if unknown := layer.unknown_keys_with_hints():
         notes.append(f"keys of the config that have no effect: {_join_names(unknown)}")
     return [printable(note) for note in notes]
 
