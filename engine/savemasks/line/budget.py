@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..encode.styled import PageStyle
+from ..encode.pages import PageStyle
 from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
 from ..system import available_memory

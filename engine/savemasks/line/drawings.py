@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..paint.bins import shapes_by_strip
 from ..paint.labels import paint_labels
-from ..paint.objects import Numbering, PaintedObject
+from ..paint.numbering import Numbering, PaintedObject
 from ..paint.outlines import outline_width, outlined
 from ..scratch import Buffer, Scratch
 from ..shapes import Shapes

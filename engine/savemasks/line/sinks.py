@@ -11,13 +11,13 @@ import numpy as np
 from ..encode.choice import machine_layout
 from ..encode.numbers import numbers_layout
 from ..encode.png import Layout
-from ..encode.styled import PLAIN, PageStyle
+from ..encode.pages import PLAIN, PageStyle
 from ..layers.class_table import IDENTITY, ClassTable
 from ..layers.file_names import object_stems
 from ..layers.palette import WHITE
 from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
-from ..paint.objects import Numbering, painted_objects
+from ..paint.numbering import Numbering, painted_objects
 from ..projects.items import Item
 from ..scratch import Scratch
 from ..shapes import Shapes

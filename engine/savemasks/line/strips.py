@@ -24,9 +24,9 @@ from ..encode.color import human_page, machine_mask
 from ..encode.general import store_pixels
 from ..encode.numbers import deflate_numbers, store_numbers
 from ..encode.png import Deflated, PngStream, Strip
-from ..encode.styled import PageStream, page_from_png
+from ..encode.pages import PageStream, page_from_png
 from ..encode.tiff import tiff_from_png
-from ..paint.objects import Seen
+from ..paint.numbering import Seen
 from ..pictures.streamed import StreamedOriginal
 from ..projects.items import Item
 from ..scratch import Buffer, Scratch

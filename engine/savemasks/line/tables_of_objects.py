@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ..encode.numbers import describe_numbers
-from ..paint.objects import Numbering, Seen, painted_objects
+from ..paint.numbering import Numbering, Seen, painted_objects
 from ..shapes import Shapes
 from .plan import Plan
 
