@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import pyvips
 
-from savemasks.encode.legend import MOST_ROWS, LegendRow, legend_picture
+from savemasks.encode.legend_picture import MOST_ROWS, LegendRow, legend_picture
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 

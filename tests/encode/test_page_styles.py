@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from savemasks.encode.color import color_human
-from savemasks.encode.page import (
+from savemasks.encode.pages import (
     ENDINGS,
     PLAIN,
     PageStream,

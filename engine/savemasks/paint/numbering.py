@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.paint.instances import measure_numbers
+from ..kernels.paint.seen import measure_numbers
 from ..shapes import Shapes
 from .labels import paint_labels
 
@@ -141,7 +141,7 @@ class Numbering:
         out
             (height, width) of `dtype`, C-contiguous.
         """
-        table = self.numbers.astype(self.dtype)
+        table: NDArray[np.integer[Any]] = self.numbers.astype(self.dtype)
         key = shapes.object_index
         paint_labels(shapes, table, out, key=key, order=order, line_width=line_width, corner=corner)
 

@@ -13,8 +13,8 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-from savemasks.encode import instances
-from savemasks.encode.instances import (
+from savemasks.encode import numbers as encoder
+from savemasks.encode.numbers import (
     deflate_numbers,
     describe_numbers,
     encode_numbers,
@@ -71,8 +71,8 @@ def runs_only(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise AssertionError("the general encoder was asked")
 
-    monkeypatch.setattr(instances, "_PIXELS_PER_TOKEN", 0.2)
-    monkeypatch.setattr(instances, "deflate_pixels", refuse)
+    monkeypatch.setattr(encoder, "_PIXELS_PER_TOKEN", 0.2)
+    monkeypatch.setattr(encoder, "deflate_pixels", refuse)
 
 
 @pytest.mark.usefixtures("runs_only")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from savemasks.paint.instances import (
+from savemasks.paint.numbering import (
     Numbering,
     Seen,
     paint_class,
