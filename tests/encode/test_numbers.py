@@ -13,6 +13,7 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
+from savemasks.encode import numbers as encoder
 from savemasks.encode.numbers import (
     deflate_numbers,
     describe_numbers,
@@ -50,22 +51,53 @@ def assert_is(content: bytes, numbers: NDArray[np.int32]) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (40, 1), (60, 90), (3, 20_000)])
-@pytest.mark.parametrize("dtype", [">u2", np.uint16])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_map_of_16_bits_comes_back(size: tuple[int, int], dtype: Any) -> None:
-    numbers = numbers_of(*size)
+    numbers = numbers_of(*size, np.iinfo(dtype).max)
     png = b"".join(encode_numbers(numbers.astype(dtype)))
     assert chunks_of(png)[0][1][8:10] == b"\x10\x00"
     assert_is(png, numbers)
 
 
-def test_noise_comes_back_too() -> None:
+def test_noise_is_left_to_the_general_encoder() -> None:
     numbers = np.random.default_rng(0).integers(0, 65_536, (90, 70)).astype(np.int32)
-    assert_is(b"".join(encode_numbers(numbers.astype(">u2"))), numbers)
+    assert_is(b"".join(encode_numbers(numbers.astype(np.uint16))), numbers)
+
+
+@pytest.fixture
+def runs_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave nothing to the general encoder."""
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("the general encoder was asked")
+
+    monkeypatch.setattr(encoder, "_PIXELS_PER_TOKEN", 0.2)
+    monkeypatch.setattr(encoder, "deflate_pixels", refuse)
+
+
+@pytest.mark.usefixtures("runs_only")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.9])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (9, 3), (3, 31), (5, 64), (40, 150)])
+def test_any_numbers_have_runs_that_come_back(
+    size: tuple[int, int], share: float, dtype: Any
+) -> None:
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        deep = [256, 257, 65_535] if dtype is np.uint16 else []
+        values = rng.choice([0, 1, 7, 200, *deep], size)
+        numbers = np.where(rng.random(size) < share, values, 0).astype(np.int32)
+        for each in (numbers, np.repeat(numbers, 3, axis=0), np.repeat(numbers, 5, axis=1)):
+            assert_is(b"".join(encode_numbers(np.ascontiguousarray(each, dtype))), each)
+
+
+def test_an_empty_map_is_small() -> None:
+    assert len(b"".join(encode_numbers(np.zeros((1080, 1920), np.uint8)))) < 8000
 
 
 def test_a_map_in_strips_is_the_same_picture() -> None:
     numbers = numbers_of(50, 70)
-    stored = numbers.astype(">u2")
+    stored = numbers.astype(np.uint16)
     stream = PngStream(numbers_layout(50, 70, is_wide=False))
     parts = stream.begin()
     for top, end in ((0, 20), (20, 21), (21, 50)):
@@ -80,7 +112,7 @@ def test_a_map_in_strips_is_the_same_picture() -> None:
 def test_a_map_becomes_a_tiff_in_strips(tmp_path: Path, most: int, pyramid: bool) -> None:
     numbers = numbers_of(80, 70, most)
     is_wide = most > 65_535
-    stored = numbers if is_wide else numbers.astype(">u2")
+    stored = numbers if is_wide else numbers.astype(np.uint16)
     layout = numbers_layout(80, 70, is_wide=is_wide)
     path = str(tmp_path / "map.tif")
 

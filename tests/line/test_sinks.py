@@ -7,7 +7,7 @@ import pytest
 
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line import item as item_module
-from savemasks.line import masks as masks_module
+from savemasks.line import products as masks_module
 from savemasks.line import strips as strips_module
 from savemasks.line.budget import Budget
 from savemasks.line.item import export_item, try_item

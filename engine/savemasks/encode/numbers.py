@@ -1,7 +1,6 @@
 """Maps of instances → PNGs of 16 bits or, for more objects than these can number, TIFFs of 32.
 
-A map of 16 bits is a picture of twice as many bytes, whose rows repeat as those of masks do. So the
-encoder of masks takes them byte by byte, if they are big-endian.
+Maps consist of runs as masks do, so `kernels.encode.runs` codes them without making their bytes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import jsontext
-from ..scratch import Scratch
+from ..kernels.encode import page, runs
+from ..scratch import Buffer, Scratch
 from .general import deflate_pixels, store_pixels
-from .machine import deflate_runs
 from .png import WHOLE, Deflated, Layout, Part, Strip, frame
 
-_BYTES = np.arange(256, dtype=np.uint8)
-_BIG_ENDIAN = np.dtype(">u2")
-
 Numbers = NDArray[Any]
-"""(height, width) big-endian uint16 or, for numbers above 65,535, int32."""
+"""(height, width) uint8 or uint16 or, for numbers above 65,535, int32."""
+
+_TOKENS = Buffer("tokens of a map")
+_STREAM = Buffer("stream of a map")
+_PIXELS_PER_TOKEN = 8  # with fewer a map is noise, and filtering and searching do better
 
 
 def numbers_layout(height: int, width: int, *, is_wide: bool) -> Layout:
@@ -36,15 +36,32 @@ def encode_numbers(numbers: Numbers, scratch: Scratch | None = None) -> list[Par
 
 def deflate_numbers(numbers: Numbers, scratch: Scratch, strip: Strip = WHOLE) -> Deflated:
     """Deflate a map of 16 bits."""
-    numbers = numbers.astype(_BIG_ENDIAN, copy=False)
-    found = deflate_runs(numbers.view(np.uint8), _BYTES, scratch, strip)
-    return deflate_pixels(numbers, scratch, strip) if found is None else found
+    found = _deflate_runs(numbers[strip.first :], scratch, strip)
+    if found is not None:
+        return found
+    return deflate_pixels(numbers.astype(np.uint16, copy=False), scratch, strip)
+
+
+def _deflate_runs(numbers: Numbers, scratch: Scratch, strip: Strip) -> Deflated | None:
+    """Deflate a map by its runs; None if it has too few, or is too wide."""
+    height, width = numbers.shape
+    stride = 2 * width + 1
+    if stride > page.WINDOW:
+        return None
+    room = int(height * width / _PIXELS_PER_TOKEN) + 8 * width + 64
+    covered = height * stride
+    # At most one word a token, and one more for every 258 bytes that are repeated.
+    words = room + covered // 258 + 1000
+    tokens = scratch.take(_TOKENS, (runs.CODE_WORDS + room,), np.int64)
+    out = scratch.take(_STREAM, (8 * words,))
+    size, adler = runs.deflate_numbers(numbers, strip.is_part, tokens, out)
+    return None if size < 0 else Deflated(out[:size].data, adler, covered)
 
 
 def store_numbers(numbers: Numbers, strip: Strip = WHOLE) -> Deflated:
     """The rows of a strip for `tiff`, of 16 or of 32 bits."""
-    if numbers.dtype.itemsize == 2:
-        return store_pixels(numbers, strip)
+    if numbers.dtype.itemsize < 4:
+        return store_pixels(numbers.astype(np.uint16, copy=False), strip)
     return store_pixels(numbers.view(np.uint8).reshape(*numbers.shape, 4), strip)
 
 

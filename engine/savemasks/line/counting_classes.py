@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.paint.counting import count_labels
+from ..kernels.paint.seen import count_labels
 from ..layers.palettes import Palettes
 from ..layers.save import SaveSettings
 from ..shapes import Shapes

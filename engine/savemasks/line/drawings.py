@@ -85,8 +85,6 @@ class Drawing:
         Label of what no shape covers.
     key
         (n,) what of the table every shape is painted in; None for its class.
-    dtype
-        Of the map, if it is another one than that of the table, of as many bytes.
     """
 
     shapes: Shapes
@@ -96,7 +94,6 @@ class Drawing:
     line_width: int = 1
     background: int = 0
     key: NDArray[np.int32] | None = None
-    dtype: np.dtype[Any] | None = None
 
     def order_by_strip(self, strips: range) -> Iterator[NDArray[np.int64]]:
         """For `paint`, the order of strip after strip; `strips` are their first rows."""
@@ -123,7 +120,7 @@ class Drawing:
             corner=(0, rows.start),
             background=self.background,
         )
-        return out if self.dtype is None else out.view(self.dtype)
+        return out
 
 
 def drawing(plan: "Plan", motif: Motif, shapes: Shapes) -> Drawing:
@@ -175,7 +172,6 @@ def _numbered(plan: "Plan", motif: Motif, shapes: Shapes) -> Drawing:
         plan.order(shapes),
         plan.line_width,
         key=shapes.object_index,
-        dtype=numbering.map_dtype,
     )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..encode.choice import machine_layout
 from ..encode.numbers import numbers_layout
-from ..encode.png import Layout
 from ..encode.pages import PLAIN, PageStyle
+from ..encode.png import Layout
 from ..layers.class_table import IDENTITY, ClassTable
 from ..layers.file_names import object_stems
 from ..layers.palette import WHITE
@@ -25,8 +25,8 @@ from ..store.files import Store
 from .budget import Budget
 from .drawings import HUMAN, INSTANCES, MACHINE, SEMANTIC, VISUALIZE, Motif
 from .job import mask_files, needs_image, with_ending
-from .masks import Mask
 from .plan import Plan
+from .products import Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,8 +23,8 @@ from ..encode.choice import deflate_human, deflate_machine
 from ..encode.color import human_page, machine_mask
 from ..encode.general import store_pixels
 from ..encode.numbers import deflate_numbers, store_numbers
-from ..encode.png import Deflated, PngStream, Strip
 from ..encode.pages import PageStream, page_from_png
+from ..encode.png import Deflated, PngStream, Strip
 from ..encode.tiff import tiff_from_png
 from ..paint.numbering import Seen
 from ..pictures.streamed import StreamedOriginal
@@ -36,9 +36,9 @@ from .budget import STRIP_PIXELS
 from .counting_classes import ClassCounter
 from .drawings import SEEN, Drawing, Motif, drawing
 from .job import GivenUp
-from .masks import Mask
 from .opened import OpenedItem
 from .plan import Plan
+from .products import Mask
 from .sinks import Line
 from .tables_of_objects import describe_objects, objects_in
 

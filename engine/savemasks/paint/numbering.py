@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.paint.counting import measure_numbers
+from ..kernels.paint.seen import measure_numbers
 from ..shapes import Shapes
 from .labels import paint_labels
 
-MOST_16_BIT = 65_535
-"""The largest number in a map of 16 bits."""
+MOST_8_BIT, MOST_16_BIT = 255, 65_535
+"""The largest numbers in maps of so many bits."""
 
 _NOWHERE = (1 << 62, 1 << 62, -1, -1)
 
@@ -119,21 +119,16 @@ class Numbering:
         return cls(numbers, int(numbers.max(initial=0)))
 
     @property
-    def dtype(self) -> type[np.uint16] | type[np.int32]:
-        """What a map is painted in: uint16, or int32 for numbers that it cannot hold."""
-        return np.uint16 if self.most <= MOST_16_BIT else np.int32
+    def dtype(self) -> type[np.uint8] | type[np.uint16] | type[np.int32]:
+        """The smallest dtype that the painter paints in and that holds all numbers."""
+        if self.most <= MOST_16_BIT:
+            return np.uint8 if self.most <= MOST_8_BIT else np.uint16
+        return np.int32
 
     @property
     def table(self) -> NDArray[np.integer[Any]]:
-        """The numbers as they are painted: of 16 bits, with their bytes swapped."""
-        if self.dtype is np.int32:
-            return self.numbers
-        return self.numbers.astype(np.uint16).byteswap()
-
-    @property
-    def map_dtype(self) -> np.dtype[Any]:
-        """What a painted map is to be seen as: int32, or big-endian numbers of 16 bits."""
-        return np.dtype(np.int32 if self.dtype is np.int32 else ">u2")
+        """The numbers in the dtype of the map."""
+        return self.numbers.astype(self.dtype)
 
     def paint(
         self,
@@ -143,22 +138,16 @@ class Numbering:
         order: NDArray[np.int64] | None = None,
         line_width: int = 1,
         corner: tuple[int, int] = (0, 0),
-    ) -> NDArray[Any]:
+    ) -> None:
         """Paint the map; the other arguments are those of `paint_labels`.
 
         Parameters
         ----------
         out
             (height, width) of `dtype`, C-contiguous.
-
-        Returns
-        -------
-        `out` as int32 or, of 16 bits, as big-endian numbers: that is how PNGs have them, and so
-        they need not be turned around when they are encoded.
         """
         table, key = self.table, shapes.object_index
         paint_labels(shapes, table, out, key=key, order=order, line_width=line_width, corner=corner)
-        return out.view(self.map_dtype)
 
 
 @dataclass(slots=True, eq=False)
@@ -185,10 +174,8 @@ class Seen:
         self.boxes = np.tile(np.array(_NOWHERE), (self.most + 1, 1))
 
     def add(self, numbers: NDArray[Any], top: int = 0) -> None:
-        """Add rows of a map, as `Numbering.paint` returns them, of which `top` is the first."""
-        is_swapped = numbers.dtype == np.dtype(">u2")
-        native = numbers.view(np.uint16) if is_swapped else numbers
-        measure_numbers(native, is_swapped, top, self.areas, self.boxes)
+        """Add rows of a map, of which `top` is the first; no number may be above `most`."""
+        measure_numbers(numbers, top, self.areas, self.boxes)
 
     def __iter__(self) -> Iterator[tuple[int, int, list[int] | None]]:
         """Number, pixels, and [x, y, width, height] or None without any, number after number."""

@@ -228,6 +228,90 @@ def _tokenize_wide(labels: Array, table: Array, tokens: Array) -> tuple[int, int
 
 
 @kernel
+def _add_numbers(row: Array, first: int, last: int, before: int, tokens: Array, count: int) -> int:
+    """Append numbers of two bytes; `before` is the number that goes before them, or -1."""
+    x = first
+    while x < last:
+        value = int(row[x])
+        run = x + 1
+        while run < last and row[run] == value:
+            run += 1
+        length = run - x
+        if value != before:
+            count = _add(tokens, count, _LITERAL, value >> 8)
+            count = _add(tokens, count, _LITERAL, value & 0xFF)
+            length -= 1
+        if length >= 2:
+            count = _add(tokens, count, _NEAR, 2 * length)
+        elif length:
+            count = _add(tokens, count, _LITERAL, value >> 8)
+            count = _add(tokens, count, _LITERAL, value & 0xFF)
+        before = value
+        x = run
+    return count
+
+
+@kernel
+def _tokenize_numbers(numbers: Array, tokens: Array) -> tuple[int, int]:
+    """As `_tokenize` for pixels of two bytes, whose near repetitions are those of a pixel."""
+    height, width = numbers.shape
+    stride = 2 * width + 1
+    room = tokens.size - 4 * width - 8
+    count = 0
+    low = 1
+    high = 0
+    total = 0
+    weighted = 0
+    above = numbers[0]
+    for y in range(height):
+        if count > room:
+            return -1, 0
+        row = numbers[y]
+        if y == 0:
+            count = _add(tokens, count, _LITERAL, 0)
+            count = _add_numbers(row, 0, width, -1, tokens, count)
+            for x in range(width):
+                value = int(row[x])
+                total += (value >> 8) + (value & 0xFF)
+                weighted += 2 * (width - x) * ((value >> 8) + (value & 0xFF)) - (value & 0xFF)
+        else:
+            x = _equal_run(row, above, 0)
+            if x == width and total == 0:
+                count = _add(tokens, count, _NEAR, stride)
+            elif x or tokens[count - 1] & 3 == _FAR:
+                count = _add(tokens, count, _FAR, 2 * x + 1)
+            else:
+                count = _add(tokens, count, _LITERAL, 0)
+            while x < width:
+                first = x
+                equal = 0
+                while x < width and equal < _WORTH >> 1:
+                    if row[x] == above[x]:
+                        equal += 1
+                    else:
+                        one = int(row[x])
+                        other = int(above[x])
+                        change = (one & 0xFF) - (other & 0xFF)
+                        both = (one >> 8) - (other >> 8) + change
+                        total += both
+                        weighted += 2 * (width - x) * both - change
+                        equal = 0
+                    x += 1
+                last = x - equal
+                before = int(row[first - 1]) if first else -1
+                count = _add_numbers(row, first, last, before, tokens, count)
+                x += _equal_run(row, above, x)
+                if x - last >= 2:
+                    count = _add(tokens, count, _FAR, 2 * (x - last))
+                else:
+                    count = _add_numbers(row, last, x, int(row[last - 1]), tokens, count)
+        high = (high + stride * low + weighted) % _MODULUS
+        low = (low + total) % _MODULUS
+        above = row
+    return count, (high << 16) | low
+
+
+@kernel
 def _count_symbols(tokens: Array, counts: Array) -> None:
     """How often each symbol will be used."""
     counts[END] += 1
@@ -242,11 +326,18 @@ def _count_symbols(tokens: Array, counts: Array) -> None:
 
 @kernel
 def _write(
-    tokens: Array, stride: int, adler: int, code_memory: Array, is_part: bool, out: Array
+    tokens: Array,
+    near: int,
+    stride: int,
+    adler: int,
+    code_memory: Array,
+    is_part: bool,
+    out: Array,
 ) -> int:
     """Write tokens as a zlib stream; return its size in bytes.
 
-    `stride` is the distance of the row above, or 2 if no token repeats it.
+    `near` is the distance of the pixel before, `stride` that of the row above, or any other one if
+    no token repeats it.
     """
     counts = code_memory[2]
     counts[:] = 0
@@ -256,7 +347,7 @@ def _write(
         counts[i] = 16 * counts[i] + 1
     fit_codes(counts, code_memory[0], code_memory[1])
     no_pairs = np.zeros(0, np.uint32)
-    codes = Codes(code_memory[0], code_memory[1], no_pairs, 1, stride)
+    codes = Codes(code_memory[0], code_memory[1], no_pairs, near, stride)
     at = begin_two(out, codes, is_part)
     for token in tokens:
         value = token >> 2
@@ -304,4 +395,26 @@ def deflate(
         return -1, 0
     stride = 2 if is_wide else labels.shape[1] + 1
     code_memory = memory[:CODE_WORDS].reshape(3, SYMBOLS)
-    return _write(tokens[:count], stride, adler, code_memory, is_part, out.view(np.uint64)), adler
+    words = out.view(np.uint64)
+    return _write(tokens[:count], 1, stride, adler, code_memory, is_part, words), adler
+
+
+@kernel
+def deflate_numbers(numbers: Array, is_part: bool, memory: Array, out: Array) -> tuple[int, int]:
+    """Write a map of 16-bit numbers as a zlib stream; return its size in bytes and its Adler-32.
+
+    Parameters
+    ----------
+    numbers
+        (height, width) uint8 or uint16; two of its rows must be within deflate's reach.
+    is_part, memory, out
+        As for `deflate`.
+    """
+    tokens = memory[CODE_WORDS:]
+    count, adler = _tokenize_numbers(numbers, tokens)
+    if count < 0:
+        return -1, 0
+    stride = 2 * numbers.shape[1] + 1
+    code_memory = memory[:CODE_WORDS].reshape(3, SYMBOLS)
+    words = out.view(np.uint64)
+    return _write(tokens[:count], 2, stride, adler, code_memory, is_part, words), adler

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ..encode import png, tiff
 from ..encode.choice import encode_human, encode_machine
 from ..encode.numbers import encode_numbers
-from ..encode.png import Layout, Part
 from ..encode.pages import MAX_SIDES, PageStyle, compose_page, encode_page
+from ..encode.png import Layout, Part
 from ..errors import AnnotationError
 from ..layers.palette import Palette
 from ..scratch import Scratch

@@ -1,11 +1,11 @@
-"""How many pixels of a map have each label or number, and where."""
+"""How many pixels of a map have each label or number, and where they are."""
 
 import numpy as np
 
 from ..jit import Array, kernel
 
 # Pixels that are compared at once: the first number inside of objects, the last near an edge.
-_CHUNKS = (64, 8)
+_CHUNKS = (128, 8)
 
 
 @kernel
@@ -29,15 +29,13 @@ def _run_end(row: Array, first: int) -> int:
 
 
 @kernel
-def measure_numbers(numbers: Array, is_swapped: bool, top: int, areas: Array, boxes: Array) -> None:
+def measure_numbers(numbers: Array, top: int, areas: Array, boxes: Array) -> None:
     """Add the pixels of rows of a map to what is known of its objects.
 
     Parameters
     ----------
     numbers
-        (height, width) uint16 or int32: the object of every pixel, 0 for none.
-    is_swapped
-        Whether the two bytes of a number are in the other order, as they are in files.
+        (height, width) uint8, uint16 or int32: the object of every pixel, 0 for none.
     top
         Number of the first row.
     areas
@@ -54,8 +52,6 @@ def measure_numbers(numbers: Array, is_swapped: bool, top: int, areas: Array, bo
             x = _run_end(row, x)
             if number == 0:
                 continue
-            if is_swapped:
-                number = (number & 0xFF) << 8 | number >> 8
             areas[number] += x - first
             boxes[number, 0] = min(boxes[number, 0], first)
             boxes[number, 1] = min(boxes[number, 1], top + y)
