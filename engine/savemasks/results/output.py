@@ -198,7 +198,7 @@ class Output:
         self, outcome: Outcome, dataset: str, written: Mapping[str, Written], *, has_image: bool
     ) -> None:
         """Add the outcome of an item to the error log and, as `Journal.add` does, the journal."""
-        self.errors.add(outcome)
+        self.errors.add(outcome, dataset)
         if outcome.item.name:  # without a name it is a data set, which the worklist has added
             self.journal.add(outcome, dataset, written, has_image=has_image)
 

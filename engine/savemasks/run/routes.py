@@ -92,9 +92,13 @@ class Routing:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What flows into a sink by one route: data sets of one project, number `project`."""
+    """What flows into a sink by one route: data sets of one project, number `project`.
+
+    `name` is the project's, as the config has it, for data sets that need it in theirs.
+    """
 
     project: int
+    name: str
     datasets: list[Dataset]
     table: ClassTable
     notes: list[str] = field(default_factory=list)
@@ -158,7 +162,12 @@ def _parts_of_layer(graph: Graph, opened: _Opened) -> list[list[_Part]]:
     opened.projects = [Project.open(folder) for folder in opened.given]
     return [
         [
-            _Part(number, project.datasets(), route.table(project.classes))
+            _Part(
+                number,
+                project.folder.resolve().name,
+                project.datasets(),
+                route.table(project.classes),
+            )
             for route in sink.routes
             for number, project in enumerate(opened.projects)
         ]
@@ -200,7 +209,8 @@ def _part(
     except ConfigError as error:
         wrong.update((problem, None) for problem in error.problems)
         table = IDENTITY
-    return _Part(number, datasets, table, route.notes(opened.projects[number].classes))
+    name = route.source.project if route.source else ""
+    return _Part(number, name, datasets, table, route.notes(opened.projects[number].classes))
 
 
 def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out: Path) -> Routing:
@@ -211,7 +221,7 @@ def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out
         result, colors = _result(graph, sink, projects, found, out)
         results.append(result)
         sinks.append((result, colors))
-        named = distinct_outputs([(projects[part.project], part.datasets) for part in found])
+        named = distinct_outputs([(part.name, part.datasets) for part in found])
         for part, outputs in zip(found, named, strict=True):
             for dataset, output in zip(part.datasets, outputs, strict=True):
                 key = part.project, dataset.folder
@@ -248,8 +258,10 @@ def _result(
     tables = [part.table for part in parts]
     notes: list[str] = []
     if all(map(_changes_nothing, tables)):
+        metas = [project.meta for project in own]
+        notes += merge_conflicts(metas) if graph.sources else []
         meta_bytes = merge_meta(own)
-        meta = merge_metas([project.meta for project in own])
+        meta = merge_metas(metas)
     else:
         metas = []
         for part in parts:
