@@ -274,7 +274,7 @@ def _result(
     titles = [entry["title"] for entry in meta["classes"]]
     notes += config_notes(sink.layer, titles)
     if graph.sources:
-        arguments = graph_arguments(graph.subgraph_json(sink), own)
+        arguments = graph_arguments(sink.layer, graph.subgraph_json(sink), own)
         notes = [f"{sink.name}: {note}" for note in notes]
         notes += [printable(note) for part in parts for note in part.notes]
     else:
