@@ -157,7 +157,7 @@ CHANGES: dict[str, tuple[Callable[[list[Json]], object], str]] = {
         'layer 1 of this result (data): src was ["lemons"] and is ["lemons/ds"]',
     ),
     "a layer more": (
-        lambda config: config[3].update(src="$1") or config.pop(2),
+        lambda config: config.__setitem__(slice(2, 4), [config[3] | {"src": "$1"}]),
         "the layers were data, rename, background, save_masks and are data, rename, save_masks",
     ),
 }

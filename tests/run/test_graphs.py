@@ -13,6 +13,7 @@ from PIL import Image
 import savemasks
 from savemasks.cli.demo import CONFIG
 from savemasks.line import item as line_item
+from savemasks.line import strips as line_strips
 from savemasks.line.plan import Plan
 from savemasks.pictures.original import Original
 from savemasks.results.lock import HIDDEN
@@ -281,7 +282,7 @@ def test_large_pictures_go_in_strips_into_all_results(
     make(config(64), projects, tmp_path / "whole")
     monkeypatch.setattr("savemasks.line.budget.STRIP_PIXELS", 36)  # three rows
     strips = []
-    genuine = line_item.write_strips
+    genuine = line_strips.write_strips
 
     def counted(masks: Any, *arguments: Any) -> Any:
         strips.append(len(masks))
