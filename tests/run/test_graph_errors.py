@@ -13,7 +13,7 @@ from savemasks.run.options import RunOptions
 from support.graphs import COLORS, each_alone, make, two_sinks, write_projects
 from support.layers import data, rename, save, save_masks
 from support.projects import Project, annotation, call, files, picture, same
-from support.resuming import done, journal
+from support.resuming import done, journal, touch
 
 pytestmark = pytest.mark.usefixtures("warm")
 
@@ -179,6 +179,10 @@ def test_a_foreign_file_in_one_result_costs_its_item(projects: list[Path], out: 
     assert made == ["copy/ds/visualize/a.png"]
     for name in ("masks", "copy"):
         assert journal(out / name)["ds/a.png"]["error"] is not None
+    mine.rename(out.parent / "mine")  # as the message says
+    assert done(make(two_sinks(), projects, out)) == (1, 0, 3, 0)
+    touch(projects[0] / "ds/img/a.png")
+    assert done(make(two_sinks(), projects, out)) == (1, 0, 3, 0)  # the file is ours now
 
 
 def test_a_file_that_cannot_be_written_in_one_result_leaves_none_in_the_other(
