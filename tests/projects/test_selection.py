@@ -57,6 +57,16 @@ def test_a_project_may_be_given_by_any_path(
     assert find_project("lemons", [link, lemons, lemons], []) == link  # one and the same
 
 
+def test_the_name_of_a_link_counts_before_that_of_its_target(tmp_path: Path) -> None:
+    plums, other = folders(tmp_path, "a/plums", "b/plums")
+    link = tmp_path / "a/lemons"
+    link.symlink_to(other)
+    for given in ([link, plums], [plums, link]):
+        assert find_project("plums", given, []) == plums
+        assert find_project("lemons", given, []) == link
+    assert find_project("plums", [link], []) == link
+
+
 def test_a_name_may_have_another_form_of_unicode(tmp_path: Path) -> None:
     name = unicodedata.normalize("NFD", "Käse")
     (cheese,) = folders(tmp_path, name)

@@ -29,7 +29,7 @@ def parents_of(nodes: Sequence[Node]) -> dict[int, tuple[int, ...]]:
 
 
 def paths_to_sinks(nodes: Sequence[Node]) -> dict[int, tuple[Path, ...]]:
-    """All ways from sources to each sink, in the order of the layers on them.
+    """All ways from sources to each sink, in the order of the layers before the sink.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def paths_to_sinks(nodes: Sequence[Node]) -> dict[int, tuple[Path, ...]]:
             paths[number] = [(number,)]
         else:
             behind = (path for parent in parents[number] for path in paths[parent])
-            paths[number] = sorted((*path, number) for path in behind)
+            paths[number] = [(*path, number) for path in sorted(behind)]
         if len(paths[number]) > MAX_PATHS:
             raise OverflowError(number)
     return {node.number: tuple(paths[node.number]) for node in nodes if node.model in SINKS}

@@ -133,7 +133,8 @@ def _open(item: Item, line: Line, outcome: Outcome) -> OpenedItem:
                 by_rules[sink.plan.rules] = sink.plan.parse(annotation)
     outcome.pixels = shapes.height * shapes.width
     outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
-    outcome.unknown_classes, outcome.is_blank = shapes.unknown_classes, len(shapes) == 0
+    outcome.unknown_classes = shapes.unknown_classes
+    outcome.is_blank = bool(line.plan.classes) and len(shapes) == 0
     outcome.missing_edges = shapes.missing_edges
     watch.lap("parse")
     return OpenedItem(annotation, data, original, shapes, by_rules, ids or {})

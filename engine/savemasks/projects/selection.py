@@ -38,7 +38,10 @@ def find_project(name: str, given: Sequence[Path], below: Sequence[Path]) -> Pat
     if not found:
         lying = [(path.name, path) for folder in below for path in _folders_in(folder)]
         found = _of_name(name, lying)
-    distinct = {os.path.realpath(path): path for path in reversed(found)}
+    distinct = _distinct(found)
+    if len(distinct) > 1:  # a link's own name counts before that of its target
+        found = [path for path in found if _form(_name_of(path)) == _form(name)] or found
+        distinct = _distinct(found)
     if len(distinct) > 1:
         paths = ", ".join(str(path) for path in reversed(distinct.values()))
         raise ProjectError(f'project "{printable(name)}": several folders have the name: {paths}')
@@ -48,9 +51,18 @@ def find_project(name: str, given: Sequence[Path], below: Sequence[Path]) -> Pat
     return found[0]
 
 
+def _distinct(paths: Sequence[Path]) -> dict[str, Path]:
+    """The first path of each folder, by where that really is."""
+    return {os.path.realpath(path): path for path in reversed(paths)}
+
+
+def _name_of(folder: Path) -> str:
+    return os.path.basename(os.path.abspath(folder))
+
+
 def _names_of(folder: Path) -> set[str]:
     """The names of a folder; if it is a symbolic link, also that of its target."""
-    return {os.path.basename(os.path.abspath(folder)), os.path.basename(os.path.realpath(folder))}
+    return {_name_of(folder), os.path.basename(os.path.realpath(folder))}
 
 
 def _folders_in(folder: Path) -> list[Path]:

@@ -141,7 +141,9 @@ def _find_folders(
 def plan_datasets(projects: Sequence[Project]) -> list[Dataset]:
     """Data sets of all projects with distinct outputs, which `distinct_outputs` explains."""
     per_project = [(project, project.datasets()) for project in projects]
-    outputs = distinct_outputs(per_project)
+    outputs = distinct_outputs(
+        [(project.folder.resolve().name, datasets) for project, datasets in per_project]
+    )
     return [
         Dataset(dataset.folder, output, number)
         for number, (_, datasets) in enumerate(per_project)
@@ -150,9 +152,9 @@ def plan_datasets(projects: Sequence[Project]) -> list[Dataset]:
 
 
 def distinct_outputs(
-    parts: Sequence[tuple[Project, Sequence[Dataset]]],
+    parts: Sequence[tuple[str, Sequence[Dataset]]],
 ) -> list[list[str]]:
-    """Outputs of data sets that meet in one result, for each part of it.
+    """Outputs of data sets that meet in one result, for each part of it: a project's name and sets.
 
     A data set keeps its name unless several parts have one of that name; then each of these is
     called <project>__<dataset>, and numbered if even that is not unique.
@@ -166,7 +168,7 @@ def distinct_outputs(
         for dataset in datasets:
             top, slash, rest = dataset.output.partition("/")
             if tops[top] > 1 and top not in renamed:
-                renamed[top] = _unused_name(f"{project.folder.resolve().name}__{top}", taken)
+                renamed[top] = _unused_name(f"{project}__{top}", taken)
             names.append(renamed.get(top, top) + slash + rest)
         outputs.append(names)
     return outputs

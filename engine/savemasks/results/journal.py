@@ -170,8 +170,14 @@ class Journal:
         return self._one("SELECT 1 FROM strangers", ()) is not None
 
     def is_foreign(self, name: str) -> bool:
-        """Whether a file or link of that name is foreign."""
-        return self._one("SELECT 1 FROM strangers WHERE name = ?", (os.fsencode(name),)) is not None
+        """Whether a file or link of that name is foreign; one that was moved away is forgotten."""
+        key = (os.fsencode(name),)
+        if self._one("SELECT 1 FROM strangers WHERE name = ?", key) is None:
+            return False
+        if os.path.lexists(self._root / name):
+            return True
+        self._all("DELETE FROM strangers WHERE name = ?", key)
+        return False
 
     def foreign_that_begin(self, begin: str) -> list[str]:
         """The names of one foreign file that begins so, if there is any."""

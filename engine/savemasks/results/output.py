@@ -12,6 +12,7 @@ import orjson
 from .. import jsontext
 from ..errors import OutputError, WriteError, printable, shown
 from ..layers.graph import Graph
+from ..layers.palettes import needs_colors
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Outcome
@@ -31,7 +32,7 @@ _MAX_NAMED_DIFFERENCES = 5
 def check_output(root: Path, *, force: bool = False) -> None:
     """Raise `OutputError` if the folder holds foreign files, unless `force`. Writes nothing."""
     try:
-        if (root / _JOURNAL).is_file() or not root.exists():
+        if is_begun(root) or not root.exists():
             return
         if not root.is_dir() or (not force and any(e.name != HIDDEN for e in root.iterdir())):
             raise OutputError(
@@ -42,9 +43,14 @@ def check_output(root: Path, *, force: bool = False) -> None:
         raise OutputError(f"{root}: cannot be read: {error.strerror}") from error
 
 
+def is_begun(root: Path) -> bool:
+    """Whether a folder has a journal."""
+    return (root / _JOURNAL).is_file()
+
+
 def find_output(folder: Path) -> Path:
     """Return the folder with a journal: `folder`, or the only one directly below it."""
-    if (folder / _JOURNAL).is_file():
+    if is_begun(folder):
         return folder
     try:
         found = sorted(path.parent.parent for path in folder.glob(f"*/{_JOURNAL}"))
@@ -70,12 +76,12 @@ def layer_arguments(layer: SaveMasks | Save, projects: Sequence[Project]) -> dic
         "format": FORMAT,
         "layer": {"action": layer.action, "src": layer.src, "dst": layer.dst, "settings": known},
         "projects": [str(project.folder.resolve()) for project in projects],
-        "classes": [_digest(project) for project in projects],
+        "classes": _digests(layer, projects),
     }
 
 
 def graph_arguments(
-    layers: Sequence[Mapping[str, Any]], projects: Sequence[Project]
+    layer: SaveMasks | Save, layers: Sequence[Mapping[str, Any]], projects: Sequence[Project]
 ) -> dict[str, Any]:
     """Return the same for a sink of a graph, which depends on the layers that lead to it."""
     return {
@@ -83,20 +89,28 @@ def graph_arguments(
         "graph": [*layers],
         # By the names that the layers know them by.
         "projects": [os.path.abspath(project.folder) for project in projects],
-        "classes": [_digest(project) for project in projects],
+        "classes": _digests(layer, projects),
     }
 
 
-def _digest(project: Project) -> str:
+def _digests(layer: SaveMasks | Save, projects: Sequence[Project]) -> list[str]:
+    """Digests of the classes of projects, with order and colours if the layer shows these."""
+    has_colors = needs_colors(layer)
+    return [_digest(project, has_colors=has_colors) for project in projects]
+
+
+def _digest(project: Project, *, has_colors: bool) -> str:
     digest = hashlib.sha256()
-    for title, template in sorted(project.templates.items()):
-        text = jsontext.dump([printable(title), template.shape, template.edges])
+    templates = project.templates.items()
+    for title, template in templates if has_colors else sorted(templates):
+        own = [shown(template.color)] if has_colors else []
+        text = jsontext.dump([printable(title), template.shape, template.edges, *own])
         digest.update(text + b"\n")
     return digest.hexdigest()
 
 
 class Output:
-    """An output folder, locked until it is closed.
+    """An output folder, locked until it is closed. What is in it stays as it is until `begin`.
 
     Attributes
     ----------
@@ -105,6 +119,8 @@ class Output:
     journal, errors
         Journal and error log in its hidden folder.
     """
+
+    errors: ErrorLog
 
     def __init__(
         self,
@@ -136,7 +152,8 @@ class Output:
         OutputError
             If the folder cannot be used, is in use, or holds foreign files or other arguments.
         """
-        self.root = root
+        self.root, self._restart, self._begun = root, restart, False
+        self._arguments = orjson.dumps(_encodable(arguments), option=orjson.OPT_SORT_KEYS)
         hidden = root / HIDDEN
         if hidden.is_symlink():
             raise OutputError(f"{hidden}: is a link; remove it")
@@ -148,36 +165,40 @@ class Output:
         try:
             self.journal = Journal(root, durable=durable)
             try:
-                self._begin(arguments, restart=restart, force=force)
+                self._check(restart=restart, force=force)
             except BaseException:
                 self.journal.close()
                 raise
         except BaseException:
             self._lock.close()
             raise
-        self.errors = ErrorLog(hidden / "errors.jsonl")
 
-    def _begin(self, arguments: Mapping[str, Any], *, restart: bool, force: bool) -> None:
-        journal = self.journal
-        now = orjson.dumps(_encodable(arguments), option=orjson.OPT_SORT_KEYS)
-        before = journal.get("arguments")
-        generation = int(journal.get("generation") or 0)
+    def _check(self, *, restart: bool, force: bool) -> None:
+        before, now = self.journal.get("arguments"), self._arguments
         if before is None:
             if not force and any(e.name != HIDDEN for e in self.root.iterdir()):
                 raise OutputError(f"{self.root}: is not an empty folder")
-            # Before the arguments, which mark the folder as an output of this package.
-            journal.add_foreign(_existing_files(self.root))
         elif before != now and not restart:
             raise OutputError(
                 f"{self.root}: was begun with other settings:"
                 f" {_differences(orjson.loads(before), orjson.loads(now))};"
                 " --restart makes everything anew, another --out leaves this as it is"
             )
+
+    def begin(self) -> None:
+        """Note in the journal what is made from now on; raises `OutputError`."""
+        journal = self.journal
+        is_new = journal.get("arguments") is None
+        if is_new:
+            # Before the arguments, which mark the folder as an output of this package.
+            journal.add_foreign(_existing_files(self.root))
         if journal.get("open") == b"1":
             _remove_unfinished(self.root)
-        generation += before is None or restart
-        journal.put(arguments=now, generation=b"%d" % generation, open=b"1")
+        generation = int(journal.get("generation") or 0) + (is_new or self._restart)
+        journal.put(arguments=self._arguments, generation=b"%d" % generation, open=b"1")
         journal.generation = generation
+        self.errors = ErrorLog(self.root / HIDDEN / "errors.jsonl")
+        self._begun = True
 
     def put_meta(self, content: bytes, store: Store) -> None:
         """Write `meta.json`; raises `OutputError`."""
@@ -211,17 +232,18 @@ class Output:
         counts: bytes | None = None,
     ) -> None:
         """Add the outcome of an item to the error log and, as `Journal.add` does, the journal."""
-        self.errors.add(outcome)
+        self.errors.add(outcome, dataset)
         if outcome.item.name:  # without a name it is a data set, which the worklist has added
             self.journal.add(outcome, dataset, written, has_image=has_image, counts=counts)
 
     def close(self) -> None:
         """Close the journal and release the lock."""
-        self.errors.close()
-        self.journal.commit()
-        if self.journal.problem is None:
-            with suppress(OutputError):  # the next run then looks for unfinished files
-                self.journal.put(open=b"0")
+        if self._begun:
+            self.errors.close()
+            self.journal.commit()
+            if self.journal.problem is None:
+                with suppress(OutputError):  # the next run then looks for unfinished files
+                    self.journal.put(open=b"0")
         self.journal.close()
         self._lock.close()
 
@@ -278,7 +300,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
         paths = [os.fsdecode(bytes.fromhex(name)) for name in before.get("projects", [])]
         named.append(f"the projects were {', '.join(map(printable, paths))}")
     elif before.get("classes") != now["classes"]:
-        named.append("shapes or names of the classes in meta.json have changed")
+        named.append("shapes, names or shown colours of the classes in meta.json have changed")
     more = len(named) - _MAX_NAMED_DIFFERENCES
     shown_ones = "; ".join(named[:_MAX_NAMED_DIFFERENCES]) or "src or dst of the layer"
     return shown_ones + (f"; and {more} more" if more > 0 else "")

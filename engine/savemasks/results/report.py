@@ -222,11 +222,12 @@ class ErrorLog:
         except OSError as error:
             self._fail(error)
 
-    def add(self, outcome: Outcome) -> None:
-        """Write a line, if the item failed."""
+    def add(self, outcome: Outcome, dataset: str) -> None:
+        """Write a line, if the item failed; `dataset` is where it belongs in this result."""
         if outcome.error is None or self._file is None or self.problem:
             return
-        entry = _identify(outcome.item) | describe(outcome.error, outcome.item)
+        place = {"dataset": printable(dataset)}
+        entry = _identify(outcome.item) | place | describe(outcome.error, outcome.item)
         line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
         try:
             while line:  # a full disk takes a part, and refuses the next

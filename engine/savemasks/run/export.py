@@ -20,6 +20,7 @@ from ..results.output import (
     Output,
     check_output,
     find_output,
+    is_begun,
     locked_journal,
     read_arguments,
     read_options,
@@ -78,9 +79,7 @@ def run(
     where = roots[0] if len(roots) == 1 else out
     summary = Summary(out=where, results=roots, warnings=routing_notes(routing))
     with ReportWriter(options.report) as report, ExitStack() as stack:
-        outputs = [
-            stack.enter_context(closing(_opened(result, options))) for result in routing.results
-        ]
+        outputs = _opened(routing.results, options, stack)
         started = perf_counter()
         targets = [
             Target(output.journal, result.sink.layer.settings, _store(result, options))
@@ -121,14 +120,25 @@ def _put_legends(routing: Routing, outputs: Sequence[Output], targets: Sequence[
             output.put_legend(files, target.store)
 
 
-def _opened(result: Result, options: RunOptions) -> Output:
-    return Output(
-        result.root,
-        result.arguments,
-        restart=options.restart,
-        force=options.force,
-        durable=options.durable,
-    )
+def _opened(results: Sequence[Result], options: RunOptions, stack: ExitStack) -> list[Output]:
+    """Open all results before any of them is touched: one that is refused changes none.
+
+    Those that are there already come first, so that none is created if one of them is refused.
+    """
+    outputs: dict[Path, Output] = {}
+    for result in sorted(results, key=lambda result: not is_begun(result.root)):
+        output = Output(
+            result.root,
+            result.arguments,
+            restart=options.restart,
+            force=options.force,
+            durable=options.durable,
+        )
+        outputs[result.root] = stack.enter_context(closing(output))
+    opened = [outputs[result.root] for result in results]
+    for output in opened:
+        output.begin()
+    return opened
 
 
 def _store(result: Result, options: RunOptions) -> Store:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import jsontext
-from ..errors import ConfigError, OutputError, ProjectError, printable, shown
+from ..errors import ConfigError, OutputError, ProjectError, printable
 from ..layers.auto_colors import ClassColor, resolve_colors
 from ..layers.class_table import IDENTITY, ClassTable, unknown_titles
 from ..layers.graph import Graph, Route, SinkLayer
-from ..layers.palettes import needs_colors, palettes_of
+from ..layers.palettes import palettes_of
 from ..layers.reading import Sink
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
@@ -102,9 +102,13 @@ class Routing:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What flows into a sink by one route: data sets of one project, number `project`."""
+    """What flows into a sink by one route: data sets of one project, number `project`.
+
+    `name` is the project's, as the config has it, for data sets that need it in theirs.
+    """
 
     project: int
+    name: str
     datasets: list[Dataset]
     table: ClassTable
     route: Route
@@ -168,7 +172,13 @@ def _parts_of_layer(graph: Graph, opened: _Opened) -> list[list[_Part]]:
     opened.projects = [Project.open(folder) for folder in opened.given]
     return [
         [
-            _Part(number, project.datasets(), route.table(project.classes), route)
+            _Part(
+                number,
+                project.folder.resolve().name,
+                project.datasets(),
+                route.table(project.classes),
+                route,
+            )
             for route in sink.routes
             for number, project in enumerate(opened.projects)
         ]
@@ -210,7 +220,8 @@ def _part(
     except ConfigError as error:
         wrong.update((problem, None) for problem in error.problems)
         table = IDENTITY
-    return _Part(number, datasets, table, route)
+    name = route.source.project if route.source else ""
+    return _Part(number, name, datasets, table, route)
 
 
 def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out: Path) -> Routing:
@@ -219,7 +230,7 @@ def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out
     places: dict[tuple[int, Path], list[tuple[int, ClassTable, str]]] = {}
     for number, (sink, found) in enumerate(zip(graph.sinks, parts, strict=True)):
         results.append(_result(graph, sink, projects, found, out))
-        named = distinct_outputs([(projects[part.project], part.datasets) for part in found])
+        named = distinct_outputs([(part.name, part.datasets) for part in found])
         for part, outputs in zip(found, named, strict=True):
             for dataset, output in zip(part.datasets, outputs, strict=True):
                 key = part.project, dataset.folder
@@ -254,8 +265,10 @@ def _result(
     tables = [part.table for part in parts]
     notes: list[str] = []
     if all(map(_changes_nothing, tables)):
+        metas = [project.meta for project in own]
+        notes += merge_conflicts(metas) if graph.sources else []
         meta_bytes = merge_meta(own)
-        meta = merge_metas([project.meta for project in own])
+        meta = merge_metas(metas)
     else:
         metas = []
         for part in parts:
@@ -269,12 +282,10 @@ def _result(
     layer = _with_colors(sink, classes, is_alone=not graph.sources)
     notes += config_notes(layer, classes, is_in_graph=bool(graph.sources))
     if graph.sources:
-        arguments = graph_arguments(graph.subgraph_json(sink), own)
+        arguments = graph_arguments(sink.layer, graph.subgraph_json(sink), own)
         notes = [f"{sink.name}: {note}" for note in notes]
     else:
         arguments = layer_arguments(sink.layer, own)
-    if needs_colors(sink.layer):
-        arguments["colors"] = [[printable(title), shown(color)] for title, color in classes]
     known = _known_classes(layer).union(
         (each.title for each in classes),
         *(project.classes for project in own),
