@@ -32,7 +32,6 @@ from ..projects.items import Item
 from ..scratch import Scratch
 from ..shapes import Shapes
 from ..store.files import Store
-from .budget import Budget
 from .counting_classes import ClassCounter
 from .drawings import drawing
 from .plan import Plan
@@ -84,7 +83,7 @@ def _make_masks(sink: Sink) -> None:
             _number(plan, shapes)
     if counter.motif:
         counter.add(drawing(plan, counter.motif, shapes).paint(scratch))
-    if Budget(1 << 30).wants_strips([sink.settings], _SIZE, _SIZE):
+    if sink.settings.format != "png" or not sink.settings.strips_above_megapixels:
         extents_of(shapes, plan.line_width)
 
 
