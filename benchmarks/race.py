@@ -3,8 +3,8 @@
 Usage::
 
     python benchmarks/race.py [PROJECT ...] [--config FILE] [--made photos|cells ...]
-        [--masks both|machine ...] [--sdk PYTHON] [--workers N] [--rounds N] [--copies N]
-        [--scratch DIR] [--json FILE]
+        [--masks both|machine|map|objects|classes|semantic ...] [--sdk PYTHON] [--workers N]
+        [--rounds N] [--copies N] [--scratch DIR] [--json FILE]
 
 A project brings its settings in a `save_masks.json` unless `--config` names others; without
 projects, `data.py` makes some. What is measured, and how to read it: README.md beside this file.
@@ -40,6 +40,15 @@ else:
     from contest import RESULT, ContestError, Job, Rival, Savemasks, pinned
 
 _SHOWN = 20
+_NONE: dict[str, object] = {"masks_machine": False, "masks_human": False}
+_SETTINGS: dict[str, dict[str, object]] = {
+    "both": {"masks_machine": True, "masks_human": True},
+    "machine": {"masks_machine": True, "masks_human": False},
+    "map": {**_NONE, "masks_instances": "map"},
+    "objects": {**_NONE, "masks_instances": "objects"},
+    "classes": {**_NONE, "masks_classes": True},
+    "semantic": {**_NONE, "masks_semantic_rgb": True},
+}
 
 
 def main() -> None:
@@ -67,7 +76,7 @@ def _options() -> argparse.Namespace:
     add("projects", nargs="*", type=Path, metavar="PROJECT", help="folders of projects")
     add("--config", type=Path, help="settings for all projects [save_masks.json in each]")
     add("--made", nargs="+", choices=data.WRITERS, default=[], help="projects to make")
-    add("--masks", nargs="+", choices=("both", "machine"), default=["both", "machine"])
+    add("--masks", nargs="+", choices=_SETTINGS, default=["both", "machine"])
     add("--sdk", metavar="PYTHON", help="a Python that has the supervisely SDK, to race it too")
     add("--workers", type=int, default=1, help="also race that many workers against one")
     add("--rounds", type=int, default=5, help="after the warm-up [5]")
@@ -84,7 +93,10 @@ def _options() -> argparse.Namespace:
 
 def _contestants(options: argparse.Namespace) -> list["Contestant"]:
     """Ourselves first, the others after."""
-    found: list[Contestant] = [Savemasks(), Rival("OpenCV script", "opencv_script.py")]
+    found: list[Contestant] = [
+        Savemasks(),
+        Rival("OpenCV script", "opencv_script.py", other_script="opencv_masks.py"),
+    ]
     if options.sdk:
         found.append(Rival("Supervisely SDK", "supervisely_sdk.py", options.sdk))
     if options.workers > 1:
@@ -106,8 +118,8 @@ def _jobs(options: argparse.Namespace, scratch: Path) -> list[Job]:
         if isinstance(layer, list):
             (layer,) = layer
         for masks in options.masks:
-            wanted = {"masks_machine": True, "masks_human": masks == "both"}
-            own = {**layer, "dst": RESULT, "settings": {**layer["settings"], **wanted}}
+            settings = {**layer["settings"], **_SETTINGS[masks]}
+            own = {**layer, "dst": RESULT, "settings": settings}
             config = scratch / f"{len(jobs)}.json"
             config.write_text(json.dumps(own))
             jobs.append(Job(f"{project.name}, {masks}", project, config, masks))
