@@ -94,6 +94,26 @@ def entry(each: other_masks.Whole, visible: Pixels) -> Json:
     return found
 
 
+@pytest.mark.parametrize("megapixels", [0, 64])
+def test_a_background_of_a_graph_is_a_class_that_covers_all(
+    tmp_path: Path, megapixels: int
+) -> None:
+    project = make_project(tmp_path / "project")
+    data = {"action": "data", "src": ["project/*"], "dst": "$0"}
+    data["settings"] = {"classes_mapping": "default"}
+    ground = {"action": "background", "src": ["$0"], "dst": "$1", "settings": {"class": "ground"}}
+    colors = {title: [9, 9, i] for i, title in enumerate(("plum", "ground"))}
+    sink = other_masks.config(
+        masks_classes=True, gt_human_color=colors, strips_above_megapixels=megapixels
+    )
+    export(project, tmp_path, [data, ground, {**sink, "src": ["$1"], "dst": "out"}])
+    folder = tmp_path / "out/ds/masks_classes/b"
+    assert sorted(path.name for path in folder.iterdir()) == ["ground.png", "plum.png"]
+    assert (read(folder / "ground.png") == 255).all()
+    plums = [each.mask for each in whole_objects(other_masks.FEW)]
+    same(read(folder / "plum.png"), np.any(plums, axis=0) * 255)
+
+
 def test_a_picture_without_objects_has_an_empty_map_and_no_other_files(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     put(project, "a", [])

@@ -190,7 +190,8 @@ def _one_class(plan: "Plan", motif: Motif, shapes: Shapes) -> Drawing:
     is_it = _own_table(plan) == motif.which
     order = np.flatnonzero(is_it[shapes.class_id])
     table = is_it.astype(np.uint8)
-    return Drawing(shapes, table, _BUFFERS[motif.kind], order, plan.line_width)
+    background = int(motif.which in plan.own_backgrounds)  # which covers the whole picture
+    return Drawing(shapes, table, _BUFFERS[motif.kind], order, plan.line_width, background)
 
 
 def _own_table(plan: "Plan") -> Labels:

@@ -230,6 +230,12 @@ class Plan:
         painted = labels[labels > 0]
         return int(painted[-1]) if painted.size else 0
 
+    @property
+    def own_backgrounds(self) -> frozenset[int]:
+        """Labels of the backgrounds among the classes that have masks by themselves."""
+        titles = [*(self.own_stems or ())]
+        return frozenset(titles.index(t) + 1 for t in self.backgrounds if t in titles)
+
     def paint(
         self,
         shapes: Shapes,

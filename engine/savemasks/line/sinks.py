@@ -83,9 +83,9 @@ class Sink:
             for each, name in zip(objects, object_stems(titles, plan.own_stems), strict=True):
                 yield one("masks_instances", name, Motif("object", each))
         if settings.masks_classes:
-            found = np.unique(plan.own_table[shapes.class_id]).tolist()
+            found = {*plan.own_table[shapes.class_id].tolist(), *plan.own_backgrounds}
             stems = [*plan.own_stems.values()]
-            for label in filter(None, found):
+            for label in sorted(found - {0}):
                 yield one("masks_classes", stems[label - 1], Motif("class", label))
 
     def _map(self, item: Item, shapes: Shapes) -> Mask:
