@@ -32,6 +32,7 @@ from .scale import AreaScaler, scaled_side
 from .tiff import Failure, PictureWriter, picture_from_png
 
 if TYPE_CHECKING:
+    from ..layers.save import SaveSettings
     from ..layers.save_masks import Settings
 
 Pixels = NDArray[np.uint8]
@@ -61,6 +62,9 @@ class PageStyle:
         Whether objects have outlines.
     has_column
         Whether a green column lies between the original and its copy.
+    mixes_objects
+        Whether every object is mixed over those below it, by `mix_over`; else only what is on top
+        is mixed.
     format, quality
         "png", "jpeg" or "webp"; the quality of the latter two from 1 to 100, None for 85.
     """
@@ -70,17 +74,20 @@ class PageStyle:
     scale: float = 1.0
     outlines: bool = False
     has_column: bool = True
+    mixes_objects: bool = False
     format: Literal["png", "jpeg", "webp"] = "png"
     quality: int | None = None
 
     @classmethod
-    def of(cls, settings: "Settings") -> "PageStyle":
+    def of(cls, settings: "Settings | SaveSettings") -> "PageStyle":
         """The style that settings ask for."""
         return cls(
             opacity=settings.human_opacity,
             is_overlay=settings.human_layout == "overlay",
             scale=settings.human_scale,
             outlines=settings.human_outlines,
+            has_column=not settings.mixes_objects,
+            mixes_objects=settings.mixes_objects,
             format=settings.human_format,
             quality=settings.human_quality,
         )
@@ -263,18 +270,24 @@ def mix(
 
 
 def mix_over(
-    copy: Pixels, mask: NDArray[Any], color: Sequence[int], corner: tuple[int, int] = (0, 0)
+    copy: Pixels,
+    mask: NDArray[Any],
+    color: Sequence[int],
+    corner: tuple[int, int] = (0, 0),
+    opacity: float = 0.5,
 ) -> None:
-    """Mix a colour half and half into a painted copy, where a mask is not 0.
+    """Mix a colour into a painted copy, where a mask is not 0.
 
     Object after object, overlaps are mixed more than once. `mask` is that of a part of the copy
     whose left top pixel is `corner` (x, y).
     """
+    share = round(opacity * _ONE)
     x, y = corner
     part = copy[y : y + mask.shape[0], x : x + mask.shape[1]]
     is_set = mask != 0
-    found = part[is_set].astype(np.uint16) + np.array(color, np.uint16)
-    part[is_set] = (found >> np.uint16(1)).astype(np.uint8)
+    found = part[is_set].astype(np.uint32) * np.uint32(_ONE - share)
+    found += np.array(color, np.uint32) * np.uint32(share)
+    part[is_set] = (found >> np.uint32(16)).astype(np.uint8)
 
 
 def _beside(left: Pixels, right: Pixels, *, has_column: bool) -> Pixels:

@@ -183,8 +183,10 @@ def semantic_palette(mapping: Mapping[str, Color], *, is_indexed: bool) -> Palet
 _MOST_INDICES = 256
 
 
-def human_palette(mapping: Mapping[str, Color]) -> Palette:
+def human_palette(mapping: Mapping[str, Color], *, keeps_black: bool = False) -> Palette:
     """Colours for mixing with the photograph; black becomes (1, 1, 1), as the layer has it."""
+    if keeps_black:
+        return _palette(mapping)
     return _palette({t: (1, 1, 1) if tuple(c) == (0, 0, 0) else c for t, c in mapping.items()})
 
 

@@ -167,10 +167,8 @@ def needs_image(settings: Settings | SaveSettings) -> bool:
 def mask_files(mask_name: str, settings: Settings | SaveSettings) -> Iterator[tuple[str, str]]:
     """Folders and names of the masks and pages that every item becomes, in order of writing."""
     name = with_ending(mask_name, settings)
-    if isinstance(settings, SaveSettings):
-        if settings.visualize:
-            yield "visualize", name
-        return
+    if settings.visualize:
+        yield "visualize", name
     if settings.masks_machine:
         yield "masks_machine", name
     if settings.masks_human:
@@ -187,8 +185,6 @@ OWN_FOLDERS = ("masks_instances", "masks_classes")
 
 def has_own_masks(settings: Settings | SaveSettings) -> bool:
     """Whether there are masks of objects or classes by themselves."""
-    if isinstance(settings, SaveSettings):
-        return False
     return bool(settings.masks_classes or settings.masks_instances)
 
 

@@ -55,11 +55,12 @@ class Plan:
     backgrounds
         The sink's classes of rectangles that lie below all objects, the lowest first.
     is_shared
-        Whether both mappings list the same classes, so that one label map serves both masks.
+        Whether both mappings list the same classes, in masks of the same order, so that one label
+        map serves both masks.
     line_width
         Thickness of lines in pixels.
-    by_area
-        Whether larger objects lie below smaller ones.
+    by_area, human_by_area
+        Whether larger objects lie below smaller ones: in most masks, and in the human mask.
     ranks
         (classes,) rank by class number: objects of a higher rank lie above all of a lower one.
         None if no class has priority.
@@ -82,6 +83,7 @@ class Plan:
     is_shared: bool
     line_width: int
     by_area: bool
+    human_by_area: bool
     ranks: NDArray[np.int64] | None
     rules: Rules = LENIENT
 
@@ -134,7 +136,6 @@ class Plan:
             return None if palette is None else palette.labels(titles)
 
         settings = layer.settings
-        has_faces = isinstance(layer, SaveMasks) and layer.settings.cuboid_2d == "faces"
         return cls(
             classes=numbers,
             titles=titles,
@@ -151,8 +152,9 @@ class Plan:
             is_shared=found.is_shared,
             line_width=settings.line_width,
             by_area=settings.paint_order == "area",
+            human_by_area=settings.human_order == "area",
             ranks=_class_ranks(titles, settings.class_priority),
-            rules=replace(rules, cuboid_faces=True) if has_faces else rules,
+            rules=replace(rules, cuboid_faces=True) if settings.cuboid_2d == "faces" else rules,
         )
 
     def parse(
@@ -167,6 +169,10 @@ class Plan:
     def order(self, shapes: Shapes) -> NDArray[np.int64] | None:
         """Numbers of the shapes from the lowest to the topmost, None if that is as listed."""
         return self._order(shapes, by_area=self.by_area)
+
+    def human_order(self, shapes: Shapes) -> NDArray[np.int64] | None:
+        """The same for the human mask."""
+        return self._order(shapes, by_area=self.human_by_area)
 
     def order_as_listed(self, shapes: Shapes) -> NDArray[np.int64] | None:
         """The same if areas do not count, but classes of priority do."""
