@@ -102,7 +102,7 @@ def drawn(number: int, width: int = 2) -> NDArray[np.bool_]:
             cv2.line(canvas, NODES[one], NODES[other], 1, width)
         for place in NODES.values():
             cv2.circle(canvas, place, round(width / 2), 1, cv2.FILLED)
-    return canvas != 0
+    return canvas.astype(np.bool_)
 
 
 MASKS = [drawn(i) for i in range(len(OBJECTS))]
@@ -233,7 +233,7 @@ def test_a_class_may_have_priority_in_all_masks(project: Path) -> None:
     assert np.array_equal(picture(folder / "masks_machine" / "a b.png") == 2, is_kiwi)
     copy = ORIGINAL
     for i in sorted(range(len(OBJECTS)), key=lambda i: TITLES[i] == "kiwi"):
-        painted = np.where(MASKS[i][..., None], np.uint8(COLORS[TITLES[i]]), copy)
+        painted = np.where(MASKS[i][..., None], np.array(COLORS[TITLES[i]], np.uint8), copy)
         copy = ((copy.astype(np.uint16) + painted) >> 1).astype(np.uint8)
     assert np.array_equal(picture(folder / "masks_human" / "a b.png")[:, WIDTH:], copy)
 
@@ -253,10 +253,10 @@ def test_outlines_lie_on_mixed_objects(
     monkeypatch.setattr(budget, "STRIP_PIXELS", 8 * WIDTH)
     style = {"human_outlines": True, "human_opacity": 0.25, "strips_above_megapixels": strips}
     page = picture(made(project, **style) / "ds" / "masks_human" / "a b.png")
-    numbers, copy = np.zeros((HEIGHT, WIDTH), int), ORIGINAL.astype(int)
+    numbers, copy = np.zeros((HEIGHT, WIDTH), np.int64), ORIGINAL.astype(np.int64)
     for number, (mask, title) in enumerate(zip(MASKS, TITLES, strict=True), start=1):
         numbers[mask] = number
-        copy = np.where(mask[..., None], (3 * copy + COLORS[title]) >> 2, copy)
+        copy = np.where(mask[..., None], (3 * copy + np.array(COLORS[title])) >> 2, copy)
     around = np.pad(numbers, 1)
     others = (around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:])
     is_edge = (numbers > 0) & np.any([numbers != other for other in others], axis=0)
