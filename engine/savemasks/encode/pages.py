@@ -284,10 +284,12 @@ def mix_over(
     share = round(opacity * _ONE)
     x, y = corner
     part = copy[y : y + mask.shape[0], x : x + mask.shape[1]]
-    is_set = mask != 0
-    found = part[is_set].astype(np.uint32) * np.uint32(_ONE - share)
-    found += np.array(color, np.uint32) * np.uint32(share)
-    part[is_set] = (found >> np.uint32(16)).astype(np.uint8)
+    added = np.array(color, np.uint32) * np.uint32(share)
+    for top in range(0, len(mask), _ROWS):
+        rows = part[top : top + _ROWS]
+        is_set = mask[top : top + _ROWS] != 0
+        mixed = rows[is_set].astype(np.uint32) * np.uint32(_ONE - share) + added
+        rows[is_set] = (mixed >> np.uint32(16)).astype(np.uint8)
 
 
 def _beside(left: Pixels, right: Pixels, *, has_column: bool) -> Pixels:
