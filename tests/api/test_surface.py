@@ -32,16 +32,19 @@ NAMES = [
     "Instances",
     "ItemError",
     "Mask",
+    "ObjectMask",
     "OutputError",
     "Painter",
     "Palette",
     "ProjectError",
     "ProjectItem",
     "ProjectItems",
+    "RunLengthCode",
     "Save",
     "SaveMasks",
     "SavemasksError",
     "Shapes",
+    "Statistics",
     "Summary",
     "Targets",
     "Window",
@@ -50,6 +53,8 @@ NAMES = [
     "encode_png",
     "export",
     "open_project",
+    "rle",
+    "rle_decode",
     "warmup",
 ]
 ANNOTATION = {
@@ -99,6 +104,7 @@ def test_the_painters_public_names_are_these() -> None:
     calls = {"human", "instances", "labels", "machine", "parse"}
     training = {"class_names", "from_classes", "id2label", "label2id", "labels_batch", "one_hot"}
     training |= {"from_graph", "palette_for_pil", "targets"}
+    calls |= {"classes_of", "legend", "objects", "semantic", "statistics"}
     assert {*shown} == calls | training | {"classes", "human_palette", "machine_palette"}
 
 
@@ -305,6 +311,7 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
         *("layers.graph", "layers.palette", "layers.save_masks"),
         *("api.batches", "api.names", "api.listing", "api.training"),
         *("results.report", "shapes"),
+        *("api.coco", "api.legend", "api.masks", "api.objects", "api.statistics"),
     ],
 )
 def test_the_examples_of_the_docstrings_are_true(
@@ -317,6 +324,7 @@ def test_the_examples_of_the_docstrings_are_true(
             "settings": {
                 "masks_machine": True,
                 "masks_human": True,
+                "masks_semantic_rgb": True,
                 "gt_machine_color": {"kiwi": [100, 100, 100], "lemon": [200, 200, 200]},
                 "gt_human_color": {"kiwi": [255, 0, 0], "lemon": [27, 0, 255]},
             },
@@ -342,8 +350,14 @@ def test_every_public_function_has_an_example() -> None:
     methods: tuple[object, ...]
     methods = (painter.parse, painter.labels, painter.machine, painter.human, painter.instances)
     more = (painter.from_classes, painter.targets, painter.one_hot, painter.labels_batch)
+    calls = (painter.objects, painter.classes_of, painter.statistics, painter.legend)
     others = (
+        *calls,
         painter.palette_for_pil,
+        painter.semantic,
+        savemasks.ObjectMask,
+        savemasks.rle,
+        savemasks.rle_decode,
         savemasks.Shapes.from_arrays,
         savemasks.SaveMasks.from_json,
         savemasks.Graph.from_json,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ItemError
-from ..line.plan import Labels
+from ..line.drawings import Labels
 from ..shapes import Shapes
 from ..system import usable_cores
 from .arguments import Annotation, Window, corner_and_shape

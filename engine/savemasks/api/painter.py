@@ -1,15 +1,20 @@
 """`Painter`: annotation → masks in memory, for programs that call the engine."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Self
 
+from ..encode.page import PageStyle
+from ..layers.class_table import IDENTITY, ClassTable
 from ..layers.graph import Graph
 from ..layers.palette import Palette, paintable_grays
 from ..layers.save_masks import SaveMasks
-from ..line.plan import Labels, Mask, Plan
+from ..line.drawings import Labels
+from ..line.plan import Mask, Plan
+from ..parse.builder import Rules
 from ..projects.classes import ClassTemplate, Meta, read_templates
 from ..shapes import Shapes
-from . import arguments, batches, instances, masks, names, training
+from . import arguments, batches, instances, legend, masks, names, objects, statistics, training
 from .arguments import Annotation, Window, array_for, parse_given
 from .views import Pad, Size, paint_view, view_of
 
@@ -65,7 +70,7 @@ class Painter:
     ('kiwi', 'lemon')
     """
 
-    __slots__ = ("__weakref__", "_classes", "_grays", "_is_gray", "_plan")
+    __slots__ = ("__weakref__", "_classes", "_described", "_grays", "_is_gray", "_plan", "_style")
 
     def __init__(
         self,
@@ -76,11 +81,25 @@ class Painter:
         strict: bool = False,
     ) -> None:
         arguments.check_layer(layer)
-        self._plan = plan = Plan.of(layer, meta, arguments.rules_of(max_pixels, strict=strict))
+        rules = arguments.rules_of(max_pixels, strict=strict)
+        self._prepare(layer, read_templates(meta), rules, IDENTITY)
+
+    def _prepare(
+        self,
+        layer: SaveMasks,
+        templates: Mapping[str, ClassTemplate],
+        rules: Rules,
+        table: ClassTable,
+    ) -> None:
+        self._plan = plan = Plan.of(layer, templates, rules, table=table)
         self._classes = plan.classes
         palette = plan.machine_palette
         self._is_gray = palette is not None and palette.is_gray
         self._grays = paintable_grays(palette, plan.table_of("machine")) if palette else None
+        self._described = legend.description_of(layer, templates, table)
+        # The format is that of files.
+        style = replace(PageStyle.of(layer.settings), format="png", quality=None)
+        self._style = None if style.is_plain else style
 
     @classmethod
     def from_classes(
@@ -179,18 +198,10 @@ class Painter:
         """
         templates = read_templates(meta)
         layer, table = arguments.sink_of(graph, dst, source, templates)
-        painter = cls(layer, templates, max_pixels=max_pixels, strict=strict)
-        plan = Plan.of(layer, templates, painter._plan.rules, table=table)
-        painter._take(plan)
+        painter = cls.__new__(cls)  # colours that are "auto" are those of the sink's classes
+        rules = arguments.rules_of(max_pixels, strict=strict)
+        painter._prepare(layer, templates, rules, table)
         return painter
-
-    def _take(self, plan: Plan) -> None:
-        """Take another plan; nobody has seen the painter yet."""
-        object.__setattr__(self, "_plan", plan)
-        object.__setattr__(self, "_classes", plan.classes)
-        palette = plan.machine_palette
-        grays = paintable_grays(palette, plan.table_of("machine")) if palette else None
-        object.__setattr__(self, "_grays", grays)
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute that has no value yet: in `__init__`, and when it is unpickled."""
@@ -202,8 +213,9 @@ class Painter:
         raise AttributeError(f"{name} cannot be deleted: a {type(self).__name__} never changes")
 
     def __repr__(self) -> str:
-        wanted = {"machine": self.machine_palette, "human": self.human_palette}
-        masks = ", ".join(name for name, palette in wanted.items() if palette)
+        settings = dict(self._described.settings)
+        wanted = ("machine", "human", "instances", "classes", "semantic_rgb")
+        masks = ", ".join(name for name in wanted if settings[f"masks_{name}"])
         return f"<Painter of {arguments.brief_list(self._classes)}; masks: {masks}>"
 
     @property
@@ -333,12 +345,17 @@ class Painter:
         paint_view(self._plan, view, table, made, fill=fill, background=background)
         return made if out is None else out
 
+    classes_of = objects.classes_of
     human = masks.human
     instances = instances.instances
     labels_batch = batches.labels_batch
     one_hot = training.one_hot
+    legend = legend.legend
     machine = masks.machine
+    objects = objects.objects
     palette_for_pil = names.palette_for_pil
+    semantic = masks.semantic
+    statistics = statistics.statistics
     targets = training.targets
 
     def _open(self, annotation: Annotation | Shapes) -> Shapes:
