@@ -72,8 +72,8 @@ def rle(
     {'size': [2, 3], 'counts': '231'}
     >>> for each in painter.objects(annotation):
     ...     print(savemasks.rle(each.mask, size=(4, 6), corner=(each.x, each.y)))
-    {'size': [4, 6], 'counts': '52200O'}
-    {'size': [4, 6], 'counts': '>2200N'}
+    {'size': [4, 6], 'counts': '5220007'}
+    {'size': [4, 6], 'counts': '>2202'}
     """
     if not isinstance(mask, np.ndarray):
         raise TypeError(f"mask must be a NumPy array, not {type(mask).__name__}")

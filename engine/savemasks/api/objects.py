@@ -1,6 +1,7 @@
 """Objects and classes by themselves, whatever covers them."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -128,7 +129,7 @@ def objects_of(plan: Plan, view: View, table: Labels) -> Iterator[ObjectMask]:
     ones = np.ones(len(table), np.uint8)
     starts = np.flatnonzero(np.diff(index, prepend=-1))  # an object's shapes follow each other
     height, width = view.shape
-    for first, last in zip(starts, [*starts[1:], len(order)], strict=True):
+    for first, last in pairwise([*starts.tolist(), len(order)]):
         left, top = np.maximum(extents[first:last, :2].min(axis=0), 0).tolist()
         right, bottom = extents[first:last, 2:].max(axis=0).tolist()
         shape = min(bottom, height - 1) + 1 - top, min(right, width - 1) + 1 - left
