@@ -231,7 +231,9 @@ random = np.random.default_rng(0)
 for mapping in t.MAPPINGS:
     for human in (t.COLORS, t.MANY):
         for options in ({}, {"paint_order": "area", "line_width": 3, "class_priority": ["kiwi"]}):
-            p = t.painter(mapping, human, **options)
+            p = t.painter(mapping, human, masks_semantic_rgb=True, **options)
+            styled = t.painter(mapping, human, human_outlines=True, human_scale=0.5)
+            three = t.painter(mapping, human, machine_channels=3)
             for seed, count in enumerate((0, 1, 2, 12)):
                 note = t.annotation(seed, count)
                 size = note["size"]["height"], note["size"]["width"]
@@ -243,6 +245,9 @@ for mapping in t.MAPPINGS:
                     p.labels(form, window=(3, 4, 5, 6), out=np.empty((6, 5), p.labels(form).dtype))
                     p.machine(form, window=(3, 4, 1, 6))
                     p.instances(form, window=(0, 3, 37, 1))
+                    [*p.objects(form)], [*p.objects(form, window=(3, 4, 5, 6), size=(7, 8))]
+                    p.classes_of(form), p.statistics(form), p.semantic(form)
+                    p.semantic(form, window=(3, 4, 5, 6), pad=1)
                     some = p.labels(form, window=(-3, 4, 50, 6), fill=1, pad=2, size=(9, 8))
                     apart = np.empty((size[0] + 1, size[1] + 1), some.dtype)
                     p.labels(form, out=apart[1:, 1:])
@@ -260,9 +265,13 @@ for mapping in t.MAPPINGS:
                     p.human(note, picture)
                     p.human(note, picture, window=(2, 3, 4, 5))
                     p.human(note, picture, window=(0, 3, 37, 1))
+                    styled.human(note, picture)
                 made = [p.machine(note), p.human(note, image), p.labels(note), image[:, :, 0]]
                 for pixels in (*made, made[0][:1], made[0][::2, ::2], made[1].astype(np.uint16)):
                     savemasks.encode_png(pixels)
+                three.machine(note)
+                savemasks.encode_png(image[:, :, 0], np.zeros((256, 3), np.uint8))
+                savemasks.rle_decode(savemasks.rle(made[2]))
 # Pictures and bitmaps of every kind, as bytes.
 import io
 from pathlib import Path
