@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .api.images import Image
     from .api.instances import Instances
     from .api.listing import ProjectItem, ProjectItems, open_project
-    from .api.objects import ObjectMask
+    from .api.object_masks import ObjectMask
     from .api.painter import Painter
     from .api.statistics import Statistics
     from .api.training import Targets
@@ -85,7 +85,7 @@ _MODULES = {
     "Image": "api.images",
     "Instances": "api.instances",
     "Mask": "line.plan",
-    "ObjectMask": "api.objects",
+    "ObjectMask": "api.object_masks",
     "Painter": "api.painter",
     "Palette": "layers.palette",
     "ProjectItem": "api.listing",

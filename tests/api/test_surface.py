@@ -320,7 +320,7 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
         *("layers.graph", "layers.palette", "layers.save_masks"),
         *("api.batches", "api.names", "api.listing", "api.training"),
         *("results.report", "shapes"),
-        *("api.coco", "api.legend", "api.masks", "api.objects", "api.statistics"),
+        *("api.coco", "api.descriptions", "api.masks", "api.object_masks", "api.statistics"),
     ],
 )
 def test_the_examples_of_the_docstrings_are_true(

@@ -14,7 +14,17 @@ from ..line.plan import Mask, Plan
 from ..parse.builder import Rules
 from ..projects.classes import ClassTemplate, Meta, read_templates
 from ..shapes import Shapes
-from . import arguments, batches, instances, legend, masks, names, objects, statistics, training
+from . import (
+    arguments,
+    batches,
+    descriptions,
+    instances,
+    masks,
+    names,
+    object_masks,
+    statistics,
+    training,
+)
 from .arguments import Annotation, Window, array_for, parse_given
 from .views import Pad, Size, paint_view, view_of
 
@@ -96,7 +106,7 @@ class Painter:
         palette = plan.machine_palette
         self._is_gray = palette is not None and palette.is_gray
         self._grays = paintable_grays(palette, plan.table_of("machine")) if palette else None
-        self._described = legend.description_of(layer, templates, table)
+        self._described = descriptions.description_of(layer, templates, table)
         # The format is that of files.
         style = replace(PageStyle.of(layer.settings), format="png", quality=None)
         self._style = None if style.is_plain else style
@@ -345,14 +355,14 @@ class Painter:
         paint_view(self._plan, view, table, made, fill=fill, background=background)
         return made if out is None else out
 
-    classes_of = objects.classes_of
+    classes_of = object_masks.classes_of
     human = masks.human
     instances = instances.instances
     labels_batch = batches.labels_batch
     one_hot = training.one_hot
-    legend = legend.legend
+    legend = descriptions.legend
     machine = masks.machine
-    objects = objects.objects
+    objects = object_masks.objects
     palette_for_pil = names.palette_for_pil
     semantic = masks.semantic
     statistics = statistics.statistics

@@ -13,7 +13,7 @@ from .views import Size
 
 if TYPE_CHECKING:
     from ..encode.page import PageStyle
-    from .legend import Description
+    from .descriptions import Description
 
 
 class Planned(Protocol):

@@ -9,7 +9,7 @@ from ..scratch import Buffer, own_scratch
 from ..shapes import Shapes
 from .arguments import Annotation
 from .instances import own_table
-from .objects import objects_of
+from .object_masks import objects_of
 from .protocols import Opening
 from .views import view_of
 
