@@ -42,6 +42,24 @@ def auto(**options: Any) -> savemasks.Painter:
     return savemasks.Painter(savemasks.SaveMasks.from_json(layer), META)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"masks_machine": True, "gt_machine_color": "auto"},
+        {"masks_human": True, "gt_human_color": "auto"},
+        {"masks_semantic_rgb": True},
+        {"masks_classes": True},
+    ],
+)
+def test_classes_of_meta_json_need_one(options: Json) -> None:
+    layer = savemasks.SaveMasks.from_json({"action": "save_masks", "dst": "x", "settings": options})
+    metas: tuple[Json | None, ...] = (None, {"classes": []})
+    for meta in metas:
+        with pytest.raises(ValueError, match=r"takes its classes from a meta\.json"):
+            savemasks.Painter(layer, meta)
+    assert [*auto(**options).classes] == [*GRAYS]
+
+
 def opened(png: bytes) -> Any:
     picture = Image.open(io.BytesIO(png))
     picture.load()

@@ -42,7 +42,8 @@ class Painter:
         What to paint, and in which colours.
     meta
         The project's meta.json, if there is one: its text, what that parses to, or its path. Only
-        graphs and old annotations, which do not name their geometries, need it.
+        graphs, old annotations, which do not name their geometries, and layers that take classes
+        or colours from it need it.
     max_pixels
         Refuse larger canvases, bitmaps and results with an `AnnotationError`, before anything is
         made of their size. All masks of `targets` or `one_hot` together count as one result; all
@@ -64,7 +65,10 @@ class Painter:
     ProjectError
         If `meta` cannot be read or is none.
     TypeError, ValueError
-        If `layer` is no `SaveMasks`, or `max_pixels` no number of pixels.
+        If `layer` is no `SaveMasks`, or takes classes from a `meta` that is not given, or
+        `max_pixels` is no number of pixels.
+    ConfigError
+        If a colour that the layer takes from `meta` is missing there.
 
     Examples
     --------
@@ -101,6 +105,8 @@ class Painter:
         rules: Rules,
         table: ClassTable,
     ) -> None:
+        if not (templates or table.backgrounds):
+            arguments.check_names_classes(layer)
         self._plan = plan = Plan.of(layer, templates, rules, table=table)
         self._classes = plan.classes
         palette = plan.machine_palette
