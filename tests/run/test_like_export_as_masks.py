@@ -264,10 +264,33 @@ def test_outlines_lie_on_mixed_objects(
     assert np.array_equal(page, np.concatenate([ORIGINAL, copy], axis=1))
 
 
-def test_the_painter_paints_the_same_machine_mask(project: Path) -> None:
+def test_the_painter_paints_the_same(project: Path) -> None:
     painter = savemasks.Painter(SaveMasks.from_json(layer()), project / "meta.json")
     note = project / "ds" / "ann" / "a b.png.json"
     assert np.array_equal(painter.machine(note), machine())
+    assert np.array_equal(painter.semantic(note), semantic())
+    page = painter.human(note, ORIGINAL)
+    assert np.array_equal(page, human())
+    x, y, width, height = window = (15, 9, 60, 41)
+    part = painter.human(note, ORIGINAL, window=window)
+    copy = human()[y : y + height, WIDTH + x : WIDTH + x + width]
+    assert np.array_equal(part[:, width:], copy)
+    padded = painter.human(note, ORIGINAL, pad=3)
+    assert np.array_equal(padded[3:-3, WIDTH + 9 : -3], human()[:, WIDTH:])
+    assert not padded[:3].any()
+    for found, mask, title in zip(painter.objects(note), MASKS, TITLES, strict=True):
+        x, y, width, height = found.box
+        assert found.title == title
+        assert np.array_equal(found.mask, mask[y : y + height, x : x + width])
+        assert found.mask.sum() == mask.sum()
+
+
+def test_outlines_of_the_painter_are_those_of_the_page(project: Path) -> None:
+    changed = layer(human_outlines=True)
+    page = picture(made(project, human_outlines=True) / "ds" / "masks_human" / "a b.png")
+    painter = savemasks.Painter(SaveMasks.from_json(changed), project / "meta.json")
+    note = project / "ds" / "ann" / "a b.png.json"
+    assert np.array_equal(painter.human(note, ORIGINAL), page)
 
 
 # ------------------------------------------------------------------ settings

@@ -115,10 +115,10 @@ class Mask:
     ) -> Pixels | None:
         """The painted copy of rows of an original, if labels are not enough to make it.
 
-        Arguments are those of `mix_objects`.
+        `top` is the first of them; other arguments are those of `mix_objects`.
         """
         if self.style is None or not self.style.mixes_objects:
             return None
         assert image is not None
-        opacity = self.style.opacity
-        return mix_objects(self.sink.plan, shapes, image, opacity, scratch, top=top, order=order)
+        plan, opacity, corner = self.sink.plan, self.style.opacity, (0, top)
+        return mix_objects(plan, shapes, image, opacity, scratch, corner=corner, order=order)
