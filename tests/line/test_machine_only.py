@@ -71,7 +71,7 @@ def test_images_that_are_not_copied_are_not_looked_at(tmp_path: Path) -> None:
     layer = SaveMasks.from_json({**CONFIG, "settings": settings})
     summary = run(layer, [project.folder], tmp_path / "made")
     assert (summary.images, summary.failed) == (1, 0)
-    assert [p.name for p in summary.out.rglob("*.png")] == ["a.png"]
+    assert [p.name for p in summary.out.rglob("*.png") if p.name != "legend.png"] == ["a.png"]
 
 
 def test_many_bitmaps_of_the_whole_frame_are_never_all_unpacked_at_once() -> None:

@@ -65,7 +65,7 @@ def test_the_summary_counts_what_was_done(project: Project, tmp_path: Path) -> N
     assert summary.warnings == []
     assert not summary.interrupted
     assert not summary.stopped
-    assert set(summary.stations) == {"read", "parse", "paint", "decode", "encode", "write"}
+    assert set(summary.stations) == {"read", "parse", "paint", "count", "decode", "encode", "write"}
     assert summary.images_per_s == pytest.approx(3 / summary.seconds)
 
 

@@ -25,6 +25,9 @@ from savemasks.run.options import Hooks, RunOptions
 from support.projects import KIWI, Project, annotation, files, layer, names, picture, same, tree
 
 LAYER = SaveMasks.from_json(layer())
+LEGEND = ("legend.json", "legend.png", "obj_class_to_machine_color.json")
+FILES = 4 * 3 + 1 + len(LEGEND)
+"""What becomes of the items, meta.json, and the legend."""
 pytestmark = pytest.mark.usefixtures("warm")
 
 
@@ -60,10 +63,10 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sound_results_are_found_sound_and_left_alone(out: Path) -> None:
     before = files(out)
-    assert damage(out) == (Verification(items=3, files=13), [])
+    assert damage(out) == (Verification(items=3, files=FILES), [])
     assert files(out) == before
     done = call("verify", out)
-    assert (done.exit_code, done.output) == (0, "13 files of 3 images read, 0 damaged\n")
+    assert (done.exit_code, done.output) == (0, f"{FILES} files of 3 images read, 0 damaged\n")
     assert call("verify", out.parent, "--quiet").output == ""  # the folder that it lies in will do
 
 
@@ -113,24 +116,28 @@ def test_damage_is_named_and_repaired_by_retry(
     line, last = done.output.splitlines()
     assert line.startswith(f"damaged: {out}/{place}: ")
     assert message in line
-    assert last == "13 files of 3 images read, 1 damaged"
+    assert last == f"{FILES} files of 3 images read, 1 damaged"
     if kind == "folder":
         (out / place).rmdir()
     assert call("retry", out).exit_code == 0
     same(tree(out), project.expected)
-    assert damage(out) == (Verification(items=3, files=13), [])
+    assert damage(out) == (Verification(items=3, files=FILES), [])
 
 
 def test_meta_json_is_verified_too(out: Path) -> None:
-    turn(out / "meta.json")
-    assert damage(out)[1] == ["meta.json: has other contents than were written"]
+    for name in ("meta.json", *LEGEND):
+        turn(out / name)
+    wrong = [f"{name}: has other contents than were written" for name in ("meta.json", *LEGEND)]
+    assert damage(out)[1] == wrong
 
 
 def test_a_mask_that_was_written_wrongly_shows_when_it_is_decoded(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.add()
-    monkeypatch.setattr("savemasks.line.item.encode_machine", lambda *_: [b"\x89PNG\r\n\x1a\nno"])
+    monkeypatch.setattr(
+        "savemasks.line.products.encode_machine", lambda *_: [b"\x89PNG\r\n\x1a\nno"]
+    )
     run(LAYER, [project.folder], tmp_path / "out")
     found, (message,) = damage(tmp_path / "out/experiment001")
     assert message.startswith("ds/masks_machine/good.png: cannot be decoded: ")
@@ -142,7 +149,7 @@ def test_files_of_many_pieces_are_verified_alike(
     out: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     monkeypatch.setattr("savemasks.results.verify._CHUNK", 11)
-    assert damage(out) == (Verification(items=3, files=13), [])
+    assert damage(out) == (Verification(items=3, files=FILES), [])
     turn(out / place)
     assert damage(out)[1] == [f"{place}: has other contents than were written"]
 
@@ -152,7 +159,7 @@ def test_a_mask_that_was_written_in_part_shows_when_it_is_decoded(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
     project.add()
-    monkeypatch.setattr("savemasks.line.item.encode_machine", lambda *_: [picture()[:-50]])
+    monkeypatch.setattr("savemasks.line.products.encode_machine", lambda *_: [picture()[:-50]])
     run(LAYER, [project.folder], tmp_path / "out")
     monkeypatch.setattr("savemasks.results.verify._CHUNK", piece)
     _, (message,) = damage(tmp_path / "out/experiment001")
@@ -168,7 +175,7 @@ def peak():
 peaks = []
 for folder in sys.argv[1:]:
     found = verify(Path(folder), workers=2)
-    assert (found.files, found.damaged) == (5, 0)
+    assert (found.files, found.damaged) == (8, 0)
     peaks.append(peak())
 print(json.dumps(peaks))
 """
@@ -182,7 +189,7 @@ def test_a_large_mask_takes_little_memory(
     png = pyvips.Image.new_from_array(noise).pngsave_buffer(compression=0)
     outs = [tmp_path / "small", tmp_path / "large"]
     run(LAYER, [project.folder], outs[0])
-    monkeypatch.setattr("savemasks.line.item.encode_machine", lambda *_: [png])
+    monkeypatch.setattr("savemasks.line.products.encode_machine", lambda *_: [png])
     run(LAYER, [project.folder], outs[1])
     done = subprocess.run(
         [sys.executable, "-c", VERIFY, *outs], capture_output=True, text=True, check=False
@@ -231,7 +238,7 @@ def test_a_folder_without_journal_is_refused(out: Path, tmp_path: Path, command:
 
 def test_results_may_be_moved_and_still_be_verified(out: Path, tmp_path: Path) -> None:
     out.rename(tmp_path / "moved")
-    assert damage(tmp_path / "moved") == (Verification(items=3, files=13), [])
+    assert damage(tmp_path / "moved") == (Verification(items=3, files=FILES), [])
     with pytest.raises(OutputError, match="was renamed; it must end in experiment001"):
         retry(tmp_path / "moved")
 
@@ -385,4 +392,4 @@ def test_a_run_ends_at_so_many_errors(project: Project, tmp_path: Path, workers:
     assert "stopped early: the same command goes on where this one was" in done.output
     failed = done.output.count("failed: ")
     assert 5 <= failed <= 5 + 4 * workers
-    assert names(tmp_path / "out/experiment001") == [HIDDEN, "meta.json"]
+    assert names(tmp_path / "out/experiment001") == [HIDDEN, *LEGEND[:2], "meta.json", *LEGEND[2:]]

@@ -38,8 +38,8 @@ def python(program: str, *arguments: object) -> str:
 @pytest.mark.parametrize(
     ("way", "cases"),
     [
-        ("fork", ["WebP", "16-bit PNG", "16-bit payload", "damaged WebP"]),
-        ("pool", ["TIFF", "export"]),
+        ("fork", ["WebP", "16-bit PNG", "16-bit payload", "damaged WebP", "pages"]),
+        ("pool", ["TIFF", "export", "WebP pages in strips"]),
         pytest.param("fork", [], marks=pytest.mark.slow),
         pytest.param("pool", [], marks=pytest.mark.slow),
     ],
@@ -302,6 +302,7 @@ def test_only_these_files_use_libvips() -> None:
     """Whoever is new here asks `forks` first, or is never reached in a forked child."""
     asking = {"cli/demo.py", "parse/rare_payload.py", "pictures/decode_vips.py"}
     asking |= {"pictures/formats.py", "pictures/original.py", "results/verify.py"}
+    asking |= {"encode/legend_picture.py", "encode/pages.py"}
     in_fresh_processes = {"encode/tiff.py", "pictures/streamed.py", "run/worker.py"}
     package = Path(savemasks.__file__).parent
     using = {

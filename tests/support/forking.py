@@ -29,6 +29,7 @@ from PIL import Image
 
 import savemasks
 from savemasks.cli.demo import CONFIG, write_project
+from savemasks.encode.pages import PageStyle, encode_page
 from savemasks.results.verify import verify
 from savemasks.run.check import check
 from savemasks.run.export import run
@@ -114,6 +115,11 @@ def labels(png: bytes) -> Any:
         return type(error).__name__, str(error)
 
 
+def pages(_: Path) -> Any:
+    """A page as JPEG and as WebP."""
+    return [b"".join(encode_page(PIXELS, PageStyle(format=form))) for form in ("jpeg", "webp")]
+
+
 def side_by_side(_: Path) -> Any:
     """Pictures that threads decode at the same time."""
     made: dict[int, Any] = {}
@@ -183,11 +189,16 @@ CASES: dict[str, Case] = {
     "no picture": lambda _: human(b"no picture"),
     "16-bit payload": lambda _: labels(MASK),
     "damaged payload": lambda _: labels(SHORT_MASK),
+    "pages": pages,
     "threads": side_by_side,
     "grandchild": in_a_grandchild,
     "export": exported,
     "TIFF output": lambda folder: exported(folder, format="tiff"),
     "strips": lambda folder: exported(folder, strips_above_megapixels=0, format="png"),
+    "JPEG pages": lambda folder: exported(folder, human_format="jpeg"),
+    "WebP pages in strips": lambda folder: exported(
+        folder, human_format="webp", strips_above_megapixels=0, images=False
+    ),
     "check": checked,
     "verify": verified,
     "demo": demo,

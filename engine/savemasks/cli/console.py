@@ -134,12 +134,11 @@ def print_summary_and_exit(summary: "Summary", quiet: bool) -> None:
             f" {summary.pixels / 1e6 / max(summary.seconds, 1e-9):.1f} megapixels/s)"
             f" to {printable(summary.out)}"
         )
-    problems = [p for p in (summary.report_problem, summary.journal_problem) if p]
-    for problem in problems:
+    for problem in summary.problems:
         click.echo(f"error: {problem}", err=True)
     if summary.stopped:
         click.echo("stopped early: the same command goes on where this one was", err=True)
     if summary.interrupted:
         click.echo("interrupted: what was finished is whole", err=True)
         sys.exit(130)
-    sys.exit(1 if summary.failed or problems else 0)
+    sys.exit(1 if summary.failed or summary.problems else 0)

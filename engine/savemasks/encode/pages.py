@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..forks import by_libvips
 from ..layers.palette import Palette
 from ..scratch import Scratch
 from .general import deflate_pixels, encode_png, store_pixels
@@ -183,14 +184,17 @@ def encode_page(page: Pixels, style: PageStyle, scratch: Scratch | None = None) 
     """The file of a page. The same pixels give the same bytes."""
     if style.format == "png":
         return encode_png(page, scratch)
+    return [by_libvips(_save, np.ascontiguousarray(page), style)]
+
+
+def _save(page: Pixels, style: PageStyle) -> bytes:
     import pyvips  # pages in memory do without libvips
 
-    page = np.ascontiguousarray(page)
     height, width, bands = page.shape
     picture = pyvips.Image.new_from_memory(page.data, width, height, bands, "uchar")
     saver, options = _saver(style)
     content: bytes = getattr(picture.copy(interpretation="srgb"), f"{saver}_buffer")(**options)
-    return [content]
+    return content
 
 
 def _saver(style: PageStyle) -> tuple[str, dict[str, Any]]:
@@ -246,7 +250,10 @@ class PageStream:
 
 @contextmanager
 def page_from_png(path: str, style: PageStyle, failure: "Failure") -> Iterator["PictureWriter"]:
-    """Write the parts of a `PageStream` as a JPEG or WebP; arguments are as of `tiff_from_png`."""
+    """Write the parts of a `PageStream` as a JPEG or WebP; arguments are as of `tiff_from_png`.
+
+    As TIFFs are, it is written by workers of runs alone, which in a forked child are new processes.
+    """
     from .tiff import picture_from_png
 
     saver, options = _saver(style)

@@ -1,5 +1,7 @@
 """How much of every class is in the masks of an item, for legends."""
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from .sinks import Sink
 
 _ROW = np.dtype([("label", "<u4"), ("objects", "<u4"), ("pixels", "<u8")])
+_BATCH = 1000  # items whose counts are added up at once
 
 
 class _Counted(NamedTuple):
@@ -89,7 +92,12 @@ def counted_titles(palettes: Palettes) -> tuple[str, ...]:
     return palettes.own or ()
 
 
-def unpacked(counts: bytes) -> list[tuple[int, int, int]]:
-    """Label, objects and pixels of every class that an item has."""
-    found: list[tuple[int, int, int]] = np.frombuffer(counts, _ROW).tolist()
-    return found
+def total_counts(counts: Iterable[bytes], classes: int) -> NDArray[np.int64]:
+    """Sums over items, (3, classes): objects, pixels, and items that have any, by label less 1."""
+    totals = np.zeros((3, classes + 1), np.int64)
+    found = iter(counts)
+    while batch := [*islice(found, _BATCH)]:
+        rows = np.frombuffer(b"".join(batch), _ROW)
+        for total, values in zip(totals, (rows["objects"], rows["pixels"], 1), strict=True):
+            np.add.at(total, rows["label"], np.asarray(values).astype(np.int64))
+    return totals[:, 1:]

@@ -91,6 +91,7 @@ def try_item(item: Item, line: Line, sample: int) -> Outcome:
     outcome = Outcome(item)
     try:
         opened = _open(item, line, outcome)
+        outcome.files = sum(_count_files(item, opened, sink) for sink in line.sinks)
         is_sample = zlib.crc32(os.fsencode(item.name)) % sample == 0
         if is_sample and not line.wants_strips(opened.shapes):
             made: list[dict[str, Written]] = [{} for _ in line.sinks]
@@ -105,6 +106,16 @@ def try_item(item: Item, line: Line, sample: int) -> Outcome:
     except Exception as error:
         outcome.error = error
     return outcome
+
+
+def _count_files(item: Item, opened: OpenedItem, sink: Sink) -> int:
+    """How many files an item becomes in a sink."""
+    shapes, settings = opened.shapes_of(sink), sink.settings
+    masks = chain(sink.masks(item, shapes.height, shapes.width), sink.own_masks(item, shapes))
+    # A map of objects has a table beside it.
+    count = sum(1 if mask.palette is not None else 2 for mask in masks)
+    count += settings.images and item.image is not None
+    return count + (settings.annotations and item.annotation is not None)
 
 
 def _open(item: Item, line: Line, outcome: Outcome) -> OpenedItem:

@@ -131,6 +131,8 @@ class Outcome:
         Whether the annotation has nothing to paint, so that its masks are all background.
     unread_format
         Format of a picture that this installation cannot read and that was only copied, or None.
+    files
+        How many files it would become, if none is written.
     seconds
         Time spent per station.
     """
@@ -147,6 +149,7 @@ class Outcome:
     missing_edges: dict[str, int] = field(default_factory=dict)
     is_blank: bool = False
     unread_format: str | None = None
+    files: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -191,6 +194,34 @@ def has_own_masks(settings: Settings | SaveSettings) -> bool:
 def is_own(name: str) -> bool:
     """Whether a name below a data set's folder is that of such a mask."""
     return name.partition("/")[0] in OWN_FOLDERS
+
+
+def own_folders(entry: Entry, settings: Settings | SaveSettings) -> Iterator[str]:
+    """Folders below the data set's that are for the masks of objects and classes of one item."""
+    if isinstance(settings, SaveSettings):
+        return
+    stem = entry.mask_name.removesuffix(".png")
+    if settings.masks_instances == "objects":
+        yield f"masks_instances/{stem}"
+    if settings.masks_classes:
+        yield f"masks_classes/{stem}"
+
+
+def own_names(entry: Entry, settings: Settings | SaveSettings) -> Iterator[str]:
+    """Names that the map of an item's objects, and the table beside it, may have."""
+    if not isinstance(settings, SaveSettings) and settings.masks_instances == "map":
+        stem = entry.mask_name.removesuffix(".png")
+        yield from (f"masks_instances/{stem}{end}" for end in (".png", ".tif", ".json"))
+
+
+def mask_stem(name: str) -> str:
+    """What the names of all masks of an item have in common, by one of them below the data set's.
+
+    Those of objects and classes lie in a folder of that name.
+    """
+    file = name.partition("/")[2]
+    folder, slash, _ = file.partition("/")
+    return folder if slash else file.rpartition(".")[0]
 
 
 def output_names(entry: Entry, settings: Settings | SaveSettings) -> list[str]:

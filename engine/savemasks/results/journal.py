@@ -179,12 +179,13 @@ class Journal:
         self._all("DELETE FROM strangers WHERE name = ?", key)
         return False
 
-    def foreign_that_begin(self, begin: str) -> list[str]:
-        """The names of one foreign file that begins so, if there is any."""
-        name = os.fsencode(begin)
-        query = "SELECT name FROM strangers WHERE name >= ? ORDER BY name LIMIT 1"
-        rows = self._all(query, (name,))
-        return [os.fsdecode(row[0]) for row in rows if bytes(row[0]).startswith(name)]
+    def foreign_below(self, folder: str) -> Iterator[str]:
+        """Yield the names of foreign files and links in a folder, and in the folders in it."""
+        begin = os.fsencode(f"{folder}/")
+        query = "SELECT name FROM strangers WHERE name > ? AND name < ? ORDER BY name"
+        # "0" follows "/".
+        for (name,) in self._all(query, (begin, begin[:-1] + b"0")):
+            yield os.fsdecode(name)
 
     # ------------------------------------------------------------ items
 
@@ -277,22 +278,25 @@ class Journal:
         self._add_row(dataset, name, row)
 
     def has_all_counts(self) -> bool:
-        """Whether something was counted in every item that is finished; older runs did not."""
+        """Whether something was counted in all items of which `counts` is.
+
+        Runs of older versions did not.
+        """
         query = (
             "SELECT 1 FROM items LEFT JOIN counts USING (dataset, name)"
-            " WHERE error IS NULL AND counts IS NULL LIMIT 1"
+            " WHERE error IS NULL AND generation = ? AND counts IS NULL LIMIT 1"
         )
-        return not self._all(query, ())
+        return not self._all(query, (self.generation,))
 
     def counts(self) -> Iterator[bytes]:
-        """What was counted in the masks of every item that is finished."""
+        """What was counted in the masks of every item that is finished with these settings."""
         query = (
             "SELECT counts, dataset, name FROM counts JOIN items USING (dataset, name)"
-            " WHERE error IS NULL AND (dataset, name) > (?, ?)"
+            " WHERE error IS NULL AND generation = ? AND (dataset, name) > (?, ?)"
             f" ORDER BY dataset, name LIMIT {_ROWS_PER_PAGE}"
         )
         last: tuple[int, bytes] = -1, b""
-        while rows := self._all(query, last):
+        while rows := self._all(query, (self.generation, *last)):
             yield from (bytes(row[0]) for row in rows)
             last = rows[-1][1], rows[-1][2]
 
@@ -329,9 +333,9 @@ class Journal:
         try:
             self._sync_folders()
             self._database.execute("BEGIN")
-            self._database.executemany(
-                "DELETE FROM items WHERE dataset = ? AND name = ?", self._deleted
-            )
+            for table in ("items", "counts"):
+                query = f"DELETE FROM {table} WHERE dataset = ? AND name = ?"
+                self._database.executemany(query, self._deleted)
             self._database.executemany(
                 f"REPLACE INTO items (dataset, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 self._added,

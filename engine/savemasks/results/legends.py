@@ -20,7 +20,7 @@ from ..layers.legend import (
 from ..layers.palette import Color
 from ..layers.palettes import palettes_of
 from ..layers.save_masks import SaveMasks
-from ..line.counting_classes import counted_titles, unpacked
+from ..line.counting_classes import counted_titles, total_counts
 
 LEGEND_PICTURE = "legend.png"
 LEGEND_FILES = (LEGEND, LEGEND_PICTURE, MACHINE_COLORS, SEMANTIC_COLORS)
@@ -62,16 +62,8 @@ def _totals(
 ) -> dict[str, Counts]:
     """Sums over all items, by title."""
     titles = counted_titles(palettes_of(layer, classes))
-    objects, pixels, images = ([0] * (len(titles) + 1) for _ in range(3))
-    for item in counts:
-        for label, count, area in unpacked(item):
-            objects[label] += count
-            pixels[label] += area
-            images[label] += 1
-    return {
-        title: Counts(objects[label], pixels[label], images[label])
-        for label, title in enumerate(titles, start=1)
-    }
+    totals = total_counts(counts, len(titles)).T.tolist()
+    return {title: Counts(*total) for title, total in zip(titles, totals, strict=True)}
 
 
 def _picture(classes: Mapping[str, Mapping[str, Any]]) -> bytes:

@@ -18,6 +18,7 @@ from ..layers.save_masks import SaveMasks
 from ..line.job import Outcome
 from ..projects.supervisely import Project
 from ..store.files import UNFINISHED, Store, Written
+from ..system import sync_folder
 from .journal import Journal
 from .lock import HIDDEN, Lock
 from .report import ErrorLog
@@ -153,6 +154,7 @@ class Output:
             If the folder cannot be used, is in use, or holds foreign files or other arguments.
         """
         self.root, self._restart, self._begun = root, restart, False
+        self._durable = durable
         self._arguments = orjson.dumps(_encodable(arguments), option=orjson.OPT_SORT_KEYS)
         hidden = root / HIDDEN
         if hidden.is_symlink():
@@ -204,15 +206,30 @@ class Output:
         """Write `meta.json`; raises `OutputError`."""
         self.journal.put(meta=orjson.dumps([*self._put("meta.json", content, store)]))
 
+    def refuse_foreign(self, names: Iterable[str]) -> None:
+        """Raise `OutputError` if a file at the root that is to be written is a foreign one."""
+        for name in names:
+            if self.journal.is_foreign(name):
+                raise OutputError(f"{self.root}/{name}: exists and is not ours; move it away")
+
     def put_legend(self, files: Iterable[tuple[str, bytes]], store: Store) -> None:
-        """Write the files that say what the values mean; raises `OutputError`."""
+        """Write the files that say what the values mean; raises `OutputError`.
+
+        Those of an earlier run that are no longer made are removed.
+        """
         sums = {name: [*self._put(name, content, store)] for name, content in files}
+        try:
+            for name in orjson.loads(self.journal.get("legend") or b"{}").keys() - sums.keys():
+                store.remove(name)
+            if self._durable:
+                sync_folder(str(self.root))
+        except (WriteError, OSError) as error:
+            raise OutputError(str(error)) from error
         self.journal.put(legend=orjson.dumps(sums))
 
     def _put(self, name: str, content: bytes, store: Store) -> Written:
         """Write a file at the root."""
-        if self.journal.is_foreign(name):
-            raise OutputError(f"{self.root}/{name}: exists and is not ours; move it away")
+        self.refuse_foreign([name])
         try:
             return store.write(name, [content])
         except WriteError as error:

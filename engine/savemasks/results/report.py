@@ -100,8 +100,8 @@ class Summary:
     vanished
         Items that an earlier run had finished and whose files are gone from the project; their
         results stay.
-    report_problem, journal_problem
-        Why the report, or the journal, could not be written, or None.
+    report_problem, journal_problem, legend_problem
+        Why the report, the journal or a legend could not be written, or None.
     interrupted, stopped
         Whether Ctrl-C, or as many failures as are allowed, ended the run early.
 
@@ -135,6 +135,7 @@ class Summary:
     vanished: int = 0
     report_problem: str | None = None
     journal_problem: str | None = None
+    legend_problem: str | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Add the outcome of one item."""
@@ -149,6 +150,12 @@ class Summary:
         self.pixels += outcome.pixels
         self.geometries.update(outcome.geometries)
         count_findings(self, outcome)
+
+    @property
+    def problems(self) -> list[str]:
+        """What could not be written."""
+        found = self.report_problem, self.journal_problem, self.legend_problem
+        return [problem for problem in found if problem]
 
     @property
     def images_per_s(self) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..layers.graph import Graph
 from ..layers.reading import Sink
-from ..line.job import Job, Outcome
+from ..line.job import Job, Outcome, has_own_masks
 from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Item
 from ..results.notes import (
@@ -59,6 +59,10 @@ class Survey:
     sampled, sample_seconds, sample_bytes
         Items that were made but not written, the seconds that they took on one core, and the size
         of their files.
+    files
+        Files that a run would write, without those at the roots of results.
+    has_own_masks
+        Whether their number depends on what is in annotations: on objects and their classes.
     workers
         Number of workers of a run.
     interrupted
@@ -82,12 +86,15 @@ class Survey:
     sampled: int = 0
     sample_seconds: float = 0.0
     sample_bytes: int = 0
+    files: int = 0
+    has_own_masks: bool = False
     interrupted: bool = False
 
     def add(self, outcome: Outcome) -> None:
         """Count one item."""
         item = outcome.item
         self.items += 1
+        self.files += outcome.files
         count_findings(self, outcome)
         if item.name:
             self.images_without_annotation += item.annotation is None
@@ -129,14 +136,15 @@ class Survey:
         return notes + unread_notes(self.unread_formats) + self.ignored.notes()
 
     def forecast(self) -> str:
-        """Return one line about time and size."""
+        """Return one line about time and size, and the number of files if that is not obvious."""
         if not self.sampled:
             return "nothing can be exported"
         minutes, seconds = divmod(round(self.seconds), 60)
         hours, minutes = divmod(minutes, 60)
+        files = f" in {self.files} files" if self.has_own_masks else ""
         return (
             f"a run would take about {hours}:{minutes:02}:{seconds:02} with {self.workers} workers,"
-            f" and {self.bytes / 1e6:.1f} MB (from {self.sampled} items that were tried)"
+            f" and {self.bytes / 1e6:.1f} MB{files} (from {self.sampled} items that were tried)"
         )
 
 
@@ -159,6 +167,7 @@ def check(
         routing_notes(routing),
         options.worker_count,
         known_classes=frozenset[str]().union(*(r.known_classes for r in routing.results)),
+        has_own_masks=any(has_own_masks(result.sink.layer.settings) for result in routing.results),
     )
     total = sum(dataset.count() for dataset in routing.datasets)
     job = Job(

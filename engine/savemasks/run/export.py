@@ -14,7 +14,7 @@ from ..layers.save import SaveSettings
 from ..layers.save_masks import SaveMasks
 from ..line.job import Job, Outcome, needs_image
 from ..projects.ignored import Ignored
-from ..results.legends import legend_files
+from ..results.legends import LEGEND_FILES, legend_files
 from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
 from ..results.output import (
     Output,
@@ -86,6 +86,8 @@ def run(
             for result, output in zip(routing.results, outputs, strict=True)
         ]
         for result, output, target in zip(routing.results, outputs, targets, strict=True):
+            if isinstance(result.layer, SaveMasks):
+                output.refuse_foreign(LEGEND_FILES)
             output.put_meta(result.meta, target.store)
             output.put_options(link=options.link, durable=options.durable)
         worklist = Worklist(
@@ -103,21 +105,29 @@ def run(
         recorder = _Recorder(summary, report, receivers, worklist, total, options, hooks)
         _export_remaining(_job(routing, options), recorder, started)
         known = frozenset[str]().union(*(result.known_classes for result in routing.results))
-        _put_legends(routing, outputs, targets)
+        _put_legends(summary, routing, outputs, targets)
         _add_notes(summary, worklist.ignored, known)
         report.finish(summary)
     _log_end(summary)
     return summary
 
 
-def _put_legends(routing: Routing, outputs: Sequence[Output], targets: Sequence[Target]) -> None:
-    """Write what the values of masks mean, and how much there is of every class by now."""
+def _put_legends(
+    summary: Summary, routing: Routing, outputs: Sequence[Output], targets: Sequence[Target]
+) -> None:
+    """Write what the values of masks mean, and how much there is of every class by now.
+
+    If that fails, it goes into the summary: what was exported is whole.
+    """
     for result, output, target in zip(routing.results, outputs, targets, strict=True):
         if isinstance(result.layer, SaveMasks):
             journal = output.journal
-            counts = journal.counts() if journal.has_all_counts() else None
-            files = legend_files(result.layer, result.classes, result.shapes, counts)
-            output.put_legend(files, target.store)
+            try:
+                counts = journal.counts() if journal.has_all_counts() else None
+                files = legend_files(result.layer, result.classes, result.shapes, counts)
+                output.put_legend(files, target.store)
+            except OutputError as error:
+                summary.legend_problem = str(error)
 
 
 def _opened(results: Sequence[Result], options: RunOptions, stack: ExitStack) -> list[Output]:
@@ -148,7 +158,7 @@ def _store(result: Result, options: RunOptions) -> Store:
 def _log_end(summary: Summary) -> None:
     for warning in summary.warnings:
         LOGGER.warning("%s", warning)
-    for problem in filter(None, (summary.report_problem, summary.journal_problem)):
+    for problem in summary.problems:
         LOGGER.error("%s", problem)
     LOGGER.info(
         "export to %s %s: %d exported, %d failed, %d finished before, in %.2f s",

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from ..errors import WriteError, printable
 from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
-from ..line.job import OWN_FOLDERS, Outcome, Stamp, has_own_masks, is_own, needs_image, output_names
+from ..line.job import (
+    OWN_FOLDERS,
+    Outcome,
+    Stamp,
+    is_own,
+    mask_stem,
+    needs_image,
+    output_names,
+    own_folders,
+    own_names,
+)
 from ..projects.items import Entry, Item, Listing
 from ..results.journal import Journal, Record, pack_names, pack_stamps
 from ..store.files import Store
@@ -62,14 +72,11 @@ class ResultList:
         """Raise `WriteError` for an item that would replace a foreign file."""
         if not self._has_foreign:
             return
-        names = output_names(entry, self.settings)
-        if has_own_masks(self.settings):
-            stem = entry.mask_name.removesuffix(".png")
-            for folder in OWN_FOLDERS:
-                for end in ("/", ".png", ".tif", ".json"):
-                    begin = f"{output}/{folder}/{stem}{end}"
-                    found = self.journal.foreign_that_begin(begin)
-                    names += [name[len(output) + 1 :] for name in found]
+        names = [*output_names(entry, self.settings), *own_names(entry, self.settings)]
+        for name in own_folders(entry, self.settings):
+            names.append(name)  # a link, or a file in its place
+            below = self.journal.foreign_below(f"{output}/{name}")
+            names += [found[len(output) + 1 :] for found in below]
         for file in names:
             name = f"{output}/{file}"
             folder = name.rpartition("/")[0]
@@ -196,14 +203,14 @@ class DatasetList:
     def _count_vanished_items(self) -> None:
         """Count finished items that are gone, unless only failed ones count; forget failed ones."""
         names = set(self._listing.names)
-        masks = {entry.mask_name for entry in self._listing}
+        stems = {entry.mask_name.removesuffix(".png") for entry in self._listing}
         for record in self._journal.records(self._output):
             name = os.fsdecode(record.name)
             if name in names or record.name == WHOLE_DATASET:
                 continue
             if record.error is None and self._spares_finished:
                 continue
-            if record.error is not None or _mask_of(record) in masks:
+            if record.error is not None or _stem_of(record) in stems:
                 # It has no files, or they are another item's now.
                 self._journal.delete(self._output, record.name)
             if record.error is None:
@@ -233,7 +240,7 @@ class OutputOwners:
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
-        self._masks: set[str] | None = None
+        self._stems: set[str] | None = None
         self._annotations: Counter[str] | None = None
 
     def has_other_owner(self, name: str, item: Item) -> bool:
@@ -246,13 +253,12 @@ class OutputOwners:
                 self._annotations = Counter(e.annotation for e in self._listing if e.annotation)
             own = (item.annotation or "").rpartition("/")[2] == file
             return self._annotations[file] > own
-        if is_own(name):  # of objects, in a folder or a file with the stem of the masks
-            file = f"{file.partition('/')[0].removesuffix('.png')}.png"
-        if folder == "img" or file == item.mask_name:
+        stem = mask_stem(name)
+        if folder == "img" or stem == mask_stem(f"{folder}/{item.mask_name}"):
             return False
-        if self._masks is None:
-            self._masks = {entry.mask_name for entry in self._listing}
-        return file in self._masks
+        if self._stems is None:
+            self._stems = {entry.mask_name.removesuffix(".png") for entry in self._listing}
+        return stem in self._stems
 
 
 def _names_of_every_item(record: Record) -> bytes | None:
@@ -264,11 +270,10 @@ def _names_of_every_item(record: Record) -> bytes | None:
     return pack_names(name for name in names if not is_own(name))
 
 
-def _mask_of(record: Record) -> str | None:
+def _stem_of(record: Record) -> str | None:
     for name, _ in record.files():
-        folder, _, file = name.partition("/")
-        if folder.startswith("masks_") or folder == "visualize":
-            return f"{file.partition('/')[0].removesuffix('.png')}.png" if is_own(name) else file
+        if name.startswith(("masks_", "visualize/")):
+            return mask_stem(name)
     return None
 
 
