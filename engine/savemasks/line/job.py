@@ -198,8 +198,6 @@ def is_own(name: str) -> bool:
 
 def own_folders(entry: Entry, settings: Settings | SaveSettings) -> Iterator[str]:
     """Folders below the data set's that are for the masks of objects and classes of one item."""
-    if isinstance(settings, SaveSettings):
-        return
     stem = entry.mask_name.removesuffix(".png")
     if settings.masks_instances == "objects":
         yield f"masks_instances/{stem}"
@@ -209,7 +207,7 @@ def own_folders(entry: Entry, settings: Settings | SaveSettings) -> Iterator[str
 
 def own_names(entry: Entry, settings: Settings | SaveSettings) -> Iterator[str]:
     """Names that the map of an item's objects, and the table beside it, may have."""
-    if not isinstance(settings, SaveSettings) and settings.masks_instances == "map":
+    if settings.masks_instances == "map":
         stem = entry.mask_name.removesuffix(".png")
         yield from (f"masks_instances/{stem}{end}" for end in (".png", ".tif", ".json"))
 
