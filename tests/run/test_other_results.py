@@ -284,6 +284,7 @@ def test_no_title_leads_out_of_its_folder(tmp_path: Path, settings: Json) -> Non
     assert all(name.startswith("results/out/") for name in after.keys() - before.keys())
     for folder, count in (("masks_classes", len(TITLES)), ("masks_instances", len(things))):
         found = [*(out / "ds" / folder / "a").iterdir()]
+        assert all(path.is_file() for path in found)
         assert len({path.name.casefold() for path in found}) == len(found) == count
         assert {p.relative_to(out / "ds" / folder).parts[0] for p in found} == {"a"}
         assert len([*(out / "ds" / folder).iterdir()]) == 2

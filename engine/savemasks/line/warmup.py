@@ -8,6 +8,8 @@ import base64
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -16,24 +18,34 @@ from ..encode.choice import encode_human, encode_machine
 from ..encode.color import color_human, color_machine, human_page, machine_mask
 from ..encode.general import encode_png
 from ..encode.machine import encode_runs
+from ..encode.numbers import encode_numbers
 from ..kernels.cache import one_process_at_a_time
 from ..kernels.encode import lookup
 from ..kernels.paint.extents import tighten_boxes
 from ..layers.palette import paintable_grays
-from ..layers.save_masks import SaveMasks
+from ..layers.save import SaveSettings
+from ..layers.save_masks import SaveMasks, Settings
 from ..paint.labels import extents_of, paint_masks
 from ..paint.numbering import Seen
 from ..parse.pieces import LARGE
 from ..pictures.original import Original
+from ..projects.items import Item
 from ..scratch import Scratch
 from ..shapes import Shapes
+from ..store.files import Store
+from .counting_classes import ClassCounter
+from .drawings import drawing
 from .plan import Plan
+from .sinks import Sink
 
 _SIZE = 8
 
 
-def warm_up(plan: Plan) -> None:
-    """Prepare everything that everyday items need, but no more."""
+def warm_up(plan: Plan, settings: Settings | SaveSettings | None = None) -> None:
+    """Prepare everything that everyday items need, but no more.
+
+    With the settings of the plan's layer, that is what a run makes of them, too.
+    """
     with one_process_at_a_time():
         # White space makes a large one of it.
         shapes = plan.parse(_everyday_annotation(plan).ljust(LARGE))
@@ -51,12 +63,47 @@ def warm_up(plan: Plan) -> None:
             encode_png(human_page(image, human_labels, palette, Scratch()))
             Original(b"".join(encode_png(np.zeros((2, 2, 3), np.uint8)))).pixels()
 
+    if settings is not None:
+        with one_process_at_a_time():
+            _make_masks(Sink(settings, plan, Store(Path())))
+
+
+def _make_masks(sink: Sink) -> None:
+    """Make all masks of a sink, and count in them, without writing any."""
+    plan, scratch = sink.plan, Scratch()
+    shapes = plan.parse(_everyday_annotation(plan))
+    image = np.zeros((_SIZE, _SIZE, 3), np.uint8)
+    counter = ClassCounter(sink)
+    item = Item("", "a.png", None, None, "a.png")
+    for mask in chain(sink.masks(item, _SIZE, _SIZE), sink.own_masks(item, shapes)):
+        labels = drawing(plan, mask.drawn, shapes).paint(scratch)
+        mask.encode(labels, image, shapes, scratch)
+        if mask.palette is not None and mask.style is None:
+            machine_mask(labels, mask.palette, scratch)  # of masks that are noise
+        if mask.palette is None or (mask.style and mask.style.outlines):
+            _number(plan, shapes)
+    if counter.motif:
+        counter.add(drawing(plan, counter.motif, shapes).paint(scratch))
+    if sink.settings.format != "png" or not sink.settings.strips_above_megapixels:
+        extents_of(shapes, plan.line_width)
+
+
+def _number(plan: Plan, shapes: Shapes) -> None:
+    """Make and measure maps of objects, of which there may be more than 255."""
+    numbers = np.arange(shapes.object_index[-1] + 2, dtype=np.int32)
+    for dtype in (np.uint8, np.uint16):
+        numbered = np.empty((_SIZE, _SIZE), dtype)
+        key = shapes.object_index
+        plan.paint(shapes, numbers.astype(dtype), numbered, (0, 0), key=key)
+        encode_numbers(numbered)
+        Seen(len(numbers)).add(numbered)
+
 
 def warm_up_everything() -> None:
     """Call every kernel with everything that it can be called with."""
     for layer in _layers():
         plan = Plan.of(layer)
-        warm_up(plan)
+        warm_up(plan, layer.settings)
         with one_process_at_a_time():
             shapes = plan.parse(_everyday_annotation(plan))
             _paint_in_memory(plan, shapes)
@@ -76,6 +123,7 @@ def _paint_in_memory(plan: Plan, shapes: Shapes) -> None:
     instances = np.empty(shape, np.int32)
     numbers = np.arange(1, len(shapes) + 1, dtype=np.int32)
     plan.paint(shapes, numbers, instances, corner, key=shapes.object_index)
+    Seen(len(numbers)).add(instances)
 
     order = np.arange(len(shapes))
     masks = np.zeros((len(shapes), *shape), np.uint8)
@@ -123,6 +171,9 @@ def _layers() -> Iterator[SaveMasks]:
                     "settings": {
                         "masks_machine": True,
                         "masks_human": True,
+                        "masks_instances": "map",
+                        "masks_classes": True,
+                        "masks_semantic_rgb": True,
                         "gt_machine_color": machine,
                         "gt_human_color": colors,
                         "paint_order": "area",
@@ -132,8 +183,10 @@ def _layers() -> Iterator[SaveMasks]:
 
 
 def _everyday_annotation(plan: Plan) -> bytes:
-    """Annotation with one object of every shape, all of the plan's first class."""
+    """Annotation with one object of every shape, all of a class that the plan paints."""
     title = next(iter(plan.classes), "")
+    if plan.own_table is not None and plan.own_table.any():
+        title = [*plan.classes][int(np.flatnonzero(plan.own_table)[0])]
     mask = encode_png(np.full((2, 2), 255, np.uint8))
     data = base64.b64encode(zlib.compress(b"".join(mask))).decode()
     triangle = {"exterior": [[0, 0], [7, 0], [3, 7]], "interior": [[[3, 2], [4, 2], [3, 3]]]}

@@ -26,7 +26,7 @@ class Worker:
         self._flows = [_sinks_of(flow, job) for flow in job.flows]
         self._placed: dict[tuple[int, Places], tuple[Sink, ...]] = {}
         for sink in {sink.settings: sink for sinks in self._flows for sink in sinks}.values():
-            warm_up(sink.plan)
+            warm_up(sink.plan, sink.settings)
         pyvips.cache_set_max(0)  # every picture is read once
         pyvips.concurrency_set(1)  # the workers are the parallelism
 
