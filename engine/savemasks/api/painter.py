@@ -378,5 +378,5 @@ class Painter:
         """The shapes, parsed if they are not."""
         if isinstance(annotation, Shapes):
             arguments.check_shapes(annotation, self._classes, self._plan.rules)
-            return annotation
+            return self._plan.large_enough(annotation)
         return parse_given(annotation, self._plan.parse)

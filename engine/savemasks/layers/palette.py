@@ -82,9 +82,11 @@ class Palette:
         """The smallest dtype that holds every label."""
         return np.uint8 if len(self.titles) < 256 else np.uint16
 
-    def labels(self, titles: Iterable[str]) -> NDArray[np.unsignedinteger[Any]]:
+    def labels(self, titles: Iterable[str | None]) -> NDArray[np.unsignedinteger[Any]]:
         """Label of every title, 0 for classes that this mapping does not paint."""
-        labels = {title: label for label, title in enumerate(self.titles, start=1)}
+        labels: dict[str | None, int] = {
+            title: label for label, title in enumerate(self.titles, start=1)
+        }
         return np.array([labels.get(title, 0) for title in titles], self.label_dtype)
 
 

@@ -55,6 +55,8 @@ class SaveSettings(SinkSettings):
     human_quality: ClassVar[int | None] = None
     human_order: ClassVar[Literal["list", "area"]] = "list"
     mixes_objects: ClassVar[bool] = False
+    classes: ClassVar[None] = None
+    min_area: ClassVar[float] = 0
     cuboid_2d: ClassVar[Literal["edges", "faces"]] = "edges"
     like: ClassVar[None] = None
     paint_order: ClassVar[Literal["list", "area"]] = "list"

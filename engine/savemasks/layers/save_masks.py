@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ..errors import printable
+from .class_filter import ClassFilter
 from .contradictions import color_problems, other_problems
 from .fields import BACKGROUND, CHANNELS, Auto, OrAuto
 from .presets import Preset, given_by, with_preset
@@ -109,6 +110,10 @@ class Settings(SinkSettings):
         Whether objects have outlines of one pixel in pages, in the full colours of their classes.
     human_format, human_quality
         Of pages: "png", "jpeg" or "webp"; the quality of the latter two, from 1 to 100.
+    classes
+        {"include": titles} or {"exclude": titles}: the classes that are painted at all.
+    min_area
+        Objects of fewer pixels are not painted; lines, points and graphs have no area, and are.
     cuboid_2d
         What is painted of a 2D cuboid: its edges and corners, or the faces that are seen.
     images, annotations
@@ -152,6 +157,8 @@ class Settings(SinkSettings):
     human_outlines: StrictBool = False
     human_format: Literal["png", "jpeg", "webp"] = "png"
     human_quality: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
+    classes: ClassFilter | None = None
+    min_area: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0
     cuboid_2d: Literal["edges", "faces"] = "edges"
     images: StrictBool = True
     annotations: StrictBool = True

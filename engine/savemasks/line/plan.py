@@ -20,6 +20,7 @@ from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..paint.labels import paint_labels
 from ..paint.order import paint_order
+from ..paint.thresholds import large_enough
 from ..parse.annotation import Annotation, parse
 from ..parse.builder import LENIENT, Rules
 from ..projects.classes import BACKGROUND_COLOR, ClassTemplate, Meta, read_templates
@@ -132,10 +133,16 @@ class Plan:
         numbers = {title: i for i, title in enumerate(dict.fromkeys([*numbered, *sources]))}
         titles = tuple(table.of(title) or "" for title in numbers)
 
-        def labels(palette: Palette | None) -> Labels | None:
-            return None if palette is None else palette.labels(titles)
-
         settings = layer.settings
+        painted: Sequence[str | None] = titles
+        backgrounds = [background.title for background in table.backgrounds]
+        if settings.classes is not None:
+            painted = settings.classes.of(titles)
+            backgrounds = [*filter(None, settings.classes.of(backgrounds))]
+
+        def labels(palette: Palette | None) -> Labels | None:
+            return None if palette is None else palette.labels(painted)
+
         return cls(
             classes=numbers,
             titles=titles,
@@ -148,13 +155,15 @@ class Plan:
             semantic_table=labels(found.semantic),
             own_stems=None if found.own is None else file_stems(found.own),
             own_table=labels(None if found.own is None else numbered_palette(found.own)),
-            backgrounds=tuple(background.title for background in table.backgrounds),
+            backgrounds=tuple(backgrounds),
             is_shared=found.is_shared,
             line_width=settings.line_width,
             by_area=settings.paint_order == "area",
             human_by_area=settings.human_order == "area",
             ranks=_class_ranks(titles, settings.class_priority),
-            rules=replace(rules, cuboid_faces=True) if settings.cuboid_2d == "faces" else rules,
+            rules=replace(
+                rules, cuboid_faces=settings.cuboid_2d == "faces", min_area=settings.min_area
+            ),
         )
 
     def parse(
@@ -163,8 +172,17 @@ class Plan:
         on_size: Callable[[int, int], None] | None = None,
         ids: dict[int, int | str] | None = None,
     ) -> Shapes:
-        """Parse an annotation; arguments and errors are those of `parse.annotation.parse`."""
-        return parse(annotation, self.classes, self.templates, on_size, self.rules, ids)
+        """Parse an annotation; arguments and errors are those of `parse.annotation.parse`.
+
+        Objects that are too small are left out.
+        """
+        shapes = parse(annotation, self.classes, self.templates, on_size, self.rules, ids)
+        return self.large_enough(shapes)
+
+    def large_enough(self, shapes: Shapes) -> Shapes:
+        """Shapes without those of objects that are too small to be painted."""
+        min_area = self.rules.min_area
+        return large_enough(shapes, min_area) if min_area else shapes
 
     def order(self, shapes: Shapes) -> NDArray[np.int64] | None:
         """Numbers of the shapes from the lowest to the topmost, None if that is as listed."""
