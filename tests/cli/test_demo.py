@@ -3,10 +3,14 @@
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from savemasks.layers.save_masks import Settings
 from support.projects import (
     Project,
     call,
@@ -42,12 +46,33 @@ def test_the_demo_writes_project_and_config_exports_them_and_says_where_to_look(
     assert places
     shown = Path(places[1])
     assert {path.suffix for kind in (shown, shown.with_name(places[2])) for path in kind.iterdir()}
-    # The command that it shows does the same when it is pasted.
-    (line,) = (line for line in text.splitlines() if line.startswith("  savemasks run "))
-    (folder / "experiment001").rename(folder / "before")
-    code, _ = call(*shlex.split(line)[1:])
-    assert code == 0
-    same(files(folder / "experiment001"), files(folder / "before"))
+    # The commands that it shows do the same when they are pasted.
+    lines = [line for line in text.splitlines() if line.startswith("  savemasks run ")]
+    for line, made_by_it in zip(lines, ("experiment001", "all"), strict=True):
+        (folder / made_by_it).rename(folder / "before")
+        code, _ = call(*shlex.split(line)[1:])
+        assert code == 0
+        same(files(folder / made_by_it), files(folder / "before"))
+        shutil.rmtree(folder / "before")
+    check_all_masks(folder / "all")
+
+
+def check_all_masks(results: Path) -> None:
+    """Masks of all kinds that there are."""
+    like, other = results / "like_the_application", results / "other_masks"
+    kinds = {path.name for path in (*like.rglob("*"), *other.rglob("*")) if path.is_dir()}
+    fields = {name for name in Settings.model_fields if name.startswith("masks_")}
+    assert kinds & fields == fields
+    assert (like / "market/masks_instances/fruit_table/lemon_01.png").exists()
+    numbers = json.loads((other / "market/masks_instances/fruit_table.json").read_text())
+    assert len(numbers) == 8
+    for name in ("masks_machine", "masks_classes/fruit_table"):
+        path = other / "market" / name
+        assert {file.suffix for file in path.iterdir()} == {".png"}
+    with Image.open(other / "market/masks_machine/fruit_table.png") as mask:
+        assert mask.mode == "P"
+        assert (mask.getpalette() or [])[3:6] == [0x73, 0xB3, 0x2A]
+        assert {*np.unique(np.asarray(mask)).tolist()} == {1, 2, 255}
 
 
 @pytest.fixture

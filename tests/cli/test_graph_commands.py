@@ -53,7 +53,7 @@ def test_the_summary_names_the_folder_of_all_results(work: Path) -> None:
     code, text = call("run", "config.json", "in/lemons", "--out=out", "--workers=1")
     assert (code, "4 images were finished before" in text) == (0, True)
     code, text = call("verify", "out/masks")
-    assert (code, text) == (0, "20 files of 4 images read, 0 damaged\n")  # with its legend
+    assert (code, text) == (0, "20 files of 4 images read, 0 damaged\n")
     code, text = call("verify", "out")
     assert code == 2
     assert text.startswith("error: out: holds several results: name one, as out/copy")

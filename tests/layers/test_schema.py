@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pydantic
+import pytest
 from click.testing import CliRunner
 
 from savemasks.cli.commands import main
@@ -14,11 +16,18 @@ from support import ROOT
 FILE = ROOT / "docs" / "savemasks.schema.json"
 
 
-def test_the_file_is_what_the_command_prints() -> None:
-    """After a change: `savemasks schema > docs/savemasks.schema.json`."""
+def test_the_command_prints_the_schema() -> None:
     done = CliRunner().invoke(main, ["schema"])
     assert done.exit_code == 0
     assert json.loads(done.output) == json_schema() == Graph.json_schema()
+
+
+@pytest.mark.skipif(
+    tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 12),
+    reason="older versions of pydantic word the same schema in another way",
+)
+def test_the_file_is_what_the_command_prints() -> None:
+    """After a change: `savemasks schema > docs/savemasks.schema.json`."""
     assert json.loads(FILE.read_text()) == json_schema()
 
 

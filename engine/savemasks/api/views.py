@@ -147,15 +147,16 @@ def paint_view(
     *,
     fill: Fill | None,
     key: NDArray[np.int32] | None = None,
+    order: NDArray[np.int64] | None = None,
     background: int = 0,
 ) -> None:
     """Paint what a view shows in what a table has for its class, or key, and `fill` around it.
 
-    What no shape covers gets `background`.
+    What no shape covers gets `background`. The order is the layer's by default.
     """
     inside = fill_around(view, made, fill, "labels")
     if inside.size:
-        order = plan.order(view.source)
+        order = plan.order(view.source) if order is None else order
         paint_rows(
             plan,
             view.shapes,

@@ -220,17 +220,27 @@ def demo(options: RunOptions, folder: Path | None) -> None:
         from .demo import write_demo
 
         folder = folder or _unused_folder()
-        project, config = write_demo(folder)
-        click.echo(f"wrote the project {project} and {config}")
-        graph = read_graph(config)
+        project, config, everything = write_demo(folder)
+        click.echo(f"wrote the project {project}, {config} and {everything}")
         with run_hooks(quiet=False) as hooks:
             from ..run.export import run
 
-            summary = run(graph, (project,), folder, options, hooks)
-    click.echo(f"look at {summary.out}/market/masks_human and masks_machine; this was made by")
-    command = ["savemasks", "run", str(config), str(project), "--out", str(folder)]
-    click.echo(f"  {shlex.join(command)}")
+            usual = run(read_graph(config), (project,), folder, options, hooks)
+            others = folder / "all"
+            summary = usual
+            if not (usual.failed or usual.interrupted):
+                graph = read_graph(everything)
+                summary = run(graph, (), others, options, hooks, below=(folder,))
+    click.echo(f"look at {usual.out}/market/masks_human and masks_machine; this was made by")
+    click.echo(f"  {_command(config, project, '--out', folder)}")
+    click.echo(f"and at {others} for masks of all other kinds, made by")
+    click.echo(f"  {_command(everything, '--projects', folder, '--out', others)}")
     print_summary_and_exit(summary, quiet=False)
+
+
+def _command(*arguments: object) -> str:
+    """What to paste to run something again."""
+    return shlex.join(["savemasks", "run", *map(str, arguments)])
 
 
 def _unused_folder() -> Path:

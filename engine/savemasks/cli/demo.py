@@ -34,6 +34,42 @@ CONFIG: dict[str, object] = {
 }
 """The ``save_masks`` layer that goes with the project."""
 
+ALL: list[dict[str, object]] = [
+    {"action": "data", "src": "lemons", "dst": "$0", "settings": {"classes_mapping": "default"}},
+    {
+        "action": "save_masks",
+        "src": "$0",
+        "dst": "like_the_application",
+        "settings": {
+            "like": "export-as-masks",
+            "masks_machine": True,
+            "masks_human": True,
+            "masks_semantic_rgb": True,
+            "masks_instances": "objects",
+        },
+    },
+    {
+        "action": "save_masks",
+        "src": "$0",
+        "dst": "other_masks",
+        "settings": {
+            "masks_machine": True,
+            "machine_palette": True,
+            "gt_machine_color": "auto",
+            "background": 255,
+            "masks_human": True,
+            "gt_human_color": "auto",
+            "human_layout": "overlay",
+            "human_opacity": 0.25,
+            "human_outlines": True,
+            "human_format": "jpeg",
+            "masks_instances": "map",
+            "masks_classes": True,
+        },
+    },
+]
+"""A graph that makes masks of all kinds."""
+
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
@@ -211,29 +247,31 @@ def _render(scene: _Scene, seed: int) -> tuple[_Bytes, list[dict[str, object]]]:
     return np.ascontiguousarray(pixels.transpose(1, 2, 0)), objects
 
 
-def write_demo(folder: Path) -> tuple[Path, Path]:
-    """Write the demo project and its configuration into a folder that is empty or missing.
+def write_demo(folder: Path) -> tuple[Path, Path, Path]:
+    """Write the demo project and its configurations into a folder that is empty or missing.
 
     Returns
     -------
-    Paths of the project and of the configuration.
+    Paths of the project, of the layer `CONFIG` and of the graph `ALL`.
 
     Raises
     ------
     OutputError
         If the folder is not empty or cannot be written.
     """
-    project, config = folder / "lemons", folder / "save_masks.json"
+    project = folder / "lemons"
+    config, everything = folder / "save_masks.json", folder / "save_masks_all.json"
     try:
         is_empty = not folder.exists() or not any(folder.iterdir())
         if is_empty:
             write_project(project)
             config.write_bytes(orjson.dumps(CONFIG, option=orjson.OPT_INDENT_2))
+            everything.write_bytes(orjson.dumps(ALL, option=orjson.OPT_INDENT_2))
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
     if not is_empty:
         raise OutputError(f"{folder}: is not empty; choose another folder")
-    return project, config
+    return project, config, everything
 
 
 def write_project(folder: Path) -> None:

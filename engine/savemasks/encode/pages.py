@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyvips
 from numpy.typing import NDArray
 
 from ..forks import by_libvips
@@ -30,10 +29,13 @@ from ..scratch import Scratch
 from .general import deflate_pixels, encode_png, store_pixels
 from .png import MAX_SIDE, Layout, Part, PngStream, Strip
 from .scale import AreaScaler, scaled_side
-from .tiff import Failure, PictureWriter, picture_from_png
 
 if TYPE_CHECKING:
+    import pyvips
+
+    from ..layers.save import SaveSettings
     from ..layers.save_masks import Settings
+    from .tiff import Failure, PictureWriter
 
 Pixels = NDArray[np.uint8]
 
@@ -62,6 +64,9 @@ class PageStyle:
         Whether objects have outlines.
     has_column
         Whether a green column lies between the original and its copy.
+    mixes_objects
+        Whether every object is mixed over those below it, by `mix_over`; else only what is on top
+        is mixed.
     format, quality
         "png", "jpeg" or "webp"; the quality of the latter two from 1 to 100, None for 85.
     """
@@ -71,17 +76,20 @@ class PageStyle:
     scale: float = 1.0
     outlines: bool = False
     has_column: bool = True
+    mixes_objects: bool = False
     format: Literal["png", "jpeg", "webp"] = "png"
     quality: int | None = None
 
     @classmethod
-    def of(cls, settings: "Settings") -> "PageStyle":
+    def of(cls, settings: "Settings | SaveSettings") -> "PageStyle":
         """The style that settings ask for."""
         return cls(
             opacity=settings.human_opacity,
             is_overlay=settings.human_layout == "overlay",
             scale=settings.human_scale,
             outlines=settings.human_outlines,
+            has_column=not settings.mixes_objects,
+            mixes_objects=settings.mixes_objects,
             format=settings.human_format,
             quality=settings.human_quality,
         )
@@ -180,6 +188,8 @@ def encode_page(page: Pixels, style: PageStyle, scratch: Scratch | None = None) 
 
 
 def _save(page: Pixels, style: PageStyle) -> bytes:
+    import pyvips  # pages in memory do without libvips
+
     height, width, bands = page.shape
     picture = pyvips.Image.new_from_memory(page.data, width, height, bands, "uchar")
     saver, options = _saver(style)
@@ -239,14 +249,16 @@ class PageStream:
 
 
 @contextmanager
-def page_from_png(path: str, style: PageStyle, failure: Failure) -> Iterator[PictureWriter]:
+def page_from_png(path: str, style: PageStyle, failure: "Failure") -> Iterator["PictureWriter"]:
     """Write the parts of a `PageStream` as a JPEG or WebP; arguments are as of `tiff_from_png`.
 
     As TIFFs are, it is written by workers of runs alone, which in a forked child are new processes.
     """
+    from .tiff import picture_from_png
+
     saver, options = _saver(style)
 
-    def save(picture: pyvips.Image, to: bytes) -> None:
+    def save(picture: "pyvips.Image", to: bytes) -> None:
         getattr(picture, saver)(to, **options)
 
     with picture_from_png(path, failure, save) as writer:
@@ -270,18 +282,26 @@ def mix(
 
 
 def mix_over(
-    copy: Pixels, mask: NDArray[Any], color: Sequence[int], corner: tuple[int, int] = (0, 0)
+    copy: Pixels,
+    mask: NDArray[Any],
+    color: Sequence[int],
+    corner: tuple[int, int] = (0, 0),
+    opacity: float = 0.5,
 ) -> None:
-    """Mix a colour half and half into a painted copy, where a mask is not 0.
+    """Mix a colour into a painted copy, where a mask is not 0.
 
     Object after object, overlaps are mixed more than once. `mask` is that of a part of the copy
     whose left top pixel is `corner` (x, y).
     """
+    share = round(opacity * _ONE)
     x, y = corner
     part = copy[y : y + mask.shape[0], x : x + mask.shape[1]]
-    is_set = mask != 0
-    found = part[is_set].astype(np.uint16) + np.array(color, np.uint16)
-    part[is_set] = (found >> np.uint16(1)).astype(np.uint8)
+    added = np.array(color, np.uint32) * np.uint32(share)
+    for top in range(0, len(mask), _ROWS):
+        rows = part[top : top + _ROWS]
+        is_set = mask[top : top + _ROWS] != 0
+        mixed = rows[is_set].astype(np.uint32) * np.uint32(_ONE - share) + added
+        rows[is_set] = (mixed >> np.uint32(16)).astype(np.uint8)
 
 
 def _beside(left: Pixels, right: Pixels, *, has_column: bool) -> Pixels:

@@ -67,8 +67,7 @@ def legend(
     listed = [each.title for each in classes]
     titles = dict.fromkeys([*listed, *settings.machine_colors, *settings.human_colors])
     values = _machine_values(settings)
-    human = human_palette(settings.human_colors).colors[1:].tolist() if settings.masks_human else []
-    seen = dict(zip(settings.human_colors, human, strict=False))
+    seen = _human_colors(settings)
     entries = {}
     for title in titles:
         color = colors.get(title)
@@ -120,6 +119,13 @@ def _machine_values(settings: Settings) -> dict[str, Any]:
     colors = settings.machine_colors
     is_gray = _is_gray(colors.values(), settings)
     return {title: color[0] if is_gray else list(color) for title, color in colors.items()}
+
+
+def _human_colors(settings: Settings) -> dict[str, list[int]]:
+    if not settings.masks_human:
+        return {}
+    palette = human_palette(settings.human_colors, keeps_black=settings.mixes_objects)
+    return dict(zip(palette.titles, palette.colors[1:].tolist(), strict=True))
 
 
 def _is_gray(colors: Iterable[Color], settings: Settings) -> bool:

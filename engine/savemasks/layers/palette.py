@@ -82,9 +82,11 @@ class Palette:
         """The smallest dtype that holds every label."""
         return np.uint8 if len(self.titles) < 256 else np.uint16
 
-    def labels(self, titles: Iterable[str]) -> NDArray[np.unsignedinteger[Any]]:
+    def labels(self, titles: Iterable[str | None]) -> NDArray[np.unsignedinteger[Any]]:
         """Label of every title, 0 for classes that this mapping does not paint."""
-        labels = {title: label for label, title in enumerate(self.titles, start=1)}
+        labels: dict[str | None, int] = {
+            title: label for label, title in enumerate(self.titles, start=1)
+        }
         return np.array([labels.get(title, 0) for title in titles], self.label_dtype)
 
 
@@ -183,8 +185,10 @@ def semantic_palette(mapping: Mapping[str, Color], *, is_indexed: bool) -> Palet
 _MOST_INDICES = 256
 
 
-def human_palette(mapping: Mapping[str, Color]) -> Palette:
+def human_palette(mapping: Mapping[str, Color], *, keeps_black: bool = False) -> Palette:
     """Colours for mixing with the photograph; black becomes (1, 1, 1), as the layer has it."""
+    if keeps_black:
+        return _palette(mapping)
     return _palette({t: (1, 1, 1) if tuple(c) == (0, 0, 0) else c for t, c in mapping.items()})
 
 

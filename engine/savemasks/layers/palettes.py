@@ -29,7 +29,7 @@ class Palettes(NamedTuple):
     own
         Titles of the classes of which, and of whose objects, masks are made one by one; else None.
     is_shared
-        Whether the first two number the same classes alike.
+        Whether the first two number the same classes alike, and paint them in the same order.
     """
 
     machine: Palette | None = None
@@ -68,7 +68,8 @@ def palettes_of(layer: SaveMasks | Save, classes: Sequence[ClassColor]) -> Palet
     settings = resolve_colors(layer, classes).settings
     machine = settings.machine_colors if settings.masks_machine else None
     human = settings.human_colors if settings.masks_human else None
-    is_shared = bool(machine and human and machine.keys() == human.keys())
+    in_one_order = settings.human_order == settings.paint_order
+    is_shared = bool(machine and human and machine.keys() == human.keys() and in_one_order)
     if machine and human and is_shared:
         # One label map serves both, so both number their classes alike.
         human = {title: human[title] for title in machine}
@@ -79,7 +80,7 @@ def palettes_of(layer: SaveMasks | Save, classes: Sequence[ClassColor]) -> Palet
     has_own = bool(settings.masks_classes or settings.masks_instances)
     return Palettes(
         machine=None if machine is None else _machine_palette(settings, machine, classes),
-        human=None if human is None else human_palette(human),
+        human=None if human is None else human_palette(human, keeps_black=settings.mixes_objects),
         semantic=semantic,
         own=painted_titles(settings, classes) if has_own else None,
         is_shared=is_shared,

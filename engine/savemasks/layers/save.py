@@ -1,5 +1,7 @@
 """The `save` layer: pictures, annotations, and pages that show the classes."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
@@ -36,12 +38,31 @@ class SaveSettings(SinkSettings):
     annotations: ClassVar[bool] = True
     masks_machine: ClassVar[bool] = False
     masks_human: ClassVar[bool] = False
+    masks_instances: ClassVar[Literal["objects", "map"] | None] = None
+    masks_classes: ClassVar[bool] = False
+    masks_semantic_rgb: ClassVar[bool] = False
     gt_machine_color: ClassVar[None] = None
     gt_human_color: ClassVar[None] = None
-    paint_order: ClassVar[Literal["list"]] = "list"
+    machine_colors: ClassVar[Mapping[str, tuple[int, int, int]]] = MappingProxyType({})
+    machine_palette: ClassVar[bool] = False
+    machine_channels: ClassVar[Literal["auto", 1, 3]] = "auto"
+    background: ClassVar[int] = 0
+    human_opacity: ClassVar[float] = 0.5
+    human_layout: ClassVar[Literal["side_by_side", "overlay"]] = "side_by_side"
+    human_scale: ClassVar[float] = 1.0
+    human_outlines: ClassVar[bool] = False
+    human_format: ClassVar[Literal["png", "jpeg", "webp"]] = "png"
+    human_quality: ClassVar[int | None] = None
+    human_order: ClassVar[Literal["list", "area"]] = "list"
+    mixes_objects: ClassVar[bool] = False
+    classes: ClassVar[None] = None
+    min_area: ClassVar[float] = 0
+    cuboid_2d: ClassVar[Literal["edges", "faces"]] = "edges"
+    like: ClassVar[None] = None
+    paint_order: ClassVar[Literal["list", "area"]] = "list"
     line_width: ClassVar[int] = 1
     class_priority: ClassVar[tuple[str, ...]] = ()
-    format: ClassVar[Literal["png"]] = "png"
+    format: ClassVar[Literal["png", "tiff"]] = "png"
     pyramid: ClassVar[bool] = False
     strips_above_megapixels: ClassVar[float] = 64
 

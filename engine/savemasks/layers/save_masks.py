@@ -6,7 +6,7 @@ nothing of projects or pixels. `SaveMasks.model_json_schema()` is the JSON Schem
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -21,8 +21,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ..errors import printable
+from .class_filter import ClassFilter
 from .contradictions import color_problems, other_problems
 from .fields import BACKGROUND, CHANNELS, Auto, OrAuto
+from .presets import Preset, given_by, with_preset
 from .validation import (
     MAX_CLASSES,
     Color,
@@ -108,6 +110,10 @@ class Settings(SinkSettings):
         Whether objects have outlines of one pixel in pages, in the full colours of their classes.
     human_format, human_quality
         Of pages: "png", "jpeg" or "webp"; the quality of the latter two, from 1 to 100.
+    classes
+        {"include": titles} or {"exclude": titles}: the classes that are painted at all.
+    min_area
+        Objects of fewer pixels are not painted; lines, points and graphs have no area, and are.
     cuboid_2d
         What is painted of a 2D cuboid: its edges and corners, or the faces that are seen.
     images, annotations
@@ -127,7 +133,13 @@ class Settings(SinkSettings):
         Pictures with more million pixels are never in memory as a whole, but in strips of rows.
     archive_name
         Names the result where the layer's `dst` does not.
+    like
+        "export-as-masks": what that application makes. It gives other defaults to paint_order,
+        line_width, cuboid_2d and colours; and pages have no green column, and show objects in the
+        order of the list, each mixed over what lies below it.
     """
+
+    visualize: ClassVar[bool] = False  # that is for `save` layers
 
     masks_machine: StrictBool = False
     masks_human: StrictBool = False
@@ -145,6 +157,8 @@ class Settings(SinkSettings):
     human_outlines: StrictBool = False
     human_format: Literal["png", "jpeg", "webp"] = "png"
     human_quality: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
+    classes: ClassFilter | None = None
+    min_area: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0
     cuboid_2d: Literal["edges", "faces"] = "edges"
     images: StrictBool = True
     annotations: StrictBool = True
@@ -154,6 +168,12 @@ class Settings(SinkSettings):
     format: Literal["png", "tiff"] = "png"
     pyramid: StrictBool = False
     strips_above_megapixels: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 64
+    like: Preset | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, settings: object) -> object:
+        return with_preset(settings)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -204,6 +224,16 @@ class Settings(SinkSettings):
         """`gt_human_color`, empty if there is none; of settings whose colours are not "auto"."""
         return _mapped(self.gt_human_color, "gt_human_color")
 
+    @property
+    def mixes_objects(self) -> bool:
+        """Whether pages show every object, mixed over those below it, and have no column."""
+        return self.like is not None
+
+    @property
+    def human_order(self) -> Literal["list", "area"]:
+        """The `paint_order` of pages."""
+        return "list" if self.mixes_objects else self.paint_order
+
     def known(self) -> dict[str, Any]:
         """All settings that have a meaning, as JSON.
 
@@ -214,6 +244,7 @@ class Settings(SinkSettings):
         later = {key for key in fields if key not in _FIRST_KEYS}
         found = self.model_dump(mode="json", include=set(fields))
         default = type(self).model_construct().model_dump(mode="json", include=later)
+        default |= {k: v for k, v in given_by(self.like).items() if k in later}
         return {k: v for k, v in found.items() if k not in default or v != default[k]}
 
 

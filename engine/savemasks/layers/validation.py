@@ -309,8 +309,8 @@ def _contradictions_of_the_rest(
     settings = data.get("settings") if is_layer else data
     places = [e["loc"][len(inside) :] for e in error.errors() if e["loc"][: len(inside)] == inside]
     wrong = {place[0] for place in places if place}
-    if not wrong or not isinstance(settings, dict):
-        return
+    if not wrong or not isinstance(settings, dict) or "like" in wrong:
+        return  # what a preset would have given seems to be missing
     of_settings: Any = model.model_fields["settings"].annotation if is_layer else model
     try:
         of_settings.model_validate({key: v for key, v in settings.items() if key not in wrong})

@@ -89,9 +89,7 @@ def bytes_per_pixel(sinks: Sequence[Settings | SaveSettings]) -> int:
 
 
 def _bytes_per_pixel(settings: Settings | SaveSettings) -> int:
-    if isinstance(settings, SaveSettings):
-        return _PAGE_BYTES if settings.visualize else _GRAY_BYTES
-    if settings.masks_human:
+    if settings.masks_human or settings.visualize:
         is_usual = PageStyle.of(settings).is_plain
         return _PAGE_BYTES if is_usual else _PAGE_BYTES + _STYLED_BYTES
     grays = settings.machine_colors.values()

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ..kernels.paint.seen import count_labels
 from ..layers.palettes import Palettes
-from ..layers.save import SaveSettings
 from ..shapes import Shapes
 from .drawings import HUMAN, MACHINE, OWN, SEMANTIC, Labels, Motif
 from .plan import Plan
@@ -53,8 +52,8 @@ class ClassCounter:
     """
 
     def __init__(self, sink: "Sink") -> None:
-        is_counted = not isinstance(sink.settings, SaveSettings)  # others have no legend
-        self._counted = _counted(sink.plan) if is_counted else None
+        has_legend = not sink.settings.visualize
+        self._counted = _counted(sink.plan) if has_legend else None
         self.motif = self._counted and self._counted.motif
         self._strips: list[NDArray[np.int64]] = []
 

@@ -130,11 +130,12 @@ def drawing(plan: "Plan", motif: Motif, shapes: Shapes) -> Drawing:
 
 def _of_mask(plan: "Plan", motif: Motif, shapes: Shapes) -> Drawing:
     mask: Literal["machine", "human"] = "machine" if motif.kind == "machine" else "human"
+    order = plan.order(shapes) if mask == "machine" else plan.human_order(shapes)
     return Drawing(
         shapes,
         plan.table_of(mask),
         _BUFFERS[mask],
-        plan.order(shapes),
+        order,
         plan.line_width,
         plan.background_of(mask),
     )
@@ -163,13 +164,15 @@ def _visualized(plan: "Plan", motif: Motif, shapes: Shapes) -> Drawing:
 
 
 def _numbered(plan: "Plan", motif: Motif, shapes: Shapes) -> Drawing:
-    table = plan.table_of("human") if motif.kind == "seen" else _own_table(plan)
+    is_human = motif.kind == "seen"
+    table = plan.table_of("human") if is_human else _own_table(plan)
+    order = plan.human_order(shapes) if is_human else plan.order(shapes)
     numbering = Numbering.of(shapes, table)
     return Drawing(
         shapes,
         numbering.table,
         _BUFFERS[motif.kind],
-        plan.order(shapes),
+        order,
         plan.line_width,
         key=shapes.object_index,
     )

@@ -170,10 +170,8 @@ def needs_image(settings: Settings | SaveSettings) -> bool:
 def mask_files(mask_name: str, settings: Settings | SaveSettings) -> Iterator[tuple[str, str]]:
     """Folders and names of the masks and pages that every item becomes, in order of writing."""
     name = with_ending(mask_name, settings)
-    if isinstance(settings, SaveSettings):
-        if settings.visualize:
-            yield "visualize", name
-        return
+    if settings.visualize:
+        yield "visualize", name
     if settings.masks_machine:
         yield "masks_machine", name
     if settings.masks_human:
@@ -190,8 +188,6 @@ OWN_FOLDERS = ("masks_instances", "masks_classes")
 
 def has_own_masks(settings: Settings | SaveSettings) -> bool:
     """Whether there are masks of objects or classes by themselves."""
-    if isinstance(settings, SaveSettings):
-        return False
     return bool(settings.masks_classes or settings.masks_instances)
 
 
@@ -202,8 +198,6 @@ def is_own(name: str) -> bool:
 
 def own_folders(entry: Entry, settings: Settings | SaveSettings) -> Iterator[str]:
     """Folders below the data set's that are for the masks of objects and classes of one item."""
-    if isinstance(settings, SaveSettings):
-        return
     stem = entry.mask_name.removesuffix(".png")
     if settings.masks_instances == "objects":
         yield f"masks_instances/{stem}"
@@ -213,7 +207,7 @@ def own_folders(entry: Entry, settings: Settings | SaveSettings) -> Iterator[str
 
 def own_names(entry: Entry, settings: Settings | SaveSettings) -> Iterator[str]:
     """Names that the map of an item's objects, and the table beside it, may have."""
-    if not isinstance(settings, SaveSettings) and settings.masks_instances == "map":
+    if settings.masks_instances == "map":
         stem = entry.mask_name.removesuffix(".png")
         yield from (f"masks_instances/{stem}{end}" for end in (".png", ".tif", ".json"))
 

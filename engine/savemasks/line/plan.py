@@ -20,6 +20,7 @@ from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..paint.labels import paint_labels
 from ..paint.order import paint_order
+from ..paint.thresholds import large_enough
 from ..parse.annotation import Annotation, parse
 from ..parse.builder import LENIENT, Rules
 from ..projects.classes import BACKGROUND_COLOR, ClassTemplate, Meta, read_templates
@@ -55,11 +56,12 @@ class Plan:
     backgrounds
         The sink's classes of rectangles that lie below all objects, the lowest first.
     is_shared
-        Whether both mappings list the same classes, so that one label map serves both masks.
+        Whether both mappings list the same classes, in masks of the same order, so that one label
+        map serves both masks.
     line_width
         Thickness of lines in pixels.
-    by_area
-        Whether larger objects lie below smaller ones.
+    by_area, human_by_area
+        Whether larger objects lie below smaller ones: in most masks, and in the human mask.
     ranks
         (classes,) rank by class number: objects of a higher rank lie above all of a lower one.
         None if no class has priority.
@@ -82,6 +84,7 @@ class Plan:
     is_shared: bool
     line_width: int
     by_area: bool
+    human_by_area: bool
     ranks: NDArray[np.int64] | None
     rules: Rules = LENIENT
 
@@ -130,11 +133,16 @@ class Plan:
         numbers = {title: i for i, title in enumerate(dict.fromkeys([*numbered, *sources]))}
         titles = tuple(table.of(title) or "" for title in numbers)
 
-        def labels(palette: Palette | None) -> Labels | None:
-            return None if palette is None else palette.labels(titles)
-
         settings = layer.settings
-        has_faces = isinstance(layer, SaveMasks) and layer.settings.cuboid_2d == "faces"
+        painted: Sequence[str | None] = titles
+        backgrounds = [background.title for background in table.backgrounds]
+        if settings.classes is not None:
+            painted = settings.classes.of(titles)
+            backgrounds = [*filter(None, settings.classes.of(backgrounds))]
+
+        def labels(palette: Palette | None) -> Labels | None:
+            return None if palette is None else palette.labels(painted)
+
         return cls(
             classes=numbers,
             titles=titles,
@@ -147,12 +155,15 @@ class Plan:
             semantic_table=labels(found.semantic),
             own_stems=None if found.own is None else file_stems(found.own),
             own_table=labels(None if found.own is None else numbered_palette(found.own)),
-            backgrounds=tuple(background.title for background in table.backgrounds),
+            backgrounds=tuple(backgrounds),
             is_shared=found.is_shared,
             line_width=settings.line_width,
             by_area=settings.paint_order == "area",
+            human_by_area=settings.human_order == "area",
             ranks=_class_ranks(titles, settings.class_priority),
-            rules=replace(rules, cuboid_faces=True) if has_faces else rules,
+            rules=replace(
+                rules, cuboid_faces=settings.cuboid_2d == "faces", min_area=settings.min_area
+            ),
         )
 
     def parse(
@@ -161,12 +172,25 @@ class Plan:
         on_size: Callable[[int, int], None] | None = None,
         ids: dict[int, int | str] | None = None,
     ) -> Shapes:
-        """Parse an annotation; arguments and errors are those of `parse.annotation.parse`."""
-        return parse(annotation, self.classes, self.templates, on_size, self.rules, ids)
+        """Parse an annotation; arguments and errors are those of `parse.annotation.parse`.
+
+        Objects that are too small are left out.
+        """
+        shapes = parse(annotation, self.classes, self.templates, on_size, self.rules, ids)
+        return self.large_enough(shapes)
+
+    def large_enough(self, shapes: Shapes) -> Shapes:
+        """Shapes without those of objects that are too small to be painted."""
+        min_area = self.rules.min_area
+        return large_enough(shapes, min_area) if min_area else shapes
 
     def order(self, shapes: Shapes) -> NDArray[np.int64] | None:
         """Numbers of the shapes from the lowest to the topmost, None if that is as listed."""
         return self._order(shapes, by_area=self.by_area)
+
+    def human_order(self, shapes: Shapes) -> NDArray[np.int64] | None:
+        """The same for the human mask."""
+        return self._order(shapes, by_area=self.human_by_area)
 
     def order_as_listed(self, shapes: Shapes) -> NDArray[np.int64] | None:
         """The same if areas do not count, but classes of priority do."""
@@ -205,7 +229,8 @@ class Plan:
         use_human = mask == "human" or (mask is None and self.machine_table is None)
         table = self.human_table if use_human else self.machine_table
         if table is None:
-            raise ValueError(f"the layer does not request masks_{mask}")
+            wanted = f"masks_{mask}" if mask else "masks_machine or masks_human"
+            raise ValueError(f"the layer does not request {wanted}")
         return table
 
     def palette_of(self, mask: Mask) -> Palette:

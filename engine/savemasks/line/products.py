@@ -16,6 +16,7 @@ from ..layers.palette import Palette
 from ..scratch import Scratch
 from ..shapes import Shapes
 from .drawings import MACHINE, SEEN, Motif, drawing
+from .mixing import mix_objects
 
 if TYPE_CHECKING:
     from .sinks import Sink
@@ -100,5 +101,24 @@ class Mask:
         numbers = None
         if self.style.outlines:
             numbers = drawing(self.sink.plan, SEEN, shapes).paint(scratch)
-        page = compose_page(image, labels, self.palette, self.style, numbers=numbers)
+        mixed = self.mixed(image, shapes, scratch)
+        page = compose_page(image, labels, self.palette, self.style, numbers=numbers, mixed=mixed)
         return encode_page(page, self.style, scratch)
+
+    def mixed(
+        self,
+        image: Pixels | None,
+        shapes: Shapes,
+        scratch: Scratch,
+        top: int = 0,
+        order: NDArray[np.int64] | None = None,
+    ) -> Pixels | None:
+        """The painted copy of rows of an original, if labels are not enough to make it.
+
+        `top` is the first of them; other arguments are those of `mix_objects`.
+        """
+        if self.style is None or not self.style.mixes_objects:
+            return None
+        assert image is not None
+        plan, opacity, corner = self.sink.plan, self.style.opacity, (0, top)
+        return mix_objects(plan, shapes, image, opacity, scratch, corner=corner, order=order)

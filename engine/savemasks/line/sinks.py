@@ -10,7 +10,7 @@ import numpy as np
 
 from ..encode.choice import machine_layout
 from ..encode.numbers import numbers_layout
-from ..encode.pages import PLAIN, PageStyle
+from ..encode.pages import PageStyle
 from ..encode.png import Layout
 from ..layers.class_table import IDENTITY, ClassTable
 from ..layers.file_names import object_stems
@@ -66,7 +66,7 @@ class Sink:
     def own_masks(self, item: Item, shapes: Shapes) -> Iterator[Mask]:
         """The masks of objects and classes by themselves, one after the other."""
         settings, plan = self.settings, self.plan
-        if plan.own_table is None or plan.own_stems is None or isinstance(settings, SaveSettings):
+        if plan.own_table is None or plan.own_stems is None:
             return
         stem = item.mask_name.removesuffix(".png")
         layout = machine_layout(shapes.height, shapes.width, WHITE)
@@ -100,8 +100,7 @@ class Sink:
     @property
     def has_map(self) -> bool:
         """Whether it wants a map of the objects."""
-        settings = self.settings
-        return not isinstance(settings, SaveSettings) and settings.masks_instances == "map"
+        return self.settings.masks_instances == "map"
 
     def has_wide_map(self, shapes: Shapes) -> bool:
         """Whether it wants a map, and that must have 32 bits."""
@@ -123,10 +122,9 @@ def _semantic_mask(sink: Sink, name: str, height: int, width: int) -> Mask:
 
 
 def _human_page(sink: Sink, name: str, height: int, width: int) -> Mask:
-    settings = sink.settings
-    style = PLAIN if isinstance(settings, SaveSettings) else PageStyle.of(settings)
+    style = PageStyle.of(sink.settings)
     layout = Layout(*style.size(height, width), 3, 8)
-    motif = VISUALIZE if isinstance(settings, SaveSettings) else HUMAN
+    motif = VISUALIZE if sink.settings.visualize else HUMAN
     return Mask(sink, name, layout, sink.plan.palette_of("human"), motif, style)
 
 

@@ -48,11 +48,21 @@ _ORIGINAL = Buffer("strip of an original")
 
 
 class _Rows(NamedTuple):
-    """Rows of a page that is not yet made, because its strips depend on those before them."""
+    """Rows of a mask, or of a page that is not made yet: its strips depend on those above."""
 
-    image: Pixels
+    image: Pixels | None
     labels: NDArray[Any]
     numbers: NDArray[Any] | None
+    mixed: Pixels | None
+
+    def without(self, first: int) -> "_Rows":
+        """Copies of the rows from this one on."""
+
+        def rest(part: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if part is None else part[first:].copy()
+
+        labels = self.labels[first:].copy()
+        return _Rows(rest(self.image), labels, rest(self.numbers), rest(self.mixed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +202,7 @@ def _begun(
             assert mask.palette is not None
             page = PageStream(*size, mask.palette, mask.style)
             out.write(page.begin())
-            yield lambda rows: out.write(page.strip(*cast("_Rows", rows))), file
+            yield lambda rows: out.write(page.strip(*cast("tuple[Any, Any]", rows))), file
             out.write(page.end())
             return
         stream = PngStream(mask.layout)
@@ -297,7 +307,8 @@ class _Strips:
             painted = perf_counter()
             self._findings.add(shown.masks, labels[strip.first :], rows.start + strip.first)
             for mask in shown.masks:
-                pieces[mask] = _piece(mask, labels, numbers, image, scratch, strip)
+                mixed = mask.mixed(image, shown.drawing.shapes, scratch, rows.start, order)
+                pieces[mask] = _piece(mask, _Rows(image, labels, numbers, mixed), scratch, strip)
             seconds["paint"] = seconds.get("paint", 0.0) + painted - started
             seconds["encode"] = seconds.get("encode", 0.0) + perf_counter() - painted
         return _Made([pieces[mask] for mask in self._masks], seconds)
@@ -352,22 +363,11 @@ def _maps_of(masks: Sequence[Mask], opened: OpenedItem) -> list[_Map]:
     return maps
 
 
-def _piece(
-    mask: Mask,
-    labels: NDArray[Any],
-    numbers: NDArray[Any] | None,
-    image: Pixels | None,
-    scratch: Scratch,
-    strip: Strip,
-) -> Deflated | _Rows:
+def _piece(mask: Mask, rows: _Rows, scratch: Scratch, strip: Strip) -> Deflated | _Rows:
     """A strip of one mask, out of the scratch memory."""
     if mask.is_streamed_page:
-        assert image is not None
-        new = slice(strip.first, None)
-        return _Rows(
-            image[new].copy(), labels[new].copy(), None if numbers is None else numbers[new].copy()
-        )
-    piece = _deflate(mask, labels, image, scratch, strip)
+        return rows.without(strip.first)
+    piece = _deflate(mask, rows.labels, rows.image, scratch, strip)
     return piece._replace(data=bytes(piece.data))
 
 

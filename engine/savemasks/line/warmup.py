@@ -7,6 +7,7 @@
 import base64
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -136,6 +137,11 @@ def _paint_in_memory(plan: Plan, shapes: Shapes) -> None:
     plan.paint(shapes, plan.table_of("machine"), labels, corner)
     out = np.empty(shape if palette.is_gray else (*shape, 3), palette.colors.dtype)
     color_machine(labels, palette, out)
+    three = replace(palette, has_three_channels=True)
+    color_machine(labels, three, np.empty((*shape, 3), palette.colors.dtype))
+    seen = Seen(len(shapes))
+    for numbers_dtype in (np.uint8, np.uint16, np.int32):
+        seen.add(instances.astype(numbers_dtype))
     if grays := paintable_grays(palette, plan.table_of("machine")):
         plan.paint(shapes, grays.of_class, out, corner)
         if grays.table is not None:

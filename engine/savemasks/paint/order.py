@@ -26,7 +26,7 @@ def paint_order(
     """
     order = np.arange(len(shapes))
     if by_area:
-        areas = _object_areas(shapes)
+        areas = object_areas(shapes)
         order = order[np.argsort(-areas[shapes.object_index], kind="stable")]
     if rank_of_class is not None:
         ranks = rank_of_class[shapes.class_id[order]]
@@ -34,7 +34,7 @@ def paint_order(
     return order
 
 
-def _object_areas(shapes: Shapes) -> NDArray[np.float64]:
+def object_areas(shapes: Shapes) -> NDArray[np.float64]:
     """Area of every object in pixels: the sum of its shapes' areas.
 
     The faces of a solid overlap, so for solids without an area the painted pixels are counted.

@@ -37,11 +37,14 @@ class Rules:
         errors.
     cuboid_faces
         Whether 2D cuboids are the faces that are seen, or their edges and corners.
+    min_area
+        Objects of fewer pixels are left out after they have been read.
     """
 
     max_pixels: int | None = None
     strict: bool = False
     cuboid_faces: bool = False
+    min_area: float = 0
 
 
 LENIENT = Rules()

@@ -362,6 +362,9 @@ def config_notes(
             notes.append(f"classes of the config {absence}: {_join_names(absent)}")
         if plain := sorted(set(existing) - mapped):
             notes.append(f"classes without a colour, which are not painted: {_join_names(plain)}")
+        named = set(settings.classes.titles) if settings.classes else set()
+        if strange := sorted(named - mapped.union(existing)):
+            notes.append(f"classes in settings.classes {absence}: {_join_names(strange)}")
         if unmapped := sorted(set(settings.class_priority) - mapped):
             notes.append(f"classes in class_priority that have no colour: {_join_names(unmapped)}")
     if unknown := layer.unknown_keys_with_hints():
