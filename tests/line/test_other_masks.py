@@ -99,7 +99,7 @@ def test_a_background_of_a_graph_is_a_class_that_covers_all(
     tmp_path: Path, megapixels: int
 ) -> None:
     project = make_project(tmp_path / "project")
-    data = {"action": "data", "src": ["project/*"], "dst": "$0"}
+    data: Json = {"action": "data", "src": ["project/*"], "dst": "$0"}
     data["settings"] = {"classes_mapping": "default"}
     ground = {"action": "background", "src": ["$0"], "dst": "$1", "settings": {"class": "ground"}}
     colors = {title: [9, 9, i] for i, title in enumerate(("plum", "ground"))}
