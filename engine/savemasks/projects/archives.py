@@ -23,6 +23,7 @@ from .zip_members import index_zip
 _GZIP, _ZIPS = b"\x1f\x8b", (b"PK\3\4", b"PK\5\6")
 _LARGE = 1 << 24  # bytes of a picture that is read from a file of its own
 _MAX_NAMES = 3
+_HEADER = 1 << 18  # bytes
 _MAX_META = 1 << 28  # bytes
 
 
@@ -235,9 +236,11 @@ class MemberFolder:
         found = self._folder.find(name) if self._folder else None
         if found is None:
             return None
+        # With a local header, which has a name and a field of up to 64 KiB each.
+        volumes, offset = self._volumes.around(found.offset, found.packed + _HEADER)
         return Member(
-            self._volumes,
-            found.offset,
+            volumes,
+            offset,
             found.size,
             found.packed,
             found.value if self._is_zip else None,

@@ -62,7 +62,7 @@ class Found(NamedTuple):
     kind: int
 
 
-class MemberFolder:
+class IndexFolder:
     """The files in one folder of an archive, sorted by name, and the names of its folders."""
 
     __slots__ = ("_kinds", "_names", "_next", "_numbers", "_starts", "folders")
@@ -74,9 +74,6 @@ class MemberFolder:
         self._numbers = tuple(array("q") for _ in range(4))
         self._kinds = bytearray()
         self._next = 0
-
-    def __len__(self) -> int:
-        return len(self._kinds)
 
     def add(self, name: str, member: Found) -> None:
         """Add a file."""
@@ -110,9 +107,9 @@ class MemberFolder:
     def find(self, name: str) -> Found | None:
         """What the archive says of a file, or None if it is not there."""
         at = self._next  # they are mostly asked for in their order
-        if at >= len(self) or self._name(at) != name:
-            at = bisect_left(range(len(self)), name, key=self._name)
-            if at == len(self) or self._name(at) != name:
+        if at >= len(self._kinds) or self._name(at) != name:
+            at = bisect_left(range(len(self._kinds)), name, key=self._name)
+            if at == len(self._kinds) or self._name(at) != name:
                 return None
         self._next = at + 1
         offset, size, packed, value = (column[at] for column in self._numbers)
@@ -133,7 +130,7 @@ class MemberIndex:
     def __init__(self, archive: object) -> None:
         """Begin an index; `archive` is its name in errors."""
         self._archive = str(archive)
-        self._folders = {"": MemberFolder()}
+        self._folders = {"": IndexFolder()}
         self.count = 0
 
     def add(self, name: str, member: Found) -> None:
@@ -154,11 +151,11 @@ class MemberIndex:
         for folder in self._folders.values():
             folder.sort()
 
-    def find(self, folder: str) -> MemberFolder | None:
+    def find(self, folder: str) -> IndexFolder | None:
         """A folder, or None if it is not there."""
         return self._folders.get(folder)
 
-    def named(self, last: str) -> Iterator[MemberFolder]:
+    def named(self, last: str) -> Iterator[IndexFolder]:
         """All folders with this last name."""
         for name, folder in self._folders.items():
             if name.rpartition("/")[2] == last:
@@ -168,14 +165,14 @@ class MemberIndex:
         """The error that says why the archive cannot be used."""
         return ProjectError(f"{self._archive}: {problem}")
 
-    def _folder(self, name: str) -> MemberFolder:
+    def _folder(self, name: str) -> IndexFolder:
         folder = self._folders.get(name)
         if folder is None:
             if len(self._folders) >= MAX_FOLDERS:
                 raise self.failure(f"has more than {MAX_FOLDERS} folders, which no project has")
             parent, _, own = name.rpartition("/")
             self._folder(parent).folders.add(own)
-            folder = self._folders[name] = MemberFolder()
+            folder = self._folders[name] = IndexFolder()
         return folder
 
     def _count_one(self) -> None:

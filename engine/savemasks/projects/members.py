@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from isal import isal_zlib
-from isal.igzip_lib import IsalError
 
 from ..system import temporary_file, write_all
 from .member_index import DEFLATED, PROBLEMS
 from .volumes import ChangedError, OpenVolumes, Volumes
 
+InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says Exception
 _PIECE = 1 << 20  # bytes that are read or inflated at once
 _LOCAL_HEADER, _LOCAL_SIGNATURE = 30, b"PK\3\4"
 _GUESS = 128  # bytes of the name and the extra field in front of the data
@@ -67,7 +67,8 @@ class Members(NamedTuple):
 
 def read_member(member: Member) -> bytes:
     """Read a file of an archive, which must fit into memory; raises `MemberError`."""
-    return b"".join(read_in_pieces(member))
+    pieces = [*read_in_pieces(member)]
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def read_in_pieces(member: Member) -> Iterator[bytes]:
@@ -89,7 +90,7 @@ def read_in_pieces(member: Member) -> Iterator[bytes]:
         raise MemberError(f"cannot be read: {error}") from error
     except OSError as error:
         raise MemberError(f"cannot be read: {error.strerror}") from error
-    except IsalError as error:
+    except InflateError as error:
         raise MemberError("is damaged in the archive: it cannot be inflated") from error
     if size != member.size:
         raise MemberError(

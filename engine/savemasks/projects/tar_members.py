@@ -42,6 +42,7 @@ class _Scan:
     def __init__(self, volumes: OpenVolumes, size: int, index: MemberIndex) -> None:
         self._volumes, self._size, self._index = volumes, size, index
         self._window, self._begin = b"", 0
+        self._file = VolumeFile(volumes, size)
         self._tar: tarfile.TarFile | None = None
 
     def run(self, halted: Halted) -> None:
@@ -91,13 +92,12 @@ class _Scan:
         """Add the member whose headers begin at a place; return where the next one's begin."""
         try:
             if self._tar is None:
-                file = VolumeFile(self._volumes, self._size)
-                self._tar = tarfile.TarFile(fileobj=file, mode="r", errorlevel=2)
+                self._tar = tarfile.TarFile(fileobj=self._file, mode="r", errorlevel=2)
             tar = self._tar
-            tar.fileobj.seek(at)
+            self._file.seek(at)
             tar.firstmember = None  # type: ignore[attr-defined]
             tar.members.clear()  # type: ignore[attr-defined]
-            tar.offset = at  # type: ignore[attr-defined]
+            tar.offset = at
             found = tar.next()
         except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:
             raise self._damage(at) from error

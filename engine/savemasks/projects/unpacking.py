@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from isal import igzip
-from isal.igzip_lib import IsalError
 
 from ..errors import ProjectError
 from ..system import TEMPORARY
 from .member_index import Halted
+from .members import InflateError
 from .volumes import OpenVolumes, VolumeFile
 
 _PIECE = 1 << 20
@@ -62,7 +62,8 @@ def _unpack(
     most, done, pieces = max(_ALWAYS_TAKES, size * _MOST_TIMES), 0, 0
     file = VolumeFile(volumes, size)
     try:
-        with igzip.open(file, "rb") as packed, open(path, "xb", 0) as out:
+        packed = igzip.open(file, "rb")  # type: ignore[no-untyped-call]
+        with packed, open(path, "xb", 0) as out:
             while piece := packed.read(_PIECE):
                 if halted():
                     raise KeyboardInterrupt
@@ -79,7 +80,7 @@ def _unpack(
                 done, pieces = done + len(piece), pieces + 1
     except EOFError as error:
         raise failure("is cut off; a part of it is missing: fetch it again") from error
-    except (igzip.BadGzipFile, IsalError) as error:
+    except (igzip.BadGzipFile, InflateError) as error:
         raise failure(f"is damaged, and cannot be unpacked ({error}): fetch it again") from error
     except ProjectError:
         raise

@@ -76,6 +76,19 @@ class Volumes:
         text = repr([(file.size, file.mtime_ns) for file in self.files]).encode()
         return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 1
 
+    def around(self, at: int, size: int) -> tuple["Volumes", int]:
+        """Those files that hold some bytes, and where the bytes begin in them."""
+        if len(self.files) == 1:
+            return self, at
+        files, first, begin = [], 0, 0
+        for file in self.files:
+            if begin + file.size <= at:
+                first = begin + file.size
+            elif begin < at + size or not files:
+                files.append(file)
+            begin += file.size
+        return Volumes(tuple(files)), at - first
+
     @contextmanager
     def opened(self) -> Iterator["OpenVolumes"]:
         """Open all files; may raise `OSError`, and `ChangedError` if they are others now."""
@@ -135,6 +148,9 @@ class VolumeFile:
     def tell(self) -> int:
         """Where it is read on."""
         return self._at
+
+    def close(self) -> None:
+        """Nothing is open here."""
 
     def write(self, _data: bytes) -> int:
         """Refuse."""
