@@ -179,9 +179,7 @@ def test_a_changed_archive_is_noticed(folder: Path, tmp_path: Path) -> None:
     assert all(row["error"] is None for row in journal(out / "experiment001").values())
 
 
-def test_an_archive_that_changes_during_a_run_fails_its_items(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_an_archive_that_changes_during_a_run_fails_its_items(folder: Path, tmp_path: Path) -> None:
     archive = pack(folder, tmp_path / "lemons.tar")
 
     def change(done: int, failed: int, total: int) -> None:

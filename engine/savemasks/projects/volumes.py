@@ -3,6 +3,7 @@
 They are read at a place, not one after the other, so that threads and processes share nothing.
 """
 
+import io
 import os
 import re
 import stat
@@ -10,9 +11,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
-from io import UnsupportedOperation
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import ProjectError
 from ..system import READ_AT_ONCE, read_at
@@ -80,7 +80,8 @@ class Volumes:
         """Those files that hold some bytes, and where the bytes begin in them."""
         if len(self.files) == 1:
             return self, at
-        files, first, begin = [], 0, 0
+        files: list[Volume] = []
+        first = begin = 0
         for file in self.files:
             if begin + file.size <= at:
                 first = begin + file.size
@@ -128,33 +129,36 @@ class OpenVolumes:
         return b"".join(parts)
 
 
-class VolumeFile:
+class VolumeFile(io.RawIOBase):
     """An archive as a file for Python's libraries, which read it from where they want."""
 
     def __init__(self, volumes: OpenVolumes, size: int) -> None:
         self._volumes, self._size, self._at = volumes, size, 0
 
-    def read(self, size: int = -1) -> bytes:
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """It can be read from anywhere."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
         """Read on."""
-        data = self._volumes.read(self._at, self._size - self._at if size < 0 else size)
+        data = self._volumes.read(self._at, len(buffer))
+        buffer[: len(data)] = data
         self._at += len(data)
-        return data
+        return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Read on from elsewhere."""
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = begin + offset
         return self._at
 
     def tell(self) -> int:
         """Where it is read on."""
         return self._at
-
-    def close(self) -> None:
-        """Nothing is open here."""
-
-    def write(self, _data: bytes) -> int:
-        """Refuse."""
-        raise UnsupportedOperation("an archive is only read")
 
 
 def archive_stem(path: Path) -> str | None:
