@@ -3,7 +3,11 @@
 import tarfile
 import zipfile
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+
+from savemasks.projects.archives import Archive, ArchivePath
+from savemasks.projects.members import MemberError, read_member
 
 KINDS = ("tar", "pax.tar", "gnu.tar", "tar.gz", "tgz", "stored.zip", "zip", "tar.000", "zip.001")
 
@@ -40,8 +44,6 @@ def split(path: Path, parts: int = 3) -> list[Path]:
 
 def tar_of(path: Path, *members: tuple[str, bytes] | tarfile.TarInfo, form: int = 1) -> Path:
     """Write a tar archive of some members, or headers without contents."""
-    from io import BytesIO
-
     with tarfile.open(path, "w", format=form) as tar:
         for member in members:
             if isinstance(member, tarfile.TarInfo):
@@ -50,6 +52,15 @@ def tar_of(path: Path, *members: tuple[str, bytes] | tarfile.TarInfo, form: int 
             info = tarfile.TarInfo(member[0])
             info.size = len(member[1])
             tar.addfile(info, BytesIO(member[1]))
+    return path
+
+
+def zip_of(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes], packed: bool = True) -> Path:
+    """Write a zip archive of some members."""
+    method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
     return path
 
 
@@ -64,3 +75,20 @@ def edited(path: Path, change: Callable[[bytes], bytes]) -> Path:
     """Change the bytes of a file."""
     path.write_bytes(change(path.read_bytes()))
     return path
+
+
+def contents(archive: Archive) -> dict[str, bytes | str]:
+    """All files of an archive by name: what they hold, or why they cannot be read."""
+    found: dict[str, bytes | str] = {}
+    folders = [ArchivePath(archive, "")]
+    for folder in folders:
+        folders += folder.folders()
+        for name in folder.files():
+            path = folder / name
+            member = path.member()
+            assert member is not None
+            try:
+                found[path.inner] = read_member(member)
+            except MemberError as error:
+                found[path.inner] = str(error)
+    return found

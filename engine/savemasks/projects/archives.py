@@ -112,12 +112,12 @@ class Archive:
         top = ArchivePath(self, "")
         if (top / "meta.json").is_there():
             return top
-        found = [folder for folder in top.folders() if (folder / "meta.json").is_there()]
+        seen = [each for each in top.folders() if not is_hidden(each.name)]
+        found = [folder for folder in seen if (folder / "meta.json").is_there()]
         if len(found) > 1:
             names = ", ".join(folder.name for folder in found[:_MAX_NAMES])
             more = ", ..." if len(found) > _MAX_NAMES else ""
             raise ProjectError(f"{self.path}: holds several projects: {names}{more}; unpack it")
-        seen = [each for each in top.folders() if not is_hidden(each.name)]
         return found[0] if found else seen[0] if len(seen) == 1 else top
 
     def notes(self) -> list[str]:

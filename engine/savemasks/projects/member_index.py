@@ -167,12 +167,17 @@ class MemberIndex:
 
     def _folder(self, name: str) -> IndexFolder:
         folder = self._folders.get(name)
-        if folder is None:
-            if len(self._folders) >= MAX_FOLDERS:
+        if folder is not None:
+            return folder
+        folder = self._folders[name] = IndexFolder()
+        while name:  # enter it in the one that it lies in, which may be new as well
+            if len(self._folders) > MAX_FOLDERS:
                 raise self.failure(f"has more than {MAX_FOLDERS} folders, which no project has")
-            parent, _, own = name.rpartition("/")
-            self._folder(parent).folders.add(own)
-            folder = self._folders[name] = IndexFolder()
+            name, _, own = name.rpartition("/")
+            is_new = name not in self._folders
+            self._folders.setdefault(name, IndexFolder()).folders.add(own)
+            if not is_new:
+                break
         return folder
 
     def _count_one(self) -> None:
