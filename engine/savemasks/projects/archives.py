@@ -17,7 +17,7 @@ from .member_index import LINK, PROBLEMS, Halted, MemberIndex, never
 from .members import Member, MemberError, Members, read_member
 from .tar_members import index_tar
 from .unpacking import remove_unpacked, unpack
-from .volumes import Volumes, archive_stem
+from .volumes import Volumes, archive_stem, is_named_zip
 from .zip_members import index_zip
 
 _GZIP, _ZIPS = b"\x1f\x8b", (b"PK\3\4", b"PK\5\6")
@@ -76,7 +76,7 @@ class Archive:
                     tar, size = unpack(file, volumes.size, index.failure, halted)
                     unpacked = str(tar.parent), size
                     volumes = Volumes.of(tar)
-            is_zip = head.startswith(_ZIPS)
+            is_zip = head.startswith(_ZIPS) or (not unpacked and is_named_zip(path))
             archive = cls(path, volumes, identity, index, is_zip, unpacked)
             if unpacked:
                 archive._remove = remove = weakref.finalize(archive, remove_unpacked, unpacked[0])
@@ -172,8 +172,7 @@ class ArchivePath:
         """Whether it is a folder; raises `ProjectError` if a link is in its place."""
         folder = self.archive.index.find(self.inner)
         parent, _, name = self.inner.rpartition("/")
-        there = self.archive.index.find(parent) if folder is None and self.inner else None
-        if there and (found := there.find(name)) and found.kind == LINK:
+        if folder is None and MemberFolder(ArchivePath(self.archive, parent)).is_link(name):
             raise ProjectError(f"{self}: {PROBLEMS[LINK]}")
         return folder is not None
 
@@ -211,6 +210,11 @@ class ArchivePath:
                 if not is_hidden(name) and not is_hidden(found):
                     yield f"{name}/{found}"
 
+    def links(self) -> list[str]:
+        """Names of the links in it, without hidden ones."""
+        folder = MemberFolder(self)
+        return [name for name in self.files() if not is_hidden(name) and folder.is_link(name)]
+
     def files(self) -> list[str]:
         """Names of the files in it."""
         folder = self.archive.index.find(self.inner)
@@ -247,6 +251,11 @@ class MemberFolder:
             found.kind,
             self._identity ^ found.value,
         )
+
+    def is_link(self, name: str) -> bool:
+        """Whether a link has this name."""
+        found = self._folder.find(name) if self._folder else None
+        return found is not None and found.kind == LINK
 
     def stat(self, name: str) -> Member:
         """As `find`; raises `OSError` if it is not there."""

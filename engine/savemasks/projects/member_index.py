@@ -143,7 +143,7 @@ class MemberIndex:
 
     def add_folder(self, name: str) -> None:
         """Add a folder, which may be there already; raises `ProjectError`."""
-        self._folder(self._checked(name).rstrip("/"))
+        self._folder(self._checked(name.rstrip("/")))
         self._count_one()
 
     def finish(self) -> None:
@@ -188,7 +188,9 @@ class MemberIndex:
     def _checked(self, name: str) -> str:
         """A name without what means nothing in it, as "./"."""
         if name[:1] == "/" or name[1:3] in {":/", ":\\"}:
-            raise self.failure(f"the name of a member is absolute: {_quoted(name)}; make it anew")
+            raise self.failure(
+                f"the name of a member is absolute: {_quoted(name)}; make the archive anew"
+            )
         if not _ODD.search(name):
             return name
         parts = [part for part in name.split("/") if part not in {"", "."}]

@@ -23,7 +23,7 @@ from .classes import ClassTemplate, check_meta, class_templates, merge_metas, pa
 from .ignored import is_hidden
 from .items import Dataset
 from .levels import describe_file, describe_folder, describe_no_project, describe_project, is_part
-from .member_index import Halted, never
+from .member_index import LINK, PROBLEMS, Halted, never
 from .volumes import archive_stem, is_archive
 
 _MAX_ODD = 5
@@ -138,6 +138,8 @@ class Project:
     def _folders(self) -> list[tuple[Dataset, bool]]:
         try:
             return list(_find_folders(self.tree, "", frozenset()))
+        except ProjectError:
+            raise
         except OSError as error:
             raise ProjectError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
@@ -147,6 +149,8 @@ class Project:
         for dataset, is_dataset in found:
             if is_dataset or not is_part(dataset.output):  # else it is named already
                 said.append(describe_folder(dataset.folder, dataset.output))
+        if not isinstance(self.tree, Path):
+            said += [f"{name}: {PROBLEMS[LINK]}" for name in self.tree.links()]
         return list(filter(None, said))
 
 
@@ -178,6 +182,8 @@ def _find_folders(
                 continue
             has_items = _is_folder(path / "img") or _is_folder(path / "ann")
             nested = _is_folder(path / "datasets")
+        except ProjectError:
+            raise
         except OSError:
             has_items, nested = True, False  # listing it will say why
         output = prefix + path.name

@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 from ..errors import ProjectError
 from ..system import READ_AT_ONCE, read_at
 
-_NAME = re.compile(r"(?P<stem>.+?)\.(?:tar|tar\.gz|tgz|zip)(?:\.(?P<number>\d{3}))?", re.I | re.S)
+_NAME = re.compile(
+    r"(?P<stem>.+?)\.(?P<kind>tar|tar\.gz|tgz|zip)(?:\.(?P<number>\d{3}))?", re.I | re.S
+)
 
 
 class ChangedError(OSError):
@@ -165,6 +167,12 @@ def archive_stem(path: Path) -> str | None:
     """The name of the project in an archive, or None if a file is not named as an archive is."""
     found = _NAME.fullmatch(path.name)
     return found["stem"] if found else None
+
+
+def is_named_zip(path: Path) -> bool:
+    """Whether a file is named as a zip archive is."""
+    found = _NAME.fullmatch(path.name)
+    return found is not None and found["kind"].lower() == "zip"
 
 
 def is_archive(path: Path) -> bool:
