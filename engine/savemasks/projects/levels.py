@@ -14,7 +14,7 @@ from .ignored import is_hidden, is_picture
 
 _FOR_IMG = frozenset({"img", "imgs", "image", "images", "jpegimages", "photos", "pictures"})
 _FOR_ANN = frozenset({"ann", "anns", "annotation", "annotations", "json", "label", "labels"})
-_ARCHIVES = (".7z", ".rar", ".tar", ".tgz", ".gz", ".zip")
+_OTHER_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".xz", ".zst")  # which are not read
 _MAX_NAMES = 3
 _LEVELS = 4
 
@@ -90,7 +90,7 @@ def describe_no_project(folder: Place) -> str:
 
 def describe_file(path: Path) -> str:
     """What to do about a file in the place of a project's folder; may be empty."""
-    is_archive = _is_file(path) and path.name.lower().endswith(_ARCHIVES)
+    is_archive = _is_file(path) and path.name.lower().endswith(_OTHER_ARCHIVES)
     return "; it is an archive, which must be unpacked first" if is_archive else ""
 
 
