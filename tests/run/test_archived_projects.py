@@ -1,12 +1,16 @@
 """Projects in archives give what the unpacked ones give."""
 
+import gc
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +152,52 @@ def test_large_pictures_are_read_in_strips(
     assert done(found) == (2, 0, 0, 0)
     assert ["are copied to a temporary file" in n for n in found.warnings] == [True] * (not is_read)
     assert [*temporary.iterdir()] == []
+
+
+def test_members_that_cannot_be_read_cost_their_items(tmp_path: Path) -> None:
+    project = Project(tmp_path / "lemons")
+    project.add("a.png")
+    project.add("b.png")
+    project.add("c.png")
+    (tmp_path / "lemons/ds/img/b.png").unlink()
+    (tmp_path / "lemons/ds/img/b.png").symlink_to("a.png")
+    archive = pack(project.folder, tmp_path / "lemons.tar")
+    found = export(archive, tmp_path / "out")
+    assert [str(f) for f in found.failures] == [
+        f"{archive}/ds/img/b.png: is a link in the archive, and links there are not followed;"
+        " pack the file itself"
+    ]
+    assert done(found) == (2, 1, 0, 0)
+    (tmp_path / "lemons/ds/img/b.png").unlink()
+    packed = pack(project.folder, tmp_path / "lemons.zip")
+    with zipfile.ZipFile(packed) as opened:
+        at = opened.getinfo("ds/ann/c.png.json").header_offset + 60
+    edited(packed, lambda content: content[:at] + b"?" + content[at + 1 :])
+    found = export(packed, tmp_path / "zip")
+    missing = f"{packed}/ds/ann/b.png.json: the image of this annotation is missing"
+    assert str(found.failures[0]) == missing
+    assert f"{packed}/ds/ann/c.png.json: is damaged in the archive" in str(found.failures[1])
+
+
+def test_open_project_reads_archives(folder: Path, tmp_path: Path, temporary: Path) -> None:
+    expected = savemasks.open_project(folder)
+    for kind in ("tar", "tar.gz", "zip"):
+        archive = pack(folder, tmp_path / f"lemons.{kind}")
+        items = savemasks.open_project(archive)
+        assert items.meta == expected.meta
+        assert items.datasets == expected.datasets
+        for copy in (items, pickle.loads(pickle.dumps(items))):
+            for item, other in zip(copy, expected, strict=True):
+                assert (item.name, item.dataset) == (other.name, other.dataset)
+                if other.annotation_path:
+                    assert item.annotation() == other.annotation()
+                assert item.image_bytes() == other.image_bytes()
+        assert len([*temporary.iterdir()]) == (kind == "tar.gz")
+        del items, copy, item
+    gc.collect()
+    assert [*temporary.iterdir()] == []
+    with pytest.raises(savemasks.ImageError, match="has no image"):
+        replace(expected[0], image=None).image_bytes()
 
 
 # ---------------------------------------------------------------- going on

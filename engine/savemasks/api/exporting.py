@@ -64,8 +64,8 @@ def export(*arguments: Any, **options: Any) -> Summary:
     Parameters
     ----------
     projects
-        One folder of a Supervisely project, or several. The data layers of a graph find theirs by
-        the names of the folders.
+        One Supervisely project, or several: folders or archives. The data layers of a graph find
+        theirs by the names of these.
     out
         Output folder, outside of the projects; `out / layer.dst` must not exist, be empty, or be of
         an earlier export of these projects with the same settings.
