@@ -39,13 +39,16 @@ BAD_NAMES = [
     ("..", '".."'),
     ("./..", '".."'),
     ("a/../\n", r'"a/../\\n"'),
+    ("x/" * 257 + "a", "is longer or deeper than any file's: \"x/x/"),
+    ("x" * 4097, "is longer or deeper"),
 ]
 
 
 @pytest.mark.parametrize(("name", "message"), BAD_NAMES)
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str, message: str) -> None:
     for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
-        refused(tar_of(tmp_path / "x.tar", META, (name, b"x"), form=form), message)
+        if form != tarfile.USTAR_FORMAT or len(name) < 100:
+            refused(tar_of(tmp_path / "x.tar", META, (name, b"x"), form=form), message)
     refused(zip_of(tmp_path / "x.zip", META, (name, b"x")), message)
     refused(tar_of(tmp_path / "x.tar", special(name, tarfile.DIRTYPE)), message)
     refused(tar_of(tmp_path / "x.tar", special(name, tarfile.SYMTYPE, "x")), message)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import zipfile
 from dataclasses import replace
@@ -290,6 +291,19 @@ def test_ctrl_c_ends_unpacking_and_leaves_nothing(
         Opened.open(archive, lambda: next(calls))
     assert [*temporary.iterdir()] == []
     assert next(calls)  # one more was left, so the end came at the second call
+
+
+def test_a_stop_event_ends_the_reading_of_archives(
+    folder: Path, tmp_path: Path, temporary: Path
+) -> None:
+    stop = threading.Event()
+    stop.set()
+    for kind in ("tar", "tar.gz", "zip"):
+        archive = pack(folder, tmp_path / f"lemons.{kind}")
+        found = export(archive, tmp_path / "out", stop=stop)
+        assert found.interrupted
+        assert not (tmp_path / "out").exists()
+    assert [*temporary.iterdir()] == []
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from .volumes import Volumes, archive_stem, is_named_zip
 from .zip_members import index_zip
 
 _GZIP, _ZIPS = b"\x1f\x8b", (b"PK\3\4", b"PK\5\6")
-_LARGE = 1 << 24  # bytes of a picture that is read from a file of its own
+_LARGE = 1 << 24  # bytes of a picture that is read from a file of its own, by line/item.py
 _MAX_NAMES = 3
 _HEADER = 1 << 18  # bytes
 _MAX_META = 1 << 28  # bytes

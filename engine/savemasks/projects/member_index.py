@@ -14,6 +14,7 @@ from ..errors import ProjectError, printable
 
 MAX_MEMBERS = 1 << 24
 MAX_FOLDERS = 1 << 17
+_MAX_NAME, _MAX_DEPTH = 4096, 256
 
 Halted = Callable[[], bool]
 """Whether the user has asked for the end."""
@@ -191,6 +192,9 @@ class MemberIndex:
             raise self.failure(
                 f"the name of a member is absolute: {_quoted(name)}; make the archive anew"
             )
+        if len(name) > _MAX_NAME or name.count("/") > _MAX_DEPTH:
+            problem = f"the name of a member is longer or deeper than any file's: {_quoted(name)}"
+            raise self.failure(f"{problem}; make the archive anew")
         if not _ODD.search(name):
             return name
         parts = [part for part in name.split("/") if part not in {"", "."}]
