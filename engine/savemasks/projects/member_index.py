@@ -31,7 +31,7 @@ STORED, DEFLATED, LINK, DEVICE, SPARSE, ENCRYPTED, METHOD, TWICE, IMPOSSIBLE = r
 PROBLEMS = {
     LINK: "is a link in the archive, and links there are not followed; pack the file itself",
     DEVICE: "is neither a file nor a folder in the archive",
-    SPARSE: "is a sparse file in the archive; pack it without holes (tar without --sparse)",
+    SPARSE: "is a sparse file in the archive; pack it without holes (tar without -S)",
     ENCRYPTED: "is encrypted in the archive; make the archive anew without a password",
     METHOD: "is compressed in the archive by a method other than deflate; make the archive anew",
     TWICE: "is in the archive more than once; make the archive anew",
