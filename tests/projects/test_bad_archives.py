@@ -129,7 +129,11 @@ def test_a_zip_archive_that_is_cut_anywhere_is_refused(tmp_path: Path) -> None:
     refused(path, "is cut off, or its list of members is damaged")
 
 
-def test_a_gzip_archive_that_is_cut_or_damaged_is_refused(tmp_path: Path) -> None:
+def test_a_gzip_archive_that_is_cut_or_damaged_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
     whole = gzip.compress(tar_of(tmp_path / "w.tar", *FILES).read_bytes())
     path = tmp_path / "x.tar.gz"
     for size in range(3, len(whole), 5):
@@ -139,7 +143,7 @@ def test_a_gzip_archive_that_is_cut_or_damaged_is_refused(tmp_path: Path) -> Non
     refused(path, "is damaged, and cannot be unpacked")
     path.write_bytes(gzip.compress(b"no archive" * 100))
     refused(path, "is no tar archive, nor one of gzip or zip")
-    assert [*Path(tempfile.gettempdir()).glob("savemasks-*/project.tar")] == []
+    assert [*(tmp_path / "tmp").iterdir()] == []
 
 
 def test_damaged_headers_of_tar_are_refused(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ class Routing:
     notes: list[str]
 
     def close(self) -> None:
-        """Remove what projects in archives were unpacked to."""
+        """Remove what archives were unpacked to."""
         for project in self.projects:
             project.close()
 
@@ -170,8 +170,7 @@ def find_routes(
     KeyboardInterrupt
         If `halted` says so.
     """
-    if not isinstance(graph, Graph):
-        graph = Graph.of_layer(graph)
+    graph = graph if isinstance(graph, Graph) else Graph.of_layer(graph)
     opened = _Opened(projects, below, halted)
     try:
         return _routing(graph, opened, out)
@@ -194,8 +193,7 @@ def _routing(graph: Graph, opened: _Opened, out: Path) -> Routing:
 
 def _parts_of_layer(graph: Graph, opened: _Opened) -> list[list[_Part]]:
     """All data sets of all projects flow into the only sink."""
-    for folder in opened.given:
-        opened.projects.append(Project.open(folder, opened.halted))
+    opened.projects.extend(Project.open(folder, opened.halted) for folder in opened.given)
     return [
         [
             _Part(
