@@ -2,7 +2,7 @@
 
     SavemasksError
     ├── ConfigError (ValueError)       the layer's JSON: every problem with its path and its fix
-    ├── ProjectError (OSError)         a project folder that cannot be used at all
+    ├── ProjectError (OSError)         a project that cannot be used at all
     ├── OutputError (OSError)          an output folder that must not be written to
     └── ItemError                      one image or its annotation; the run goes on
         ├── FolderError (OSError)          a data set's folder cannot be listed
@@ -101,7 +101,7 @@ class ConfigError(SavemasksError, ValueError):
 
 
 class ProjectError(SavemasksError, OSError):
-    """A project folder is missing, unreadable or not a project."""
+    """A project's folder or archive is missing, unreadable or not a project."""
 
 
 class OutputError(SavemasksError, OSError):

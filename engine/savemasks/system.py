@@ -132,6 +132,40 @@ def copy_all(source: int, target: int, piece: int) -> None:
         write_all(target, [memoryview(data)])
 
 
+TEMPORARY = "savemasks-"
+"""How the names of temporary files and folders begin."""
+
+
+def read_at(file: int, size: int, at: int) -> bytes:
+    """Read bytes of a file from a place on; where the system cannot, no two threads may at once."""
+    if pread := getattr(os, "pread", None):
+        data: bytes = pread(file, size, at)
+        return data
+    os.lseek(file, at, os.SEEK_SET)
+    return os.read(file, size)
+
+
+@contextmanager
+def temporary_file() -> Iterator[tuple[int, str]]:
+    """Make a file that is gone when the context is left: to write to, and its path to read it by.
+
+    Where the system can, it has no name, so that nothing stays of it however the process ends. May
+    raise `OSError`.
+    """
+    import tempfile  # rarely needed
+
+    if os.path.isdir("/proc/self/fd"):
+        with tempfile.TemporaryFile(prefix=TEMPORARY, buffering=0) as nameless:
+            yield nameless.fileno(), f"/proc/self/fd/{nameless.fileno()}"
+        return
+    file, path = tempfile.mkstemp(prefix=TEMPORARY)
+    try:
+        yield file, path
+    finally:
+        os.close(file)
+        os.unlink(path)
+
+
 def let_go(file: int, size: int) -> None:
     """Tell the system that it need not keep the first bytes of a file in memory."""
     if advise := getattr(os, "posix_fadvise", None):

@@ -140,8 +140,8 @@ def test_a_folder_without_meta_json(
     assert told == [problem + said.replace("{}", str(folder))]
 
 
-def test_an_archive_must_be_unpacked(tmp_path: Path) -> None:
-    path = tmp_path / "lemons.TAR"
+def test_an_archive_of_another_kind_must_be_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "lemons.tar.XZ"
     path.touch()
     with pytest.raises(ProjectError, match="Not a directory; it is an archive, which must be unp"):
         OpenedProject.open(path)

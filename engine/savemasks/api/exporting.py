@@ -64,8 +64,8 @@ def export(*arguments: Any, **options: Any) -> Summary:
     Parameters
     ----------
     projects
-        One folder of a Supervisely project, or several. The data layers of a graph find theirs by
-        the names of the folders.
+        One Supervisely project, or several: folders or archives. The data layers of a graph find
+        theirs by the names of these.
     out
         Output folder, outside of the projects; `out / layer.dst` must not exist, be empty, or be of
         an earlier export of these projects with the same settings.
@@ -150,19 +150,22 @@ def _export_graph(
     if stop is not None and not callable(getattr(stop, "is_set", None)):
         raise TypeError(f"stop must be a threading.Event, not {type(stop).__name__}")
     interrupt = _Interrupt(stop)
-    summary = run(
-        graph,
-        folders,
-        _path(out, "out"),
-        RunOptions(
-            workers=workers,
-            on_error=on_error,
-            link=link,
-            restart=restart,
-            report=None if report is None else _path(report, "report"),
-        ),
-        Hooks(stop=interrupt, on_progress=on_progress),
+    options = RunOptions(
+        workers=workers,
+        on_error=on_error,
+        link=link,
+        restart=restart,
+        report=None if report is None else _path(report, "report"),
     )
+    where = _path(out, "out")
+    try:
+        summary = run(
+            graph, folders, where, options, Hooks(stop=interrupt, on_progress=on_progress)
+        )
+    except KeyboardInterrupt:
+        if stop is None or not stop.is_set():
+            raise
+        summary = Summary(out=where, interrupted=True)  # when archives were read
     if interrupt.is_by_ctrl_c:
         raise KeyboardInterrupt
     return summary

@@ -9,8 +9,9 @@ from operator import index
 from pathlib import Path
 from typing import Any, overload
 
-from ..errors import AnnotationError, FolderError, ProjectError
+from ..errors import AnnotationError, FolderError, ImageError, ProjectError
 from ..projects.items import Entry, Listing
+from ..projects.members import MemberError, Members, read_member
 from ..projects.supervisely import Project
 
 
@@ -25,9 +26,10 @@ class ProjectItem:
     dataset
         Its data set, as "ds0" or, nested, "ds0/datasets/child".
     image
-        Path of the image, None if there is none.
+        Path of the image, None if there is none. In an archive it is but a name, with which
+        messages begin; `image_bytes` reads the image wherever it is.
     annotation_path
-        Path of the annotation, None if there is none.
+        The same of the annotation.
 
     Examples
     --------
@@ -40,6 +42,7 @@ class ProjectItem:
     dataset: str
     image: Path | None
     annotation_path: Path | None
+    _members: Members | None = None
 
     def annotation(self) -> bytes:
         """Read the annotation; every call reads the file anew.
@@ -51,6 +54,11 @@ class ProjectItem:
         """
         if self.annotation_path is None:
             raise AnnotationError("has no annotation", file=str(self.image))
+        if self._members and self._members.annotation:
+            try:
+                return read_member(self._members.annotation)
+            except MemberError as error:
+                raise AnnotationError(str(error), file=str(self.annotation_path)) from error
         try:
             return self.annotation_path.read_bytes()
         except OSError as error:
@@ -58,6 +66,26 @@ class ProjectItem:
             raise AnnotationError(
                 f"cannot be read: {reason}", file=str(self.annotation_path)
             ) from error
+
+    def image_bytes(self) -> bytes:
+        """Read the file of the image, also from an archive; every call reads it anew.
+
+        Raises
+        ------
+        ImageError
+            If there is none, or it cannot be read.
+        """
+        if self.image is None:
+            raise ImageError("has no image", file=str(self.annotation_path))
+        try:
+            if self._members and self._members.image:
+                return read_member(self._members.image)
+            return self.image.read_bytes()
+        except MemberError as error:
+            raise ImageError(str(error), file=str(self.image)) from error
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ImageError(f"cannot be read: {reason}", file=str(self.image)) from error
 
 
 class ProjectItems(Sequence[ProjectItem]):
@@ -124,7 +152,8 @@ def open_project(path: str | os.PathLike[str]) -> ProjectItems:
     Parameters
     ----------
     path
-        The project's folder, which has a meta.json.
+        The project's folder, which has a meta.json, or its archive (.tar, .tar.gz, .zip). What a
+        `.tar.gz` is unpacked to is removed when the items are no longer used.
 
     Returns
     -------
@@ -170,4 +199,5 @@ def _item(listing: Listing, entry: Entry) -> ProjectItem:
         dataset=found.dataset,
         image=None if found.image is None else Path(found.image),
         annotation_path=None if found.annotation is None else Path(found.annotation),
+        _members=found.members,
     )

@@ -73,7 +73,7 @@ def run_command(
     out: Path,
     quiet: bool,
 ) -> None:
-    """Export PROJECTs (Supervisely folders) through the layers in CONFIG.
+    """Export PROJECTs (Supervisely folders or archives) through the layers in CONFIG.
 
     CONFIG is a save_masks or save layer alone, which takes all PROJECTs, or a graph of layers,
     whose data layers name projects.

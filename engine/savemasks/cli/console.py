@@ -74,6 +74,9 @@ def _kill_all() -> None:
 
     for process in multiprocessing.active_children():
         process.kill()
+    unpacking = sys.modules.get("savemasks.projects.unpacking")
+    if unpacking:
+        unpacking.remove_all_unpacked()
     os.write(2, b"\nstopped at once: the same command goes on where this one was\n")
     os._exit(130)
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args
 import click
 
 from ..errors import printable
+from ..projects.volumes import is_archive
 from ..run.options import DEFAULT_OPTIONS, OnError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -22,9 +23,11 @@ Folder = click.Path(path_type=Path, file_okay=False)
 
 
 class _Project(click.Path):
-    """A folder, given behind the configuration: mostly the two are mixed up."""
+    """A folder or archive, given behind the configuration: mostly the two are mixed up."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if is_archive(Path(value)):
+            return Path(value)
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:

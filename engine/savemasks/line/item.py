@@ -4,7 +4,7 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from time import perf_counter
 
@@ -18,11 +18,13 @@ from ..parse.retitle import retitle
 from ..pictures.original import Original, check_size
 from ..pictures.streamed import StreamedOriginal
 from ..projects.items import Item
+from ..projects.members import Member
 from ..scratch import Scratch
 from ..store.files import Written
 from ..system import READ_AT_ONCE
 from .counting_classes import ClassCounter
 from .drawings import Motif, drawing
+from .from_archives import contents_of, copy_member, path_of_image, stamp_of
 from .job import Outcome, Stamp
 from .opened import OpenedItem
 from .sinks import Line, Sink
@@ -53,10 +55,11 @@ def export_item(item: Item, line: Line) -> Outcome:
     """
     outcome = Outcome(item)
     written: list[dict[str, Written]] = [{} for _ in line.sinks]
+    temporary = ExitStack()  # of files that are copied out of an archive
     try:
-        opened = _open(item, line, outcome)
+        opened = _open(item, line, outcome, temporary)
         if line.wants_strips(opened.shapes):
-            _put_strips(item, opened, line, written, outcome)
+            _put_strips(item, opened, line, written, outcome, temporary)
         else:
             watch = _Stopwatch(outcome.seconds)
             for number, name, parts in _make(item, opened, line, outcome, watch):
@@ -64,16 +67,13 @@ def export_item(item: Item, line: Line) -> Outcome:
                 watch.lap("write")
         watch = _Stopwatch(outcome.seconds)
         for sink, files in zip(line.sinks, written, strict=True):
-            for name, source, data in _copies(item, opened, sink):
-                if source is None:
-                    files[name] = sink.store.write(name, [data or b""])
-                else:
-                    files[name] = sink.store.copy(name, source, data)
+            _put_copies(item, opened, sink, files)
         watch.lap("write")
         outcome.written = written
     except Exception as error:
         outcome.error = error
     finally:
+        temporary.close()
         if not outcome.written:
             for sink, files in zip(line.sinks, written, strict=True):
                 for name in files:
@@ -89,8 +89,9 @@ def try_item(item: Item, line: Line, sample: int) -> Outcome:
     are made in strips are only read and parsed.
     """
     outcome = Outcome(item)
+    temporary = ExitStack()
     try:
-        opened = _open(item, line, outcome)
+        opened = _open(item, line, outcome, temporary)
         outcome.files = sum(_count_files(item, opened, sink) for sink in line.sinks)
         is_sample = zlib.crc32(os.fsencode(item.name)) % sample == 0
         if is_sample and not line.wants_strips(opened.shapes):
@@ -100,11 +101,16 @@ def try_item(item: Item, line: Line, sample: int) -> Outcome:
                 made[number][name] = Written(sum(map(len, parts)), checksum=0)
             for sink, files in zip(line.sinks, made, strict=True):
                 for name, source, data in _copies(item, opened, sink):
-                    size = len(data) if data is not None else os.stat(source or "").st_size
+                    if isinstance(source, Member):
+                        size = source.size
+                    else:
+                        size = len(data) if data is not None else os.stat(source or "").st_size
                     files[name] = Written(size, checksum=0)
             outcome.written = made
     except Exception as error:
         outcome.error = error
+    finally:
+        temporary.close()
     return outcome
 
 
@@ -118,8 +124,11 @@ def _count_files(item: Item, opened: OpenedItem, sink: Sink) -> int:
     return count + (settings.annotations and item.annotation is not None)
 
 
-def _open(item: Item, line: Line, outcome: Outcome) -> OpenedItem:
-    """Read and parse, and refuse what cannot be made before anything is decoded."""
+def _open(item: Item, line: Line, outcome: Outcome, temporary: ExitStack) -> OpenedItem:
+    """Read and parse, and refuse what cannot be made before anything is decoded.
+
+    A large picture in an archive becomes a file, until `temporary` is closed.
+    """
     watch = _Stopwatch(outcome.seconds)
     annotation = _read_annotation(item, outcome)
     data = _read_image(item, outcome) if line.needs_image else None
@@ -128,7 +137,7 @@ def _open(item: Item, line: Line, outcome: Outcome) -> OpenedItem:
     with _blaming(item):
         original, size = None, None
         if line.needs_image:
-            original, size = _read_header(item, data, line, outcome)
+            original, size = _read_header(item, data, line, outcome, temporary)
 
         def check(height: int, width: int) -> None:
             # What does not fit the picture, or no format, is not worth painting.
@@ -214,6 +223,7 @@ def _put_strips(
     line: Line,
     written: list[dict[str, Written]],
     outcome: Outcome,
+    temporary: ExitStack,
 ) -> None:
     """Make and write the masks of a large picture; add what their files hold, for every sink.
 
@@ -223,7 +233,7 @@ def _put_strips(
     with _blaming(item):
         source = opened.original if line.needs_pixels else None
         if isinstance(source, Original):
-            source = StreamedOriginal(item.image or "")
+            source = StreamedOriginal(path_of_image(item, temporary, opened.data))
             source.check_size(opened.shapes.height, opened.shapes.width)
         if source:
             source.check_memory(line.budget.memory)
@@ -242,22 +252,36 @@ def _put_strips(
     outcome.counts = found.counts()
 
 
+def _put_copies(item: Item, opened: OpenedItem, sink: Sink, files: dict[str, Written]) -> None:
+    for name, source, data in _copies(item, opened, sink):
+        if source is None:
+            files[name] = sink.store.write(name, [data or b""])
+        elif isinstance(source, Member):
+            files[name] = copy_member(item, sink.store, name, source)
+        else:
+            files[name] = sink.store.copy(name, source, data)
+
+
 def _copies(
     item: Item, opened: OpenedItem, sink: Sink
-) -> Iterator[tuple[str, str | None, bytes | None]]:
+) -> Iterator[tuple[str, str | Member | None, bytes | None]]:
     """The files that are to be copied: name, source, contents if they are in memory.
 
-    Without source, the contents are new: an annotation whose classes have changed on the way.
+    Without source, the contents are new: an annotation whose classes have changed on the way. So
+    they are if they come from an archive and are in memory.
     """
     place = sink.place(item)
     if sink.settings.images and item.image is not None:
-        yield f"{place}/img/{item.name}", item.image, opened.data
+        source: str | Member | None = item.image
+        if item.members:
+            source = item.members.image if opened.data is None else None
+        yield f"{place}/img/{item.name}", source, opened.data
     if sink.settings.annotations and item.annotation is not None:
         name = f"{place}/ann/{item.annotation.rpartition('/')[2]}"
         annotation = opened.annotation
         if not sink.table.is_identity:
             annotation = retitle(annotation, sink.table.titles, sink.plan.backgrounds)
-        is_copy = annotation is opened.annotation
+        is_copy = annotation is opened.annotation and item.members is None
         yield name, item.annotation if is_copy else None, annotation
 
 
@@ -281,6 +305,10 @@ def _read_annotation(item: Item, outcome: Outcome) -> bytes:
         dataset = "/".join(folders[-len(item.dataset.split("/")) :])
         expected = f"{dataset}/ann/{item.name}.json"
         raise AnnotationError(f"the annotation is missing: expected {expected}", file=item.image)
+    if item.members and (member := item.members.annotation):
+        if member.size > MAX_BYTES:
+            raise AnnotationError(too_large(member.size), file=item.annotation)
+        return contents_of(member, item.annotation, AnnotationError, outcome)
     with _opened(item.annotation, AnnotationError, outcome) as (file, size):
         if size > MAX_BYTES:
             raise AnnotationError(too_large(size), file=item.annotation)
@@ -291,16 +319,24 @@ def _read_image(item: Item, outcome: Outcome) -> bytes | None:
     """The file of an image, or None if it is large."""
     if item.image is None:
         raise ImageError("the image of this annotation is missing", file=item.annotation)
+    if item.members and (member := item.members.image):
+        outcome.inputs[item.image] = stamp_of(member)
+        if member.size > _MOST_AT_ONCE:
+            return None
+        return contents_of(member, item.image, ImageError, outcome)
     with _opened(item.image, ImageError, outcome) as (file, size):
         return None if size > _MOST_AT_ONCE else _contents(file, size)
 
 
 def _read_header(
-    item: Item, data: bytes | None, line: Line, outcome: Outcome
+    item: Item, data: bytes | None, line: Line, outcome: Outcome, temporary: ExitStack
 ) -> tuple[Original | StreamedOriginal | None, tuple[int, int] | None]:
     """The picture and its size, as far as they can be read; what is only copied need not be."""
     try:
-        original = StreamedOriginal(item.image or "") if data is None else Original(data)
+        if data is None:
+            original: Original | StreamedOriginal = StreamedOriginal(path_of_image(item, temporary))
+        else:
+            original = Original(data)
     except UnreadFormatError as error:
         if line.needs_pixels:
             raise

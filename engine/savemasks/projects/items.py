@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from .archives import Place, members_of
 from .ignored import Ignored, is_hidden, is_picture, pictures_below
+from .members import Members
 
 Places = tuple[tuple[int, str], ...]
 
@@ -28,7 +30,7 @@ class Item:
     name
         The image's file name.
     image, annotation
-        Paths of the two files, None where one is missing.
+        Paths of the two files, None where one is missing. In an archive, they are but names.
     mask_name
         File name of the masks.
     flow
@@ -36,6 +38,8 @@ class Item:
     places
         The sinks that it flows into, each as the number of the flow's inlet and the place of the
         data set's folders below the sink's output. If empty, all inlets, at `dataset`.
+    members
+        The two files, if they lie in an archive.
     """
 
     dataset: str
@@ -45,6 +49,7 @@ class Item:
     mask_name: str
     flow: int = 0
     places: Places = ()
+    members: Members | None = None
 
 
 class Entry(NamedTuple):
@@ -82,7 +87,7 @@ class Dataset:
         As its items have them.
     """
 
-    folder: Path
+    folder: Place
     output: str
     flow: int = 0
     places: Places = ()
@@ -109,7 +114,12 @@ class Dataset:
         notes.clear()
         listing = Listing(self)
         listing.ignored.annotations.add(others)
-        listing.ignored.below.add(pictures_below(f"{self.folder}/img", folders))
+        folder = self.folder
+        if isinstance(folder, Path):
+            below = pictures_below(f"{folder}/img", folders)
+        else:
+            below = filter(is_picture, (folder / "img").below(folders))
+        listing.ignored.below.add(below)
         _pair(images, annotations, listing)
         _name_masks(listing)
         return listing
@@ -176,6 +186,9 @@ class Listing:
             mask_name=entry.mask_name,
             flow=self.dataset.flow,
             places=self.dataset.places,
+            members=None
+            if isinstance(folder, Path)
+            else members_of(folder, entry.name if entry.has_image else None, entry.annotation),
         )
 
 
@@ -239,13 +252,16 @@ def _stem(name: str) -> str:
     return stem if stem.strip(".") else name
 
 
-def _entries(folder: Path) -> tuple[list[str], list[str]]:
+def _entries(folder: Place) -> tuple[list[str], list[str]]:
     """Names of the files and of the folders in a folder; none if there is no such folder.
 
     Hidden ones such as .DS_Store or ._IMG_1.jpeg are left out.
     """
     files: list[str] = []
     folders: list[str] = []
+    if not isinstance(folder, Path):
+        files = [name for name in folder.files() if not is_hidden(name)]
+        return files, [each.name for each in folder.folders() if not is_hidden(each.name)]
     try:
         entries = os.scandir(folder)
     except FileNotFoundError:

@@ -5,15 +5,16 @@ it had no images. Nothing here raises; a folder that cannot be read has nothing 
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .archives import Place
 from .ignored import is_hidden, is_picture
 
 _FOR_IMG = frozenset({"img", "imgs", "image", "images", "jpegimages", "photos", "pictures"})
 _FOR_ANN = frozenset({"ann", "anns", "annotation", "annotations", "json", "label", "labels"})
-_ARCHIVES = (".7z", ".rar", ".tar", ".tgz", ".gz", ".zip")
+_OTHER_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".xz", ".zst")  # which are not read
 _MAX_NAMES = 3
 _LEVELS = 4
 
@@ -27,36 +28,45 @@ class _Content:
     picture: str | None
 
     @classmethod
-    def of(cls, folder: Path) -> "_Content":
+    def of(cls, folder: Place) -> "_Content":
         """Look into a folder."""
         folders, metas, picture = [], [], None
         try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.startswith(".") or is_hidden(entry.name):
-                        continue
-                    if entry.is_dir():
-                        folders.append(entry.name)
-                    elif picture is None and is_picture(entry.name):
-                        picture = entry.name
-                    elif entry.name.lower().startswith("meta") and "json" in entry.name.lower():
-                        metas.append(entry.name)
+            for name, is_folder in _entries(folder):
+                if name.startswith(".") or is_hidden(name):
+                    continue
+                if is_folder:
+                    folders.append(name)
+                elif picture is None and is_picture(name):
+                    picture = name
+                elif name.lower().startswith("meta") and "json" in name.lower():
+                    metas.append(name)
         except OSError:
             return cls((), (), None)
         return cls(tuple(sorted(folders)), tuple(sorted(metas)), picture)
 
-    def parts(self, folder: Path) -> list[str]:
+    def parts(self, folder: Place) -> list[str]:
         """Its folders that stand for `img` and `ann`, whatever they are called; `img` first."""
         parts = [n for n in self.folders if is_part(n) and not _is_dataset(folder / n)]
         return sorted(parts, key=lambda name: name.casefold() in _FOR_ANN)
 
-    def datasets(self, folder: Path) -> list[str]:
+    def datasets(self, folder: Place) -> list[str]:
         """Names of the data sets in it."""
         return [name for name in self.folders if _is_dataset(folder / name)]
 
-    def projects(self, folder: Path) -> list[str]:
+    def projects(self, folder: Place) -> list[str]:
         """Names of the projects in it."""
         return [name for name in self.folders if _has_meta(folder / name)]
+
+
+def _entries(folder: Place) -> Iterator[tuple[str, bool]]:
+    """Names in a folder, and whether they are those of folders; raises `OSError`."""
+    if isinstance(folder, Path):
+        with os.scandir(folder) as entries:
+            yield from ((entry.name, entry.is_dir()) for entry in entries)
+        return
+    yield from ((name, False) for name in folder.files())
+    yield from ((each.name, True) for each in folder.folders())
 
 
 def is_part(name: str) -> bool:
@@ -64,7 +74,7 @@ def is_part(name: str) -> bool:
     return name.casefold() in _FOR_IMG | _FOR_ANN
 
 
-def describe_no_project(folder: Path) -> str:
+def describe_no_project(folder: Place) -> str:
     """What a folder without meta.json is instead, as the end of a sentence; may be empty."""
     content = _Content.of(folder)
     if found := content.projects(folder):
@@ -80,11 +90,11 @@ def describe_no_project(folder: Path) -> str:
 
 def describe_file(path: Path) -> str:
     """What to do about a file in the place of a project's folder; may be empty."""
-    is_archive = _is_file(path) and path.name.lower().endswith(_ARCHIVES)
+    is_archive = _is_file(path) and path.name.lower().endswith(_OTHER_ARCHIVES)
     return "; it is an archive, which must be unpacked first" if is_archive else ""
 
 
-def describe_project(folder: Path, *, has_datasets: bool) -> str | None:
+def describe_project(folder: Place, *, has_datasets: bool) -> str | None:
     """What lies directly in a project's folder and belongs into one of a data set, or None.
 
     Beside data sets, a picture may be there for whatever reason.
@@ -107,7 +117,7 @@ def describe_project(folder: Path, *, has_datasets: bool) -> str | None:
     return None
 
 
-def describe_folder(folder: Path, name: str) -> str | None:
+def describe_folder(folder: Place, name: str) -> str | None:
     """What is odd about a folder where a data set is looked for, or None; `name` is its output."""
     content = _Content.of(folder)
     parts, is_dataset = content.parts(folder), _is_dataset(folder)
@@ -128,13 +138,17 @@ def describe_folder(folder: Path, name: str) -> str | None:
     return said and f"{name}: {said}"
 
 
-def _is_dataset(folder: Path) -> bool:
+def _is_dataset(folder: Place) -> bool:
     """Whether it is the folder of a data set; what is in it is not listed."""
-    return any(os.path.isdir(folder / part) for part in ("img", "ann"))
+    if isinstance(folder, Path):
+        return any(os.path.isdir(folder / part) for part in ("img", "ann"))
+    return any((folder / part).is_dir() for part in ("img", "ann"))
 
 
-def _has_meta(folder: Path) -> bool:
-    return _is_file(folder / "meta.json")
+def _has_meta(folder: Place) -> bool:
+    if isinstance(folder, Path):
+        return _is_file(folder / "meta.json")
+    return (folder / "meta.json").is_there()
 
 
 def _is_file(path: Path) -> bool:
@@ -145,7 +159,9 @@ def _near_meta(content: _Content) -> str:
     return f"; is {_join(content.metas)} meant?" if content.metas else ""
 
 
-def _project_above(folder: Path) -> str:
+def _project_above(folder: Place) -> str:
+    if not isinstance(folder, Path):
+        return ""
     for parent in folder.absolute().parents[:_LEVELS]:
         if _has_meta(parent):
             return f": name the project {parent}"

@@ -10,22 +10,23 @@ from ..errors import ProjectError, did_you_mean, printable
 from .ignored import is_hidden
 from .items import Dataset
 from .supervisely import Project
+from .volumes import archive_stem, is_archive, is_later_part
 
 _MAX_NAMES = 8
 _T = TypeVar("_T")
 
 
 def find_project(name: str, given: Sequence[Path], below: Sequence[Path]) -> Path:
-    """Return the folder of the project of this name.
+    """Return the folder, or the archive, of the project of this name.
 
     Parameters
     ----------
     name
-        The name of its folder.
+        The name of its folder, or of its archive without the ending.
     given
-        Folders of projects.
+        Folders and archives of projects.
     below
-        Folders in which projects lie; they are looked at if none of `given` has the name.
+        Folders in which these lie; they are looked at if none of `given` has the name.
 
     Raises
     ------
@@ -36,7 +37,7 @@ def find_project(name: str, given: Sequence[Path], below: Sequence[Path]) -> Pat
     found = _of_name(name, there)
     lying: list[tuple[str, Path]] = []
     if not found:
-        lying = [(path.name, path) for folder in below for path in _folders_in(folder)]
+        lying = [(_name_of(path), path) for folder in below for path in _folders_in(folder)]
         found = _of_name(name, lying)
     distinct = _distinct(found)
     if len(distinct) > 1:  # a link's own name counts before that of its target
@@ -44,7 +45,8 @@ def find_project(name: str, given: Sequence[Path], below: Sequence[Path]) -> Pat
         distinct = _distinct(found)
     if len(distinct) > 1:
         paths = ", ".join(str(path) for path in reversed(distinct.values()))
-        raise ProjectError(f'project "{printable(name)}": several folders have the name: {paths}')
+        kind = "projects" if any(map(is_archive, found)) else "folders"
+        raise ProjectError(f'project "{printable(name)}": several {kind} have the name: {paths}')
     if not distinct:
         hint = _one_level_off(name, given, below)
         raise ProjectError(_no_project(name, there, lying, below) + hint)
@@ -57,12 +59,13 @@ def _distinct(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def _name_of(folder: Path) -> str:
-    return os.path.basename(os.path.abspath(folder))
+    stem = archive_stem(folder) if is_archive(folder) else None
+    return stem or os.path.basename(os.path.abspath(folder))
 
 
 def _names_of(folder: Path) -> set[str]:
     """The names of a folder; if it is a symbolic link, also that of its target."""
-    return {_name_of(folder), os.path.basename(os.path.realpath(folder))}
+    return {_name_of(folder), _name_of(Path(os.path.realpath(folder)))}
 
 
 def _folders_in(folder: Path) -> list[Path]:
@@ -70,7 +73,11 @@ def _folders_in(folder: Path) -> list[Path]:
         paths = sorted(folder.iterdir())
     except OSError as error:
         raise ProjectError(f"{folder}: cannot be read: {error.strerror}") from error
-    return [path for path in paths if not is_hidden(path.name) and os.path.isdir(path)]
+    return [path for path in paths if not is_hidden(path.name) and _may_be_project(path)]
+
+
+def _may_be_project(path: Path) -> bool:
+    return os.path.isdir(path) or (is_archive(path) and not is_later_part(path))
 
 
 def _of_name(name: str, named: Iterable[tuple[str, _T]]) -> list[_T]:
@@ -94,10 +101,10 @@ def _no_project(
     hint = did_you_mean(name, [each for each, _ in (*there, *lying)])
     places = []
     if there:
-        places.append(f"the projects given are {_join(path.name for _, path in there)}")
+        places.append(f"the projects given are {_join(_name_of(path) for _, path in there)}")
     if below:
         folders = ", ".join(map(str, below))
-        places.append(f"below {folders} there are {_join(path.name for _, path in lying)}")
+        places.append(f"below {folders} there are {_join(each for each, _ in lying)}")
     if not places:
         places.append(
             "no project was given, and no folder in which projects lie; name its folder as a"

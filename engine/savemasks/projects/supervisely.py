@@ -18,10 +18,13 @@ from typing import Any
 
 from .. import jsontext
 from ..errors import ProjectError, printable
+from .archives import Archive, ArchivePath, Place
 from .classes import ClassTemplate, check_meta, class_templates, merge_metas, parse_meta
 from .ignored import is_hidden
 from .items import Dataset
 from .levels import describe_file, describe_folder, describe_no_project, describe_project, is_part
+from .member_index import LINK, PROBLEMS, Halted, never
+from .volumes import archive_stem, is_archive
 
 _MAX_ODD = 5
 
@@ -33,24 +36,31 @@ class Project:
     Attributes
     ----------
     folder
-        Where it is.
+        Where it is; it may be an archive.
+    tree
+        Where its data sets are: the folder, or one in the archive.
     meta_bytes, meta
         `meta.json`, as it is and parsed.
     """
 
     folder: Path
+    tree: Place
     meta_bytes: bytes
     meta: dict[str, Any]
 
     @classmethod
-    def open(cls, folder: Path) -> "Project":
-        """Read `meta.json`.
+    def open(cls, folder: Path, halted: Halted = never) -> "Project":
+        """Read `meta.json`; of an archive, list what it holds.
 
         Raises
         ------
         ProjectError
-            If the folder is no project.
+            If the folder or archive is no project.
+        KeyboardInterrupt
+            If `halted` says so while an archive is read.
         """
+        if is_archive(folder):
+            return cls._open_archive(folder, halted)
         path = folder / "meta.json"
         try:
             content = path.read_bytes()
@@ -62,7 +72,35 @@ class Project:
         except OSError as error:
             hint = describe_file(folder)
             raise ProjectError(f"{path}: cannot be read: {error.strerror}{hint}") from error
-        return cls(folder, content, check_meta(parse_meta(content, path), path))
+        return cls(folder, folder, content, check_meta(parse_meta(content, path), path))
+
+    @classmethod
+    def _open_archive(cls, path: Path, halted: Halted) -> "Project":
+        archive = Archive.open(path, halted)
+        try:
+            tree = archive.root()
+            meta = tree / "meta.json"
+            content = _meta_in_archive(tree)
+            return cls(path, tree, content, check_meta(parse_meta(content, meta), meta))
+        except BaseException:
+            archive.close()
+            raise
+
+    def close(self) -> None:
+        """Remove what an archive was unpacked to."""
+        if not isinstance(self.tree, Path):
+            self.tree.archive.close()
+
+    @property
+    def name(self) -> str:
+        """The name of the folder, or that of the archive without its ending."""
+        resolved = self.folder.resolve()
+        return resolved.name if isinstance(self.tree, Path) else archive_stem(resolved) or ""
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it lies in an archive."""
+        return not isinstance(self.tree, Path)
 
     @property
     def templates(self) -> dict[str, ClassTemplate]:
@@ -93,36 +131,50 @@ class Project:
         odd = self._odd_ones(self._folders())
         if (more := len(odd) - _MAX_ODD) > 0:
             odd[_MAX_ODD:] = [f"{more} more folders are not as in a Supervisely project"]
-        return [printable(f"{self.folder.name}: {said}") for said in odd]
+        notes = [printable(f"{self.folder.name}: {said}") for said in odd]
+        own = [] if isinstance(self.tree, Path) else map(printable, self.tree.archive.notes())
+        return [*own, *notes]
 
     def _folders(self) -> list[tuple[Dataset, bool]]:
         try:
-            return list(_find_folders(self.folder, "", frozenset()))
+            return list(_find_folders(self.tree, "", frozenset()))
+        except ProjectError:
+            raise
         except OSError as error:
             raise ProjectError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
     def _odd_ones(self, found: Sequence[tuple[Dataset, bool]]) -> list[str]:
         has_datasets = any(is_dataset for _, is_dataset in found)
-        said = [describe_project(self.folder, has_datasets=has_datasets)]
+        said = [describe_project(self.tree, has_datasets=has_datasets)]
         for dataset, is_dataset in found:
             if is_dataset or not is_part(dataset.output):  # else it is named already
                 said.append(describe_folder(dataset.folder, dataset.output))
+        if not isinstance(self.tree, Path):
+            said += [f"{name}: {PROBLEMS[LINK]}" for name in self.tree.links()]
         return list(filter(None, said))
 
 
+def _meta_in_archive(tree: ArchivePath) -> bytes:
+    meta = tree / "meta.json"
+    if meta.is_there():
+        return meta.read_bytes()
+    problem = "is not an archive of a Supervisely project: it has no meta.json"
+    raise ProjectError(f"{tree.archive.path}: {problem}{describe_no_project(tree)}")
+
+
 def _find_folders(
-    folder: Path, prefix: str, ancestors: frozenset[str]
+    folder: Place, prefix: str, ancestors: frozenset[str]
 ) -> Iterator[tuple[Dataset, bool]]:
     """Yield all folders in the places of data sets, and whether they are some."""
     try:
-        entries = sorted(folder.iterdir())
+        entries = sorted(folder.iterdir()) if isinstance(folder, Path) else [*folder.folders()]
     except OSError:
         if not prefix:
             raise
         yield Dataset(folder, prefix.rstrip("/")), True  # listing it will say why
         return
     for path in entries:
-        real = os.path.realpath(path)
+        real = os.path.realpath(path) if isinstance(path, Path) else str(path)
         if path.name.startswith(".") or is_hidden(path.name) or real in ancestors:
             continue  # hidden, or a symbolic link to a data set that it lies in
         try:
@@ -130,6 +182,8 @@ def _find_folders(
                 continue
             has_items = _is_folder(path / "img") or _is_folder(path / "ann")
             nested = _is_folder(path / "datasets")
+        except ProjectError:
+            raise
         except OSError:
             has_items, nested = True, False  # listing it will say why
         output = prefix + path.name
@@ -141,9 +195,7 @@ def _find_folders(
 def plan_datasets(projects: Sequence[Project]) -> list[Dataset]:
     """Data sets of all projects with distinct outputs, which `distinct_outputs` explains."""
     per_project = [(project, project.datasets()) for project in projects]
-    outputs = distinct_outputs(
-        [(project.folder.resolve().name, datasets) for project, datasets in per_project]
-    )
+    outputs = distinct_outputs([(project.name, datasets) for project, datasets in per_project])
     return [
         Dataset(dataset.folder, output, number)
         for number, (_, datasets) in enumerate(per_project)
@@ -189,8 +241,10 @@ def merge_meta(projects: Sequence[Project]) -> bytes:
     return jsontext.dump(merge_metas([project.meta for project in projects]))
 
 
-def _is_folder(path: Path) -> bool:
+def _is_folder(path: Place) -> bool:
     """Whether the path is a folder; raises OSError if it cannot be looked at."""
+    if not isinstance(path, Path):
+        return path.is_dir()
     try:
         return stat.S_ISDIR(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):

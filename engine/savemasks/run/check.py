@@ -22,7 +22,7 @@ from ..results.notes import (
 from ..results.report import Failure
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
 from .pool import process_items, start_pool
-from .routes import find_routes, routing_notes
+from .routes import Routing, find_routes, routing_notes
 from .worklist import listing_failure
 
 _SAMPLES = 256
@@ -162,7 +162,12 @@ def check(
     effect. Raises `ProjectError`.
     """
     hooks = hooks or Hooks()
-    routing = find_routes(graph, projects, Path(os.devnull), below)
+    out = Path(os.devnull)
+    with closing(find_routes(graph, projects, out, below, hooks.stop.is_set)) as routing:
+        return _check(routing, options, hooks)
+
+
+def _check(routing: Routing, options: RunOptions, hooks: Hooks) -> Survey:
     survey = Survey(
         routing_notes(routing),
         options.worker_count,

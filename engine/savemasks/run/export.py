@@ -71,13 +71,19 @@ def run(
         Before anything is written.
     """
     hooks = hooks or Hooks()
-    routing = find_routes(graph, projects, out, below)
+    with closing(find_routes(graph, projects, out, below, hooks.stop.is_set)) as routing:
+        return _run(routing, out, options, hooks)
+
+
+def _run(routing: Routing, out: Path, options: RunOptions, hooks: Hooks) -> Summary:
     check_outside(routing)
     for result in routing.results:
         check_output(result.root, force=options.force)
     roots = tuple(result.root for result in routing.results)
     where = roots[0] if len(roots) == 1 else out
     summary = Summary(out=where, results=roots, warnings=routing_notes(routing))
+    if options.link and any(project.is_archived for project in routing.projects):
+        summary.warnings.append("--link: what lies in archives is copied, for it cannot be linked")
     with ReportWriter(options.report) as report, ExitStack() as stack:
         outputs = _opened(routing.results, options, stack)
         started = perf_counter()

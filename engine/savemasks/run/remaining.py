@@ -21,10 +21,10 @@ from ..line.job import (
     own_folders,
     own_names,
 )
+from ..projects.archives import OpenFolder
 from ..projects.items import Entry, Item, Listing
 from ..results.journal import Journal, Record, pack_names, pack_stamps
 from ..store.files import Store
-from ..system import Folder
 
 WHOLE_DATASET = b""
 """The journal's item name for a data set that could not be listed."""
@@ -140,7 +140,7 @@ class DatasetList:
         self._found = 0
         self._record: Record | None = None
 
-    def remains(self, entry: Entry, images: Folder, annotations: Folder) -> bool:
+    def remains(self, entry: Entry, images: OpenFolder, annotations: OpenFolder) -> bool:
         """Whether the next item of the listing is to be done."""
         record = self._records.at(os.fsencode(entry.name)) if self._known else None
         self._found += record is not None
@@ -174,7 +174,7 @@ class DatasetList:
             self._count_vanished_items()
 
     def _is_finished(
-        self, record: Record, entry: Entry, images: Folder, annotations: Folder
+        self, record: Record, entry: Entry, images: OpenFolder, annotations: OpenFolder
     ) -> bool:
         if record.error is not None or record.generation != self._journal.generation:
             return False
@@ -277,7 +277,7 @@ def _stem_of(record: Record) -> str | None:
     return None
 
 
-def _stamp(folder: Folder, name: str | None) -> Stamp | None:
+def _stamp(folder: OpenFolder, name: str | None) -> Stamp | None:
     """Return what tells whether a file has changed, or None if there is none."""
     if name is None:
         return None

@@ -20,6 +20,7 @@ from ..layers.reading import Sink
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Flow, Inlet
+from ..projects.archives import Place
 from ..projects.classes import (
     class_templates,
     mapped_meta,
@@ -28,6 +29,7 @@ from ..projects.classes import (
     shape_conflicts,
 )
 from ..projects.items import Dataset
+from ..projects.member_index import Halted, never
 from ..projects.selection import find_project, select
 from ..projects.supervisely import Project, distinct_outputs, merge_meta
 from ..results.output import graph_arguments, layer_arguments
@@ -99,6 +101,11 @@ class Routing:
     projects: list[Project]
     notes: list[str]
 
+    def close(self) -> None:
+        """Remove what archives were unpacked to."""
+        for project in self.projects:
+            project.close()
+
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -120,21 +127,26 @@ class _Opened:
 
     given: Sequence[Path]
     below: Sequence[Path]
+    halted: Halted
     projects: list[Project] = field(default_factory=list)
     numbers: dict[Path, int] = field(default_factory=dict)
 
     def number(self, folder: Path) -> int:
         """Open a project, unless it is open."""
         if folder not in self.numbers:
-            self.projects.append(Project.open(folder))
+            self.projects.append(Project.open(folder, self.halted))
             self.numbers[folder] = len(self.projects) - 1
         return self.numbers[folder]
 
 
 def find_routes(
-    graph: Graph | Sink, projects: Sequence[Path], out: Path, below: Sequence[Path] = ()
+    graph: Graph | Sink,
+    projects: Sequence[Path],
+    out: Path,
+    below: Sequence[Path] = (),
+    halted: Halted = never,
 ) -> Routing:
-    """Find out what a run does. Writes nothing.
+    """Find out what a run does. Writes nothing but what archives are unpacked to.
 
     Parameters
     ----------
@@ -146,6 +158,8 @@ def find_routes(
         Output folder.
     below
         Folders whose projects data layers may name, besides `projects`.
+    halted
+        Whether the user has asked for the end, while archives are read.
 
     Raises
     ------
@@ -153,15 +167,25 @@ def find_routes(
         If a project or a data set cannot be used or is not there; all of them are named.
     ConfigError
         If a class of a project has no entry in a mapping.
+    KeyboardInterrupt
+        If `halted` says so.
     """
-    if not isinstance(graph, Graph):
-        graph = Graph.of_layer(graph)
-    opened = _Opened(projects, below)
+    graph = graph if isinstance(graph, Graph) else Graph.of_layer(graph)
+    opened = _Opened(projects, below, halted)
+    try:
+        return _routing(graph, opened, out)
+    except BaseException:
+        for project in opened.projects:
+            project.close()
+        raise
+
+
+def _routing(graph: Graph, opened: _Opened, out: Path) -> Routing:
     parts = _parts_of_graph(graph, opened) if graph.sources else _parts_of_layer(graph, opened)
     routing = _joined(graph, opened.projects, parts, out)
     if graph.sources:
         used = [project.folder for project in opened.projects]
-        unused = [str(folder) for folder in projects if folder not in used]
+        unused = [str(folder) for folder in opened.given if folder not in used]
         if unused:
             routing.notes.append(printable(f"projects that no layer names: {', '.join(unused)}"))
     return routing
@@ -169,12 +193,12 @@ def find_routes(
 
 def _parts_of_layer(graph: Graph, opened: _Opened) -> list[list[_Part]]:
     """All data sets of all projects flow into the only sink."""
-    opened.projects = [Project.open(folder) for folder in opened.given]
+    opened.projects.extend(Project.open(folder, opened.halted) for folder in opened.given)
     return [
         [
             _Part(
                 number,
-                project.folder.resolve().name,
+                project.name,
                 project.datasets(),
                 route.table(project.classes),
                 route,
@@ -227,7 +251,7 @@ def _part(
 def _joined(graph: Graph, projects: list[Project], parts: list[list[_Part]], out: Path) -> Routing:
     """Turn around what flows into each sink: the sinks that each data set flows into."""
     results = []
-    places: dict[tuple[int, Path], list[tuple[int, ClassTable, str]]] = {}
+    places: dict[tuple[int, Place], list[tuple[int, ClassTable, str]]] = {}
     for number, (sink, found) in enumerate(zip(graph.sinks, parts, strict=True)):
         results.append(_result(graph, sink, projects, found, out))
         named = distinct_outputs([(part.name, part.datasets) for part in found])

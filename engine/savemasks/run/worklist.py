@@ -9,10 +9,10 @@ import orjson
 
 from ..errors import FolderError
 from ..line.job import Outcome
+from ..projects.archives import open_folder
 from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Item, Listing
 from ..results.report import describe
-from ..system import Folder
 from .remaining import WHOLE_DATASET, DatasetList, OutputOwners, ResultList, Target
 
 _MAX_KEPT_NAMES = 1 << 20  # of items, about 100 bytes each
@@ -142,8 +142,8 @@ class Worklist:
             for result, output in self._places(dataset)
         ]
         with (
-            closing(Folder(dataset.folder / "img")) as images,
-            closing(Folder(dataset.folder / "ann")) as annotations,
+            closing(open_folder(dataset.folder / "img")) as images,
+            closing(open_folder(dataset.folder / "ann")) as annotations,
         ):
             for entry in listing:
                 if self._stop.is_set():
