@@ -12,7 +12,7 @@ which write-ahead logging needs no shared memory and so works on file systems wi
 import os
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..errors import OutputError
-from ..line.job import Outcome, Stamp
+from ..line.job import Extent, Outcome, Stamp
 from ..store.files import Written
 from ..system import sync_folder
 from .lock import HIDDEN
@@ -49,6 +49,11 @@ CREATE TABLE strangers (name BLOB PRIMARY KEY) WITHOUT ROWID;
 _LATER_SCHEMA = """
 CREATE TABLE IF NOT EXISTS counts (
     dataset INTEGER NOT NULL, name BLOB NOT NULL, counts BLOB NOT NULL,
+    PRIMARY KEY (dataset, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS samples (
+    dataset INTEGER NOT NULL, name BLOB NOT NULL,
+    shard INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
     PRIMARY KEY (dataset, name)
 ) WITHOUT ROWID;
 """
@@ -111,6 +116,8 @@ class Journal:
         Number of the current settings; every row that is added gets it.
     problem
         Why the last commit failed, or None. The rows are kept, and written by a later commit.
+    before_commit
+        Called before rows are written; may raise `OSError`.
     """
 
     def __init__(self, root: Path, *, durable: bool = False, read_only: bool = False) -> None:
@@ -122,6 +129,8 @@ class Journal:
         self._numbers: dict[str, int] = {}
         self._added: list[tuple[object, ...]] = []
         self._counted: list[tuple[int, bytes, bytes]] = []
+        self._placed: list[tuple[int, bytes, int, int, int]] = []
+        self.before_commit: Callable[[], None] | None = None
         self._deleted: list[tuple[int, bytes]] = []
         self._folders: set[str] = set()
         self._synced: set[str] = set()
@@ -296,6 +305,30 @@ class Journal:
             yield from (bytes(row[0]) for row in rows)
             last = rows[-1][1], rows[-1][2]
 
+    # ------------------------------------------------------------ samples of packed results
+
+    def place(self, dataset: str, name: bytes, extent: Extent) -> None:
+        """Add where an item's sample lies; a later commit writes it."""
+        self._placed.append((self._number(dataset), name, *extent))
+
+    def extent(self, dataset: str, name: bytes) -> Extent | None:
+        """Where an item's sample lies, or None."""
+        query = "SELECT shard, offset, length FROM samples WHERE dataset = ? AND name = ?"
+        row = self._one(query, (self._number(dataset), name))
+        return None if row is None else Extent(*row)
+
+    def end_of(self, shard: int) -> int:
+        """Where the last sample of a shard ends."""
+        row = self._one("SELECT max(offset + length) FROM samples WHERE shard = ?", (shard,))
+        return int(row[0] or 0) if row else 0
+
+    def move(self, shard: int, end: int, new: int) -> None:
+        """Note that the samples of a shard up to an offset lie in another one, in their places."""
+        self._all(
+            "UPDATE samples SET shard = ? WHERE shard = ? AND offset + length <= ?",
+            (new, shard, end),
+        )
+
     def add_failure(self, dataset: str, name: bytes, error: bytes) -> None:
         """Add why an item, or with an empty name its whole data set, failed."""
         self._add_row(dataset, name, (None, None, None, error))
@@ -324,10 +357,12 @@ class Journal:
     def commit(self) -> None:
         """Write the pending rows. If that fails, `problem` says why, and they stay pending."""
         self._committed = monotonic()
-        if not self._added and not self._deleted:
+        if not self._added and not self._deleted and not self._placed:
             return
         try:
             self._sync_folders()
+            if self.before_commit:
+                self.before_commit()
             self._database.execute("BEGIN")
             self._database.executemany(
                 "DELETE FROM items WHERE dataset = ? AND name = ?", self._deleted
@@ -337,6 +372,7 @@ class Journal:
                 self._added,
             )
             self._database.executemany("REPLACE INTO counts VALUES (?, ?, ?)", self._counted)
+            self._database.executemany("REPLACE INTO samples VALUES (?, ?, ?, ?, ?)", self._placed)
             self._database.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             self._roll_back()
@@ -345,6 +381,7 @@ class Journal:
         self.problem = None
         self._added.clear()
         self._counted.clear()
+        self._placed.clear()
         self._deleted.clear()
         self._folders.clear()
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from ..errors import WriteError, printable
 from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
-from ..line.job import OWN_FOLDERS, Outcome, Stamp, has_own_masks, is_own, needs_image, output_names
+from ..line.job import OWN_FOLDERS, Extent, Outcome, Stamp, has_own_masks, is_own, needs_image, output_names
 from ..projects.items import Entry, Item, Listing
 from ..results.journal import Journal, Record, pack_names, pack_stamps
+from ..results.packer import Packer
 from ..store.files import Store
+from ..store.packs import PackStore
 from ..system import Folder
 
 WHOLE_DATASET = b""
@@ -34,11 +36,14 @@ class Target:
         Of the layer that asks for it.
     store
         Where its files are.
+    packer
+        Puts samples into shards, if the result is packed.
     """
 
     journal: Journal
     settings: Settings | SaveSettings
-    store: Store
+    store: Store | PackStore
+    packer: Packer | None = None
 
 
 class ResultList:
@@ -46,6 +51,7 @@ class ResultList:
 
     def __init__(self, target: Target) -> None:
         self.journal, self.settings, self.store = target.journal, target.settings, target.store
+        self.packer = target.packer
         self.needs_image = needs_image(target.settings)
         self.vanished = 0
         self.vanished_names: list[str] = []
@@ -60,7 +66,7 @@ class ResultList:
 
     def refuse_foreign(self, output: str, entry: Entry) -> None:
         """Raise `WriteError` for an item that would replace a foreign file."""
-        if not self._has_foreign:
+        if not self._has_foreign or self.packer:
             return
         names = output_names(entry, self.settings)
         if has_own_masks(self.settings):
@@ -139,8 +145,26 @@ class DatasetList:
         self._found += record is not None
         self._record = record
         if self._only_failed:
-            return record is not None and record.error is not None
-        return not (record and self._is_finished(record, entry, images, annotations))
+            return record is not None and (record.error is not None or self._is_lost(entry))
+        return not (
+            record
+            and self._is_finished(record, entry, images, annotations)
+            and not self._is_lost(entry)
+        )
+
+    def kept(self, entry: Entry) -> Extent | None:
+        """Where the sample of an item lies that does not remain; None without shards."""
+        if self._result.packer is None or self._record is None:
+            return None
+        return self._journal.extent(self._output, os.fsencode(entry.name))
+
+    def _is_lost(self, entry: Entry) -> bool:
+        """Whether the item's sample is in no shard that is there."""
+        packer = self._result.packer
+        if packer is None:
+            return False
+        extent = self._journal.extent(self._output, os.fsencode(entry.name))
+        return extent is None or not packer.has(extent)
 
     def begin(self, item: Item, entry: Entry) -> Outcome | None:
         """Prepare the item that was asked for last; return its failure if that is known already.

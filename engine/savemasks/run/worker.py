@@ -7,13 +7,16 @@ import pyvips
 
 from ..line.budget import Budget
 from ..line.item import export_item, try_item
-from ..line.job import Flow, GivenUp, Job, Outcome
+from ..line.job import Flow, GivenUp, Inlet, Job, Outcome, PackRules
+from ..line.keys import member_name
 from ..line.plan import Plan, numbered_alike
 from ..line.sinks import Line, Sink
 from ..line.warmup import warm_up
 from ..projects.items import Item, Places
 from ..scratch import Scratch
+from ..results.lock import HIDDEN
 from ..store.files import Store
+from ..store.packs import PackStore
 
 
 class Worker:
@@ -21,7 +24,7 @@ class Worker:
 
     def __init__(self, job: Job, halted: Callable[[], bool]) -> None:
         """Load the kernels, or compile them; once `halted` says so, large items are given up."""
-        self._sample = job.sample
+        self._sample, self._pack = job.sample, job.pack
         self._budget = Budget.of_worker(job.memory, job.workers, halted)
         self._flows = [_sinks_of(flow, job) for flow in job.flows]
         self._placed: dict[tuple[int, Places], tuple[Sink, ...]] = {}
@@ -38,6 +41,8 @@ class Worker:
         line = Line(self._sinks(item), self._budget, scratch)
         if self._sample:
             return try_item(item, line, self._sample)
+        if self._pack:
+            return _export_sample(item, line, self._pack)
         try:
             return export_item(item, line)
         except GivenUp:
@@ -54,6 +59,28 @@ class Worker:
                 replace(sinks[number], dataset=dataset) for number, dataset in item.places
             )
         return self._placed[key]
+
+
+def _export_sample(item: Item, line: Line, rules: PackRules) -> Outcome | None:
+    """Export an item as a sample of the only result."""
+    (sink,) = line.sinks
+    store, place = sink.store, sink.place(item)
+    assert isinstance(store, PackStore)
+    stem = item.mask_name.removesuffix(".png")
+    store.begin(lambda name: member_name(rules.kind, place, name, stem))
+    try:
+        outcome = export_item(item, line)
+    except GivenUp:
+        store.seal(is_whole=False)
+        return None
+    outcome.sample = store.seal(is_whole=outcome.error is None)
+    return outcome
+
+
+def _store_of(inlet: Inlet, job: Job) -> Store | PackStore:
+    if job.pack:
+        return PackStore(inlet.root, inlet.root / HIDDEN)
+    return Store(inlet.root, link=job.link, durable=job.durable)
 
 
 def _sinks_of(flow: Flow, job: Job) -> tuple[Sink, ...]:
@@ -78,7 +105,7 @@ def _sinks_of(flow: Flow, job: Job) -> tuple[Sink, ...]:
         Sink(
             inlet.layer.settings,
             plan,
-            Store(inlet.root, link=job.link, durable=job.durable),
+            _store_of(inlet, job),
             inlet.table,
         )
         for inlet, plan in zip(flow.inlets, found, strict=True)

@@ -1,0 +1,172 @@
+"""Files out as members of archives: a worker's side.
+
+What an item becomes is its *sample*: the members of one archive, side by side. A worker writes
+samples one after the other into files of its own, which are called spools. From there they are
+copied into shards, in the order of the items, by whoever leads.
+"""
+
+import itertools
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from isal import isal_zlib
+
+from ..errors import WriteError
+from ..system import NEW, write_all
+from .files import Part, UnfinishedFile, Written
+from .tar_members import header, padding
+
+SPOOL = "spool-"
+"""How the names of spools begin."""
+
+SPOOL_BYTES = 1 << 24
+"""A spool of at least so many bytes gets no more samples."""
+
+_PIECE = 1 << 20
+_counter = itertools.count()
+
+
+class Sample(NamedTuple):
+    """Where a sample is: the file, its first byte there, and how many there are."""
+
+    path: str
+    offset: int
+    length: int
+
+
+class _Spool:
+    """The spool of one thread."""
+
+    def __init__(self, folder: str) -> None:
+        name = f"{SPOOL}{os.getpid()}-{next(_counter)}-{secrets.token_hex(4)}"
+        self.path = f"{folder}/{name}"
+        self.file = os.open(self.path, NEW, 0o666)
+        self.begin = self.end = 0  # of the sample that is being written
+
+    def write(self, parts: list[memoryview]) -> None:
+        write_all(self.file, parts)
+        self.end += sum(map(len, parts))
+
+    def give_up(self) -> None:
+        """Forget the sample that is being written."""
+        os.ftruncate(self.file, self.begin)
+        os.lseek(self.file, self.begin, os.SEEK_SET)
+        self.end = self.begin
+
+
+class PackStore:
+    """Takes the files of items as members of their samples. May be shared by threads."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        """Write spools into a folder; `root` is that of the result, for messages."""
+        self.root = root
+        self._folder = os.fspath(folder)
+        self._own = threading.local()
+
+    def begin(self, name_of: Callable[[str], str]) -> None:
+        """Begin the sample of an item: this thread's files are its members until `seal`.
+
+        `name_of` makes the name of a member of a file's name below the root.
+        """
+        self._own.name_of = name_of
+
+    def write(self, name: str, parts: Iterable[Part]) -> Written:
+        """Add a file; `name` is relative to the root, with "/". Raises `WriteError`."""
+        views = [memoryview(part).cast("B") for part in parts]
+        size = sum(map(len, views))
+        checksum = 0
+        for view in views:
+            checksum = isal_zlib.crc32(view, checksum)
+        head, tail = header(self._own.name_of(name), size), padding(size)
+        try:
+            self._spool().write([memoryview(head), *views, memoryview(tail)])
+        except OSError as error:
+            raise self._failure(name, error.strerror) from error
+        return Written(size, checksum)
+
+    @contextmanager
+    def growing(self, name: str) -> Iterator[UnfinishedFile]:
+        """Add a file that is written piece by piece, when the context is left.
+
+        Nothing is left of it if that happens by an exception. Raises `WriteError`.
+        """
+        path = f"{self._folder}/{SPOOL}{os.getpid()}-{next(_counter)}.part"
+        target = f"{self.root}/{name}"
+        try:
+            file = UnfinishedFile(path, path + ".whole", target)
+        except OSError as error:
+            raise self._failure(name, error.strerror) from error
+        try:
+            yield file
+            try:
+                file.finish(durable=False)
+            except OSError as error:
+                raise file.failure(error.strerror) from error
+            file.written = self._add(name, path + ".whole")
+        finally:
+            file.close()
+            for each in (path, path + ".whole"):
+                with suppress(OSError):
+                    os.unlink(each)
+
+    def copy(self, name: str, source: str, data: bytes | None = None) -> Written:
+        """Add a copy of the file `source`, which holds `data` if that is known already.
+
+        Raises `WriteError`.
+        """
+        return self._add(name, source) if data is None else self.write(name, [data])
+
+    def _add(self, name: str, source: str) -> Written:
+        """Add the contents of a file."""
+        size = checksum = 0
+        try:
+            with open(source, "rb", buffering=0) as file:
+                length = os.fstat(file.fileno()).st_size
+                spool = self._spool()
+                spool.write([memoryview(header(self._own.name_of(name), length))])
+                while piece := file.read(min(_PIECE, length - size)):
+                    size += len(piece)
+                    checksum = isal_zlib.crc32(piece, checksum)
+                    spool.write([memoryview(piece)])
+                if size != length:
+                    raise self._failure(name, f"{source} has become shorter meanwhile")
+                spool.write([memoryview(padding(size))])
+        except OSError as error:
+            if isinstance(error, WriteError):
+                raise
+            raise self._failure(name, error.strerror) from error
+        return Written(size, checksum)
+
+    def remove(self, name: str) -> None:
+        """Do nothing: what is added belongs to nobody before `seal`."""
+
+    def remove_empty_folder(self, name: str) -> None:
+        """Do nothing."""
+
+    def seal(self, *, is_whole: bool) -> Sample:
+        """End the sample, or forget it if it is not whole; return where it is."""
+        spool: _Spool | None = getattr(self._own, "spool", None)
+        if spool is None:  # it could not be made, which is why the item has failed
+            return Sample("", 0, 0)
+        if not is_whole:
+            spool.give_up()
+        sample = Sample(spool.path, spool.begin, spool.end - spool.begin)
+        spool.begin = spool.end
+        if spool.end >= SPOOL_BYTES:
+            os.close(spool.file)
+            self._own.spool = None
+        return sample
+
+    def _spool(self) -> _Spool:
+        spool: _Spool | None = getattr(self._own, "spool", None)
+        if spool is None:
+            spool = self._own.spool = _Spool(self._folder)
+        return spool
+
+    def _failure(self, name: str, reason: object) -> WriteError:
+        return WriteError(f"cannot be written: {reason}", file=f"{self.root}/{name}")
