@@ -113,6 +113,19 @@ def test_the_python_of_the_documents_runs(
         check_graphs(known, page)
         assert known["built"][2, 8] == 1 + known["painter"].machine_palette.titles.index("kiwi")
         check_training(known)
+        check_objects(known)
+
+
+def check_objects(known: dict[str, Any]) -> None:
+    """What the page says of objects and colours."""
+    kiwi = known["kiwi"]
+    assert np.array_equal(known["canvas"], kiwi)
+    assert np.array_equal(known["class_masks"]["kiwi"], kiwi)
+    assert [savemasks.rle_decode(code).sum() for code in known["codes"]] == [kiwi.sum()]
+    assert known["counted"].classes == {"kiwi": (1, kiwi.sum())}
+    assert known["meaning"]["classes"]["kiwi"]["machine"] == 100
+    assert known["colored"].shape == (*kiwi.shape, 3)
+    assert known["indexed"][25] == 3
 
 
 def check_graphs(known: dict[str, Any], page: str) -> None:

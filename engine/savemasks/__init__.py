@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .api.arguments import Annotation, Window
+    from .api.coco import RunLengthCode, rle, rle_decode
     from .api.exporting import export
     from .api.functions import encode_png, warmup
     from .api.images import Image
     from .api.instances import Instances
     from .api.listing import ProjectItem, ProjectItems, open_project
+    from .api.object_masks import ObjectMask
     from .api.painter import Painter
+    from .api.statistics import Statistics
     from .api.training import Targets
     from .errors import (
         AnnotationError,
@@ -49,16 +52,19 @@ __all__ = [
     "Instances",
     "ItemError",
     "Mask",
+    "ObjectMask",
     "OutputError",
     "Painter",
     "Palette",
     "ProjectError",
     "ProjectItem",
     "ProjectItems",
+    "RunLengthCode",
     "Save",
     "SaveMasks",
     "SavemasksError",
     "Shapes",
+    "Statistics",
     "Summary",
     "Targets",
     "Window",
@@ -67,6 +73,8 @@ __all__ = [
     "encode_png",
     "export",
     "open_project",
+    "rle",
+    "rle_decode",
     "warmup",
 ]
 
@@ -77,19 +85,24 @@ _MODULES = {
     "Image": "api.images",
     "Instances": "api.instances",
     "Mask": "line.plan",
+    "ObjectMask": "api.object_masks",
     "Painter": "api.painter",
     "Palette": "layers.palette",
     "ProjectItem": "api.listing",
     "ProjectItems": "api.listing",
+    "RunLengthCode": "api.coco",
     "Save": "layers.save",
     "SaveMasks": "layers.save_masks",
     "Shapes": "shapes",
+    "Statistics": "api.statistics",
     "Summary": "results.report",
     "Targets": "api.training",
     "Window": "api.arguments",
     "encode_png": "api.functions",
     "export": "api.exporting",
     "open_project": "api.listing",
+    "rle": "api.coco",
+    "rle_decode": "api.coco",
     "warmup": "api.functions",
 }
 

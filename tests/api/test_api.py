@@ -56,11 +56,11 @@ def test_masks_are_encoded_as_runs_and_noise_is_not(monkeypatch: pytest.MonkeyPa
     expected = [savemasks.encode_png(mask), savemasks.encode_png(noise)]
     asked = []
 
-    def encode_png(pixels: Any, *rest: Any) -> Any:
+    def deflate_pixels(pixels: Any, *rest: Any) -> Any:
         asked.append(pixels)
-        return general.encode_png(pixels, *rest)
+        return general.deflate_pixels(pixels, *rest)
 
-    monkeypatch.setattr(functions, "encode_pixels", encode_png)
+    monkeypatch.setattr(functions, "deflate_pixels", deflate_pixels)
     assert [savemasks.encode_png(mask), savemasks.encode_png(noise)] == expected
     assert len(asked) == 1
     assert np.array_equal(asked[0], noise)

@@ -32,16 +32,19 @@ NAMES = [
     "Instances",
     "ItemError",
     "Mask",
+    "ObjectMask",
     "OutputError",
     "Painter",
     "Palette",
     "ProjectError",
     "ProjectItem",
     "ProjectItems",
+    "RunLengthCode",
     "Save",
     "SaveMasks",
     "SavemasksError",
     "Shapes",
+    "Statistics",
     "Summary",
     "Targets",
     "Window",
@@ -50,6 +53,8 @@ NAMES = [
     "encode_png",
     "export",
     "open_project",
+    "rle",
+    "rle_decode",
     "warmup",
 ]
 ANNOTATION = {
@@ -99,6 +104,7 @@ def test_the_painters_public_names_are_these() -> None:
     calls = {"human", "instances", "labels", "machine", "parse"}
     training = {"class_names", "from_classes", "id2label", "label2id", "labels_batch", "one_hot"}
     training |= {"from_graph", "palette_for_pil", "targets"}
+    calls |= {"classes_of", "legend", "objects", "semantic", "statistics"}
     assert {*shown} == calls | training | {"classes", "human_palette", "machine_palette"}
 
 
@@ -225,7 +231,9 @@ random = np.random.default_rng(0)
 for mapping in t.MAPPINGS:
     for human in (t.COLORS, t.MANY):
         for options in ({}, {"paint_order": "area", "line_width": 3, "class_priority": ["kiwi"]}):
-            p = t.painter(mapping, human, **options)
+            p = t.painter(mapping, human, masks_semantic_rgb=True, **options)
+            styled = t.painter(mapping, human, human_outlines=True, human_scale=0.5)
+            three = t.painter(mapping, human, machine_channels=3)
             for seed, count in enumerate((0, 1, 2, 12)):
                 note = t.annotation(seed, count)
                 size = note["size"]["height"], note["size"]["width"]
@@ -237,6 +245,9 @@ for mapping in t.MAPPINGS:
                     p.labels(form, window=(3, 4, 5, 6), out=np.empty((6, 5), p.labels(form).dtype))
                     p.machine(form, window=(3, 4, 1, 6))
                     p.instances(form, window=(0, 3, 37, 1))
+                    [*p.objects(form)], [*p.objects(form, window=(3, 4, 5, 6), size=(7, 8))]
+                    p.classes_of(form), p.statistics(form), p.semantic(form)
+                    p.semantic(form, window=(3, 4, 5, 6), pad=1)
                     some = p.labels(form, window=(-3, 4, 50, 6), fill=1, pad=2, size=(9, 8))
                     apart = np.empty((size[0] + 1, size[1] + 1), some.dtype)
                     p.labels(form, out=apart[1:, 1:])
@@ -254,9 +265,13 @@ for mapping in t.MAPPINGS:
                     p.human(note, picture)
                     p.human(note, picture, window=(2, 3, 4, 5))
                     p.human(note, picture, window=(0, 3, 37, 1))
+                    styled.human(note, picture)
                 made = [p.machine(note), p.human(note, image), p.labels(note), image[:, :, 0]]
                 for pixels in (*made, made[0][:1], made[0][::2, ::2], made[1].astype(np.uint16)):
                     savemasks.encode_png(pixels)
+                three.machine(note)
+                savemasks.encode_png(image[:, :, 0], np.zeros((256, 3), np.uint8))
+                savemasks.rle_decode(savemasks.rle(made[2]))
 # Pictures and bitmaps of every kind, as bytes.
 import io
 from pathlib import Path
@@ -305,6 +320,7 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
         *("layers.graph", "layers.palette", "layers.save_masks"),
         *("api.batches", "api.names", "api.listing", "api.training"),
         *("results.report", "shapes"),
+        *("api.coco", "api.descriptions", "api.masks", "api.object_masks", "api.statistics"),
     ],
 )
 def test_the_examples_of_the_docstrings_are_true(
@@ -317,6 +333,7 @@ def test_the_examples_of_the_docstrings_are_true(
             "settings": {
                 "masks_machine": True,
                 "masks_human": True,
+                "masks_semantic_rgb": True,
                 "gt_machine_color": {"kiwi": [100, 100, 100], "lemon": [200, 200, 200]},
                 "gt_human_color": {"kiwi": [255, 0, 0], "lemon": [27, 0, 255]},
             },
@@ -342,8 +359,14 @@ def test_every_public_function_has_an_example() -> None:
     methods: tuple[object, ...]
     methods = (painter.parse, painter.labels, painter.machine, painter.human, painter.instances)
     more = (painter.from_classes, painter.targets, painter.one_hot, painter.labels_batch)
+    calls = (painter.objects, painter.classes_of, painter.statistics, painter.legend)
     others = (
+        *calls,
         painter.palette_for_pil,
+        painter.semantic,
+        savemasks.ObjectMask,
+        savemasks.rle,
+        savemasks.rle_decode,
         savemasks.Shapes.from_arrays,
         savemasks.SaveMasks.from_json,
         savemasks.Graph.from_json,

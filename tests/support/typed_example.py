@@ -61,6 +61,15 @@ def paint(config: Path, annotation: bytes, image: NDArray[np.uint8]) -> list[byt
         assert set(classes.values()) <= set(titles)
     assert numbers.shape == labels.shape
     assert human_labels.shape == (1, 1)
+    found: list[savemasks.ObjectMask] = [*painter.objects(shapes)]
+    codes: list[savemasks.RunLengthCode] = [savemasks.rle(each.mask) for each in found]
+    decoded: list[NDArray[np.bool_]] = [savemasks.rle_decode(code) for code in codes]
+    own: dict[str, NDArray[np.bool_]] = painter.classes_of(shapes)
+    counted: savemasks.Statistics = painter.statistics(shapes)
+    assert len(decoded) == sum(each.objects for each in counted.classes.values())
+    assert [*own] == [*counted.classes]
+    indexed: bytes = savemasks.encode_png(labels, palette=painter.palette_for_pil())
+    assert indexed
     human: NDArray[np.uint8] = painter.human(annotation, image)
     return [savemasks.encode_png(painter.machine(annotation)), savemasks.encode_png(human)]
 

@@ -111,6 +111,16 @@ def check_layer(layer: object) -> None:
         raise TypeError(f"layer must be a SaveMasks, as SaveMasks.from_json makes it, not {name}")
 
 
+def check_names_classes(layer: SaveMasks) -> None:
+    """Refuse, with a `ValueError`, a layer that takes its classes from a meta.json."""
+    settings = layer.settings
+    mappings = (settings.gt_machine_color, settings.gt_human_color)
+    if any(isinstance(mapping, str) for mapping in mappings) or not any(mappings):
+        raise ValueError(
+            "the layer takes its classes from a meta.json, but there is none: give meta"
+        )
+
+
 def array_for(
     out: NDArray[Any] | None,
     shape: tuple[int, ...],

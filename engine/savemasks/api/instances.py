@@ -5,11 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..line.plan import Mask
+from ..line.drawings import Labels
+from ..line.plan import Mask, Plan
+from ..paint.numbering import Numbering
 from ..shapes import Shapes
 from .arguments import Annotation, Window, array_for
 from .protocols import Opening
-from .views import Pad, Size, paint_view, view_of
+from .views import Pad, Size, View, paint_view, view_of
 
 
 class Instances(NamedTuple):  # noqa: PLW1641  (what holds arrays has no hash)
@@ -58,7 +60,8 @@ def instances(
     """Paint every object in a number of its own: its place in the list, from 1.
 
     Parameters are those of `labels`; a pixel has a number where `labels` has a label. `fill` is any
-    int32, as -1.
+    int32, as -1. If the layer requests `masks_instances` or `masks_classes`, the objects are by
+    default those that have masks there.
 
     Returns
     -------
@@ -80,16 +83,34 @@ def instances(
     >>> numbers[2].tolist()
     [0, 1, 1, 2, 2, 0]
     """
-    table = self._plan.table_of(mask)
+    table = own_table(self._plan, mask)
     shapes = self._open(annotation)
     view = view_of(self._plan, shapes, window, size=size, scale=scale, fill=fill, pad=pad)
     made = array_for(out, view.shape, np.int32, any_rows=1)
+    paint_numbers(self._plan, view, table, made, fill=fill)
     is_painted = table[shapes.class_id] != 0
     objects = shapes.object_index[is_painted]
-    numbers = np.zeros(int(np.max(shapes.object_index, initial=-1)) + 1, np.int32)
-    numbers[objects] = objects + np.int32(1)
-    paint_view(self._plan, view, numbers, made, fill=fill, key=shapes.object_index)
     titles = self._plan.titles
     pairs = zip(objects.tolist(), shapes.class_id[is_painted].tolist(), strict=True)
     classes = {number + 1: titles[class_id] for number, class_id in pairs}
     return Instances(made if out is None else out, classes)
+
+
+def own_table(plan: Plan, mask: Mask | None) -> Labels:
+    """Label by class number, of classes whose objects are looked at by themselves; 0 for others.
+
+    They are those of a mask; by default those of `masks_instances` and `masks_classes`, if the
+    layer requests these, else those of the label map. Raises `ValueError` as `Plan.table_of`.
+    """
+    if mask is None and plan.own_table is not None:
+        return plan.own_table
+    return plan.table_of(mask)
+
+
+def paint_numbers(
+    plan: Plan, view: View, table: Labels, made: NDArray[np.int32], *, fill: int | None
+) -> None:
+    """Paint every object of a view in its number, if a table has a label for its class."""
+    index = view.shapes.object_index
+    numbers = Numbering.of(view.shapes, table).numbers
+    paint_view(plan, view, numbers, made, fill=fill, key=index)

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import index
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..layers.palette import Color, Grays, Palette
 from ..line.drawings import Labels
@@ -127,7 +128,8 @@ def palette_for_pil(self: Planned) -> bytes:
     -------
     bytes
         768: red, green and blue by label. They are those of the human mask if the layer
-        requests it with the classes of the machine mask, for they are made for people.
+        requests it with the classes of the machine mask, for they are made for people; else those
+        of its `machine_palette`, or the machine mask's.
 
     Raises
     ------
@@ -141,10 +143,19 @@ def palette_for_pil(self: Planned) -> bytes:
     """
     table = self._plan.table_of(None)
     use_human = self._plan.is_shared or self._plan.machine_palette is None
-    colors = self._plan.palette_of("human" if use_human else "machine").colors
+    colors = shown_colors(self._plan.palette_of("human" if use_human else "machine"))
     if table.dtype != np.uint8 or colors.dtype != np.uint8:
         raise ValueError("pictures with a palette have 256 labels and 8-bit colours at most")
     return colors.tobytes().ljust(768, b"\0")
+
+
+def shown_colors(palette: Palette) -> NDArray[np.unsignedinteger[Any]]:
+    """(labels, 3) RGB by label that masks are seen in, also if they are indexed. Read-only."""
+    if palette.index_colors is None:
+        return palette.colors
+    found: NDArray[np.uint8] = palette.index_colors[palette.colors[:, 0]]
+    found.flags.writeable = False  # as all colours are: one compiled kernel serves them
+    return found
 
 
 def _titles(labels: Mapping[str, int]) -> list[str]:

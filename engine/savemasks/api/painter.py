@@ -1,16 +1,30 @@
 """`Painter`: annotation → masks in memory, for programs that call the engine."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Self
 
+from ..encode.pages import PageStyle
+from ..layers.class_table import IDENTITY, ClassTable
 from ..layers.graph import Graph
 from ..layers.palette import Palette, paintable_grays
 from ..layers.save_masks import SaveMasks
 from ..line.drawings import Labels
 from ..line.plan import Mask, Plan
+from ..parse.builder import Rules
 from ..projects.classes import ClassTemplate, Meta, read_templates
 from ..shapes import Shapes
-from . import arguments, batches, instances, masks, names, training
+from . import (
+    arguments,
+    batches,
+    descriptions,
+    instances,
+    masks,
+    names,
+    object_masks,
+    statistics,
+    training,
+)
 from .arguments import Annotation, Window, array_for, parse_given
 from .views import Pad, Size, paint_view, view_of
 
@@ -28,7 +42,8 @@ class Painter:
         What to paint, and in which colours.
     meta
         The project's meta.json, if there is one: its text, what that parses to, or its path. Only
-        graphs and old annotations, which do not name their geometries, need it.
+        graphs, old annotations, which do not name their geometries, and layers that take classes
+        or colours from it need it.
     max_pixels
         Refuse larger canvases, bitmaps and results with an `AnnotationError`, before anything is
         made of their size. All masks of `targets` or `one_hot` together count as one result; all
@@ -50,7 +65,10 @@ class Painter:
     ProjectError
         If `meta` cannot be read or is none.
     TypeError, ValueError
-        If `layer` is no `SaveMasks`, or `max_pixels` no number of pixels.
+        If `layer` is no `SaveMasks`, or takes classes from a `meta` that is not given, or
+        `max_pixels` is no number of pixels.
+    ConfigError
+        If a colour that the layer takes from `meta` is missing there.
 
     Examples
     --------
@@ -66,7 +84,7 @@ class Painter:
     ('kiwi', 'lemon')
     """
 
-    __slots__ = ("__weakref__", "_classes", "_grays", "_is_gray", "_plan")
+    __slots__ = ("__weakref__", "_classes", "_described", "_grays", "_is_gray", "_plan", "_style")
 
     def __init__(
         self,
@@ -77,11 +95,27 @@ class Painter:
         strict: bool = False,
     ) -> None:
         arguments.check_layer(layer)
-        self._plan = plan = Plan.of(layer, meta, arguments.rules_of(max_pixels, strict=strict))
+        rules = arguments.rules_of(max_pixels, strict=strict)
+        self._prepare(layer, read_templates(meta), rules, IDENTITY)
+
+    def _prepare(
+        self,
+        layer: SaveMasks,
+        templates: Mapping[str, ClassTemplate],
+        rules: Rules,
+        table: ClassTable,
+    ) -> None:
+        if not (templates or table.backgrounds):
+            arguments.check_names_classes(layer)
+        self._plan = plan = Plan.of(layer, templates, rules, table=table)
         self._classes = plan.classes
         palette = plan.machine_palette
         self._is_gray = palette is not None and palette.is_gray
         self._grays = paintable_grays(palette, plan.table_of("machine")) if palette else None
+        self._described = descriptions.description_of(layer, templates, table)
+        # The format is that of files.
+        style = replace(PageStyle.of(layer.settings), format="png", quality=None)
+        self._style = None if style.is_plain else style
 
     @classmethod
     def from_classes(
@@ -180,18 +214,10 @@ class Painter:
         """
         templates = read_templates(meta)
         layer, table = arguments.sink_of(graph, dst, source, templates)
-        painter = cls(layer, templates, max_pixels=max_pixels, strict=strict)
-        plan = Plan.of(layer, templates, painter._plan.rules, table=table)
-        painter._take(plan)
+        painter = cls.__new__(cls)  # colours that are "auto" are those of the sink's classes
+        rules = arguments.rules_of(max_pixels, strict=strict)
+        painter._prepare(layer, templates, rules, table)
         return painter
-
-    def _take(self, plan: Plan) -> None:
-        """Take another plan; nobody has seen the painter yet."""
-        object.__setattr__(self, "_plan", plan)
-        object.__setattr__(self, "_classes", plan.classes)
-        palette = plan.machine_palette
-        grays = paintable_grays(palette, plan.table_of("machine")) if palette else None
-        object.__setattr__(self, "_grays", grays)
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute that has no value yet: in `__init__`, and when it is unpickled."""
@@ -203,8 +229,9 @@ class Painter:
         raise AttributeError(f"{name} cannot be deleted: a {type(self).__name__} never changes")
 
     def __repr__(self) -> str:
-        wanted = {"machine": self.machine_palette, "human": self.human_palette}
-        masks = ", ".join(name for name, palette in wanted.items() if palette)
+        settings = dict(self._described.settings)
+        wanted = ("machine", "human", "instances", "classes", "semantic_rgb")
+        masks = ", ".join(name for name in wanted if settings[f"masks_{name}"])
         return f"<Painter of {arguments.brief_list(self._classes)}; masks: {masks}>"
 
     @property
@@ -334,12 +361,17 @@ class Painter:
         paint_view(self._plan, view, table, made, fill=fill, background=background)
         return made if out is None else out
 
+    classes_of = object_masks.classes_of
     human = masks.human
     instances = instances.instances
     labels_batch = batches.labels_batch
     one_hot = training.one_hot
+    legend = descriptions.legend
     machine = masks.machine
+    objects = object_masks.objects
     palette_for_pil = names.palette_for_pil
+    semantic = masks.semantic
+    statistics = statistics.statistics
     targets = training.targets
 
     def _open(self, annotation: Annotation | Shapes) -> Shapes:

@@ -1,6 +1,6 @@
 """What functions that are methods of `Painter`, but live elsewhere, use of it."""
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -10,6 +10,10 @@ from ..line.plan import Plan
 from ..shapes import Shapes
 from .arguments import Annotation, Window
 from .views import Size
+
+if TYPE_CHECKING:
+    from ..encode.pages import PageStyle
+    from .descriptions import Description
 
 
 class Planned(Protocol):
@@ -33,6 +37,20 @@ class Coloring(Opening, Protocol):
 
     @property
     def _grays(self) -> Grays | None: ...
+
+
+class Styled(Opening, Protocol):
+    """It has worked out how human pages look."""
+
+    @property
+    def _style(self) -> "PageStyle | None": ...
+
+
+class Described(Protocol):
+    """It knows what a legend says."""
+
+    @property
+    def _described(self) -> "Description": ...
 
 
 class Painting(Planned, Protocol):

@@ -134,7 +134,7 @@ def _targets(plan: Plan, view: View, fill: int | None, out: NDArray[np.uint8] | 
     """Paint every object that a view shows in a mask of its own."""
     table = plan.table_of(None)
     shapes = view.shapes
-    extents, order = _visible(plan, view, table)
+    extents, order = visible_shapes(plan, view, table)
     # The shapes of an object follow each other.
     first = np.flatnonzero(np.diff(shapes.object_index[order], prepend=-1))
     check_result(plan, view.shape, first.size)
@@ -219,7 +219,7 @@ def _one_hot(
     check_result(plan, view.shape, labels.size)
     made = array_for(out, (labels.size, *view.shape), np.bool_, any_rows=2)
     ones = np.ones(len(table), np.uint8)
-    _, order = _visible(plan, view, table)
+    _, order = visible_shapes(plan, view, table)
     label_of_shape = table[view.shapes.class_id[order]]
     for label, mask in zip(labels, made, strict=True):
         inside = fill_around(view, mask, fill).view(np.uint8)
@@ -229,7 +229,9 @@ def _one_hot(
     return made if out is None else out
 
 
-def _visible(plan: Plan, view: View, table: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def visible_shapes(
+    plan: Plan, view: View, table: Labels
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Extents (k, 4) and numbers (k,) of the shapes that are painted and may reach into a view."""
     extents = extents_of(view.shapes, plan.line_width) - np.array(view.corner * 2)
     rows, columns = view.inside

@@ -46,7 +46,9 @@ def color_human(
 
 
 def label_room(
-    out: NDArray[np.uint8], shape: tuple[int, int], dtype: type[np.unsignedinteger[Any]]
+    out: NDArray[np.unsignedinteger[Any]],
+    shape: tuple[int, int],
+    dtype: type[np.unsignedinteger[Any]],
 ) -> Labels:
     """Room for a label map in memory that will hold its RGB picture or its human page.
 
@@ -54,7 +56,7 @@ def label_room(
     or more for a label's one or two: so they never reach a label that is not yet used, but for the
     last row of a page, of which `color_human` takes care.
     """
-    memory = out.reshape(-1)
+    memory = out.reshape(-1).view(np.uint8)
     size = shape[0] * shape[1] * np.dtype(dtype).itemsize
     start = memory.size - size
     if dtype is not np.uint8:  # kernels want whole words where words lie

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyvips
 from numpy.typing import NDArray
 
 from ..layers.palette import Palette
@@ -29,10 +28,12 @@ from ..scratch import Scratch
 from .general import deflate_pixels, encode_png, store_pixels
 from .png import MAX_SIDE, Layout, Part, PngStream, Strip
 from .scale import AreaScaler, scaled_side
-from .tiff import Failure, PictureWriter, picture_from_png
 
 if TYPE_CHECKING:
+    import pyvips
+
     from ..layers.save_masks import Settings
+    from .tiff import Failure, PictureWriter
 
 Pixels = NDArray[np.uint8]
 
@@ -175,6 +176,8 @@ def encode_page(page: Pixels, style: PageStyle, scratch: Scratch | None = None) 
     """The file of a page. The same pixels give the same bytes."""
     if style.format == "png":
         return encode_png(page, scratch)
+    import pyvips  # pages in memory do without libvips
+
     page = np.ascontiguousarray(page)
     height, width, bands = page.shape
     picture = pyvips.Image.new_from_memory(page.data, width, height, bands, "uchar")
@@ -235,11 +238,13 @@ class PageStream:
 
 
 @contextmanager
-def page_from_png(path: str, style: PageStyle, failure: Failure) -> Iterator[PictureWriter]:
+def page_from_png(path: str, style: PageStyle, failure: "Failure") -> Iterator["PictureWriter"]:
     """Write the parts of a `PageStream` as a JPEG or WebP; arguments are as of `tiff_from_png`."""
+    from .tiff import picture_from_png
+
     saver, options = _saver(style)
 
-    def save(picture: pyvips.Image, to: bytes) -> None:
+    def save(picture: "pyvips.Image", to: bytes) -> None:
         getattr(picture, saver)(to, **options)
 
     with picture_from_png(path, failure, save) as writer:

@@ -205,7 +205,8 @@ class Plan:
         use_human = mask == "human" or (mask is None and self.machine_table is None)
         table = self.human_table if use_human else self.machine_table
         if table is None:
-            raise ValueError(f"the layer does not request masks_{mask}")
+            wanted = f"masks_{mask}" if mask else "masks_machine or masks_human"
+            raise ValueError(f"the layer does not request {wanted}")
         return table
 
     def palette_of(self, mask: Mask) -> Palette:

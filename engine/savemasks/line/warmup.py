@@ -7,6 +7,7 @@
 import base64
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import orjson
@@ -20,6 +21,7 @@ from ..kernels.encode import lookup
 from ..kernels.paint.extents import tighten_boxes
 from ..layers.palette import paintable_grays
 from ..layers.save_masks import SaveMasks
+from ..paint.numbering import Seen
 from ..paint.labels import extents_of, paint_masks
 from ..parse.pieces import LARGE
 from ..pictures.original import Original
@@ -87,6 +89,11 @@ def _paint_in_memory(plan: Plan, shapes: Shapes) -> None:
     plan.paint(shapes, plan.table_of("machine"), labels, corner)
     out = np.empty(shape if palette.is_gray else (*shape, 3), palette.colors.dtype)
     color_machine(labels, palette, out)
+    three = replace(palette, has_three_channels=True)
+    color_machine(labels, three, np.empty((*shape, 3), palette.colors.dtype))
+    seen = Seen(len(shapes))
+    for numbers_dtype in (np.uint8, np.uint16, np.int32):
+        seen.add(instances.astype(numbers_dtype))
     if grays := paintable_grays(palette, plan.table_of("machine")):
         plan.paint(shapes, grays.of_class, out, corner)
         if grays.table is not None:
