@@ -16,6 +16,9 @@ from ..store.packs import Sample
 
 PackKind = Literal["tar", "webdataset"]
 
+USUAL_SAMPLES = 1000
+"""Samples of a shard under keys, if nothing else is said."""
+
 
 class Stamp(NamedTuple):
     """What tells without reading whether a file has changed: size, and time of its last change.
@@ -52,6 +55,13 @@ class PackRules:
     kind: PackKind
     items: int | None = None
     size: int | None = None
+
+    @classmethod
+    def of(cls, kind: PackKind, items: int | None = None, size: int | None = None) -> "PackRules":
+        """The rules, with a limit for samples under keys if none is given."""
+        if kind == "webdataset" and items is None and size is None:
+            items = USUAL_SAMPLES
+        return cls(kind, items, size)
 
     @property
     def is_numbered(self) -> bool:

@@ -11,6 +11,8 @@ _ENDINGS = {
     "visualize": "visualize",
 }
 
+_TAKEN = {"json", *_ENDINGS.values(), "object"}
+
 
 def member_name(kind: PackKind, dataset: str, name: str, stem: str) -> str:
     """Name of the member that a file becomes.
@@ -37,7 +39,8 @@ def member_name(kind: PackKind, dataset: str, name: str, stem: str) -> str:
     folder, _, file = name[len(dataset) + 1 :].partition("/")
     key = f"{_without_dots(dataset)}/{_without_dots(stem)}"
     if folder == "img":
-        return f"{key}.{_ending(file)}"
+        ending = _ending(file)
+        return f"{key}.{'image' if ending in _TAKEN else ending}"
     if folder == "ann":
         return f"{key}.json"
     part = _ENDINGS[folder]
@@ -49,8 +52,7 @@ def member_name(kind: PackKind, dataset: str, name: str, stem: str) -> str:
 
 def _ending(file: str) -> str:
     """The ending of a name, without its dot and in small letters; "image" if it has none."""
-    ending = file.rpartition(".")[2].lower() if "." in file[1:] else "image"
-    return f"{ending}.image" if ending == "json" else ending
+    return file.rpartition(".")[2].lower() if "." in file[1:] else "image"
 
 
 def _without_dots(text: str) -> str:

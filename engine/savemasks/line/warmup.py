@@ -21,8 +21,8 @@ from ..kernels.encode import lookup
 from ..kernels.paint.extents import tighten_boxes
 from ..layers.palette import paintable_grays
 from ..layers.save_masks import SaveMasks
-from ..paint.numbering import Seen
 from ..paint.labels import extents_of, paint_masks
+from ..paint.numbering import Seen
 from ..parse.pieces import LARGE
 from ..pictures.original import Original
 from ..scratch import Scratch

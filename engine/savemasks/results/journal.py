@@ -278,7 +278,7 @@ class Journal:
             names = pack_names(name[skipped:] for name in written)
             sums = b"".join(_SUM.pack(*each) for each in written.values())
             row = (pack_stamps(*(s or None for s in stamps)), names, sums, None)
-            if self._durable:
+            if self._durable and self.before_commit is None:  # else the packer sees to it
                 self._folders.update(name.rpartition("/")[0] for name in written)
         name = os.fsencode(item.name)
         if counts is not None:

@@ -28,7 +28,6 @@ from ..system import READ, copy_range, sync_folder, write_all
 from .journal import Journal
 from .lock import HIDDEN
 
-INDEX = "index.json"
 PART = ".part"
 
 _COPIED_AT_ONCE = 1 << 26
@@ -196,6 +195,12 @@ class Packer:
 
     def _open_new(self, name: str, content: list[memoryview]) -> None:
         """Begin to write a shard."""
+        for file in (name, name + PART):
+            if self._journal.is_foreign(file):
+                raise OutputError(
+                    f"{printable(self._root / file)}: exists and was not made by savemasks; move it"
+                    " away"
+                )
         self._place = _Shard(self._next_number, name)
         self._next_number += 1
         try:

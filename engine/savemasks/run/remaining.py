@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from ..errors import WriteError, printable
 from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
-from ..line.job import OWN_FOLDERS, Extent, Outcome, Stamp, has_own_masks, is_own, needs_image, output_names
+from ..line.job import (
+    OWN_FOLDERS,
+    Extent,
+    Outcome,
+    Stamp,
+    has_own_masks,
+    is_own,
+    needs_image,
+    output_names,
+)
 from ..projects.items import Entry, Item, Listing
 from ..results.journal import Journal, Record, pack_names, pack_stamps
 from ..results.packer import Packer

@@ -13,8 +13,8 @@ from ..line.plan import Plan, numbered_alike
 from ..line.sinks import Line, Sink
 from ..line.warmup import warm_up
 from ..projects.items import Item, Places
-from ..scratch import Scratch
 from ..results.lock import HIDDEN
+from ..scratch import Scratch
 from ..store.files import Store
 from ..store.packs import PackStore
 

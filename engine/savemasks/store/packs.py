@@ -49,8 +49,9 @@ class _Spool:
         self.begin = self.end = 0  # of the sample that is being written
 
     def write(self, parts: list[memoryview]) -> None:
+        size = sum(map(len, parts))
         write_all(self.file, parts)
-        self.end += sum(map(len, parts))
+        self.end += size
 
     def give_up(self) -> None:
         """Forget the sample that is being written."""
