@@ -38,6 +38,8 @@ def member_name(kind: PackKind, dataset: str, name: str, stem: str) -> str:
         return name
     folder, _, file = name[len(dataset) + 1 :].partition("/")
     key = f"{_without_dots(dataset)}/{_without_dots(stem)}"
+    if key.startswith("__"):  # which readers would take for something else, and pass over
+        key = f"%5F{key[1:]}"
     if folder == "img":
         ending = _ending(file)
         return f"{key}.{'image' if ending in _TAKEN else ending}"

@@ -21,10 +21,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..errors import OutputError
-from ..line.job import Extent, Outcome, Stamp
+from ..line.job import Outcome, Stamp
 from ..store.files import Written
 from ..system import sync_folder
 from .lock import HIDDEN
+from .places import SCHEMA as PLACES_SCHEMA
+from .places import Places
 from .report import describe
 
 _SECONDS_BETWEEN_COMMITS = 0.2
@@ -49,11 +51,6 @@ CREATE TABLE strangers (name BLOB PRIMARY KEY) WITHOUT ROWID;
 _LATER_SCHEMA = """
 CREATE TABLE IF NOT EXISTS counts (
     dataset INTEGER NOT NULL, name BLOB NOT NULL, counts BLOB NOT NULL,
-    PRIMARY KEY (dataset, name)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS samples (
-    dataset INTEGER NOT NULL, name BLOB NOT NULL,
-    shard INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
     PRIMARY KEY (dataset, name)
 ) WITHOUT ROWID;
 """
@@ -116,6 +113,8 @@ class Journal:
         Number of the current settings; every row that is added gets it.
     problem
         Why the last commit failed, or None. The rows are kept, and written by a later commit.
+    places
+        Where samples lie, if the result is packed.
     before_commit
         Called before rows are written; may raise `OSError`.
     """
@@ -129,7 +128,6 @@ class Journal:
         self._numbers: dict[str, int] = {}
         self._added: list[tuple[object, ...]] = []
         self._counted: list[tuple[int, bytes, bytes]] = []
-        self._placed: list[tuple[int, bytes, int, int, int]] = []
         self.before_commit: Callable[[], None] | None = None
         self._deleted: list[tuple[int, bytes]] = []
         self._folders: set[str] = set()
@@ -139,6 +137,7 @@ class Journal:
             self._database = self._open(read_only)
         except sqlite3.Error as error:
             raise OutputError(f"{self._path}: cannot be used as a journal: {error}") from error
+        self.places = Places(self._database, self._all, self._number)
 
     def _open(self, read_only: bool) -> sqlite3.Connection:
         if read_only:
@@ -152,7 +151,7 @@ class Journal:
             database.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             if not database.execute("SELECT 1 FROM sqlite_master").fetchone():
                 database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            database.executescript(_LATER_SCHEMA)
+            database.executescript(_LATER_SCHEMA + PLACES_SCHEMA)
         except BaseException:
             database.close()
             raise
@@ -305,30 +304,6 @@ class Journal:
             yield from (bytes(row[0]) for row in rows)
             last = rows[-1][1], rows[-1][2]
 
-    # ------------------------------------------------------------ samples of packed results
-
-    def place(self, dataset: str, name: bytes, extent: Extent) -> None:
-        """Add where an item's sample lies; a later commit writes it."""
-        self._placed.append((self._number(dataset), name, *extent))
-
-    def extent(self, dataset: str, name: bytes) -> Extent | None:
-        """Where an item's sample lies, or None."""
-        query = "SELECT shard, offset, length FROM samples WHERE dataset = ? AND name = ?"
-        row = self._one(query, (self._number(dataset), name))
-        return None if row is None else Extent(*row)
-
-    def end_of(self, shard: int) -> int:
-        """Where the last sample of a shard ends."""
-        row = self._one("SELECT max(offset + length) FROM samples WHERE shard = ?", (shard,))
-        return int(row[0] or 0) if row else 0
-
-    def move(self, shard: int, end: int, new: int) -> None:
-        """Note that the samples of a shard up to an offset lie in another one, in their places."""
-        self._all(
-            "UPDATE samples SET shard = ? WHERE shard = ? AND offset + length <= ?",
-            (new, shard, end),
-        )
-
     def add_failure(self, dataset: str, name: bytes, error: bytes) -> None:
         """Add why an item, or with an empty name its whole data set, failed."""
         self._add_row(dataset, name, (None, None, None, error))
@@ -344,20 +319,25 @@ class Journal:
 
     def _add_row(self, dataset: str, name: bytes, row: tuple[object, ...]) -> None:
         self._added.append((self._number(dataset), name, self.generation, *row))
+        self.commit_if_due()
+
+    def commit_if_due(self) -> None:
+        """Write the pending rows if some wait long enough, or enough of them."""
         now = monotonic()
         late = now - self._committed >= _SECONDS_BETWEEN_COMMITS
-        if late or (len(self._added) >= _MAX_PENDING_ROWS and not self.problem):
+        waiting = len(self._added) + len(self.places)
+        if late or (waiting >= _MAX_PENDING_ROWS and not self.problem):
             self.commit()
 
     @property
     def is_stuck(self) -> bool:
         """Whether so many rows wait to be written that the run should end."""
-        return len(self._added) >= _STUCK_PENDING_ROWS
+        return len(self._added) + len(self.places) >= _STUCK_PENDING_ROWS
 
     def commit(self) -> None:
         """Write the pending rows. If that fails, `problem` says why, and they stay pending."""
         self._committed = monotonic()
-        if not self._added and not self._deleted and not self._placed:
+        if not self._added and not self._deleted and not self.places:
             return
         try:
             self._sync_folders()
@@ -372,7 +352,7 @@ class Journal:
                 self._added,
             )
             self._database.executemany("REPLACE INTO counts VALUES (?, ?, ?)", self._counted)
-            self._database.executemany("REPLACE INTO samples VALUES (?, ?, ?, ?, ?)", self._placed)
+            self.places.write()
             self._database.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             self._roll_back()
@@ -381,7 +361,7 @@ class Journal:
         self.problem = None
         self._added.clear()
         self._counted.clear()
-        self._placed.clear()
+        self.places.clear()
         self._deleted.clear()
         self._folders.clear()
 

@@ -213,6 +213,15 @@ class Output:
         """Write the index of a packed result; raises `OutputError`."""
         self.journal.put(index=orjson.dumps({name: [*self._put(name, content, store)]}))
 
+    def remove_index(self) -> None:
+        """Remove the index of a result that is not packed any more; raises `OutputError`."""
+        for name in orjson.loads(self.journal.get("index") or b"{}"):
+            try:
+                (self.root / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise OutputError(f"{self.root}/{name}: cannot be removed: {error}") from error
+        self.journal.put(index=b"{}")
+
     def _put(self, name: str, content: bytes, store: Store) -> Written:
         """Write a file at the root."""
         if self.journal.is_foreign(name):
@@ -307,7 +316,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     """Describe in words how the arguments differ."""
     named = [*_layer_differences(before, now)]
     if before.get("pack") != now.get("pack"):
-        named.append(f"its pack was {_shown_pack(before)} and is {_shown_pack(now)}")
+        named.append(f"--pack was {_shown_pack(before)} and is {_shown_pack(now)}")
     if before.get("format") != now["format"]:
         named.append("it is of another version of savemasks")
     if before.get("projects") != now["projects"]:
@@ -353,7 +362,7 @@ def _shown_pack(arguments: dict[str, Any]) -> str:
     if pack is None:
         return "none"
     limits = [f"{pack[key]} {unit}" for key, unit in _UNITS.items() if pack[key] is not None]
-    return f"{pack['kind']}{f' of {chr(32).join(limits)} a shard' if limits else ''}"
+    return f"{pack['kind']}, at most {' and '.join(limits)} each" if limits else pack["kind"]
 
 
 _UNITS = {"items": "samples", "size": "bytes"}

@@ -1,6 +1,6 @@
 """Export many items: open projects and output, let workers do what remains, add up the totals."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -14,6 +14,7 @@ from ..layers.save import SaveSettings
 from ..layers.save_masks import SaveMasks
 from ..line.job import Job, Outcome, needs_image
 from ..projects.ignored import Ignored
+from ..projects.items import Item
 from ..results.legends import legend_files
 from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
 from ..results.output import (
@@ -30,7 +31,7 @@ from ..results.report import Failure, ReportWriter, Summary
 from ..store.files import Store
 from .log import LOGGER
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
-from .packing import Packing
+from .packing import Packing, check_packing, remove_packing
 from .pool import process_items, start_pool
 from .remaining import Target
 from .routes import Result, Routing, check_outside, find_routes, routing_notes
@@ -77,11 +78,8 @@ def run(
     check_outside(routing)
     for result in routing.results:
         check_output(result.root, force=options.force)
-    if options.pack and len(routing.results) > 1:
-        raise OutputError(
-            f"a packed result is for one layer that writes, but there are {len(routing.results)}:"
-            " run them one by one, or without --pack"
-        )
+    if options.pack:
+        check_packing(routing, options)
     roots = tuple(result.root for result in routing.results)
     where = roots[0] if len(roots) == 1 else out
     summary = Summary(out=where, results=roots, warnings=routing_notes(routing))
@@ -92,9 +90,13 @@ def run(
         for result, output, store in zip(routing.results, outputs, stores, strict=True):
             output.put_meta(result.meta, store)
             output.put_options(link=options.link, durable=options.durable)
-        packing = _packing(routing.results[0], outputs[0], options) if options.pack else None
-        if packing:
-            stack.enter_context(closing(packing))
+        packing: Packing | None = None
+        if options.pack:
+            result, output = routing.results[0], outputs[0]
+            packing = stack.enter_context(closing(Packing(output, result.meta, options)))
+        elif options.restart:
+            for output in outputs:
+                remove_packing(output)
         targets = [
             Target(
                 output.journal,
@@ -118,21 +120,16 @@ def run(
         receivers = _Receivers(folders, outputs, targets, routing.sinks, packing)
         recorder = _Recorder(summary, report, receivers, worklist, total, options, hooks)
         _export_remaining(_job(routing, options), recorder, started)
-        if packing and not (summary.interrupted or summary.stopped):
-            packing.finish(stores[0])
+        if packing:
+            if not (summary.interrupted or summary.stopped):
+                packing.finish(stores[0])
+            summary.warnings += packing.notes()
         known = frozenset[str]().union(*(result.known_classes for result in routing.results))
         _put_legends(routing, outputs, stores)
         _add_notes(summary, worklist.ignored, known)
         report.finish(summary)
     _log_end(summary)
     return summary
-
-
-def _packing(result: Result, output: Output, options: RunOptions) -> Packing:
-    assert options.pack is not None
-    return Packing(
-        output, options.pack, result.meta, restart=options.restart, durable=options.durable
-    )
 
 
 def _put_legends(routing: Routing, outputs: Sequence[Output], stores: Sequence[Store]) -> None:
@@ -338,7 +335,7 @@ def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
     summary, hooks, receivers = recorder.summary, recorder.hooks, recorder.receivers
     items = recorder.worklist.remaining()
     # Workers take a second to start: look first whether there is anything to do.
-    first = next(items, None)
+    first = _first_to_do(items, recorder)
     processes = recorder.options.processes
     pool = None if first is None else start_pool(job, hooks.stop, processes=processes)
     with closing(pool) if pool else nullcontext():
@@ -358,23 +355,34 @@ def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
         receivers.commit()
         summary.seconds = perf_counter() - started
     summary.interrupted = hooks.stop.is_set()
-    _add_worklist(summary, recorder.worklist)
+    _add_worklist(summary, recorder.worklist, is_packed=receivers.packing is not None)
     summary.journal_problem = receivers.problem
+
+
+def _first_to_do(items: Iterator[Item | Outcome], recorder: _Recorder) -> Item | Outcome | None:
+    """Take the samples that are there before anything is to be done; return what is then."""
+    for item in items:
+        if not isinstance(item, Outcome) or item.kept is None:
+            return item
+        if not recorder.accept(item):
+            recorder.summary.stopped = True
+            break
+    return None
 
 
 def _ignore(_: Outcome) -> None:
     """Forget an outcome: its item is made again by the next run."""
 
 
-def _add_worklist(summary: Summary, worklist: Worklist) -> None:
+def _add_worklist(summary: Summary, worklist: Worklist, *, is_packed: bool) -> None:
     """Add to the summary what the worklist has found: skipped and vanished items."""
     summary.skipped, summary.vanished = worklist.skipped, worklist.vanished
     if worklist.vanished:
         names = ", ".join(worklist.vanished_names)
         names += ", ..." if worklist.vanished > len(worklist.vanished_names) else ""
+        fate = "nor in the result" if is_packed else "what became of them stays"
         summary.warnings.append(
-            f"{worklist.vanished} finished items are no longer in the projects, what became of them"
-            f" stays: {names}"
+            f"{worklist.vanished} finished items are no longer in the projects, {fate}: {names}"
         )
 
 

@@ -1,19 +1,20 @@
 """Packs the samples of a run: from outcomes to shards and their rows in the journal."""
 
 import os
-from contextlib import suppress
-from pathlib import Path
 
 import orjson
 
 from ..errors import OutputError
-from ..line.job import Extent, Outcome, PackRules
+from ..line.job import Extent, Outcome
 from ..results.lock import HIDDEN
 from ..results.output import Output
-from ..results.packer import PART, Packer, read_shards
+from ..results.packer import Packer
+from ..results.shards import settle
 from ..store.files import Store
-from ..store.packs import SPOOL, SPOOL_BYTES, Sample
+from ..store.packs import SPOOL_BYTES, Sample, clear_spools
 from ..store.tar_members import member
+from .options import RunOptions
+from .routes import Routing
 
 INDEX = "index.json"
 
@@ -29,16 +30,17 @@ class Packing:
         Why a shard could not be written, or None; the run is to end then.
     """
 
-    def __init__(
-        self, output: Output, rules: PackRules, meta: bytes, *, restart: bool, durable: bool
-    ) -> None:
-        """Look at the shards that are there; raises `OutputError`."""
-        self._output, self._rules = output, rules
+    def __init__(self, output: Output, meta: bytes, options: RunOptions) -> None:
+        """Look at the shards that are there; `meta` is meta.json. Raises `OutputError`."""
+        assert options.pack is not None
+        self._output, self._rules = output, options.pack
         self.problem: str | None = None
-        if restart:
-            _forget_shards(output)
-        prelude = member("meta.json", meta) if rules.kind == "tar" else b""
-        self.packer = Packer(output.root, rules, output.journal, prelude, durable=durable)
+        if options.restart:
+            output.journal.places.forget()
+        prelude = member("meta.json", meta) if self._rules.kind == "tar" else b""
+        self.packer = Packer(
+            output.root, self._rules, output.journal, prelude, durable=options.durable
+        )
         self._taken: dict[str, int] = {}  # bytes of every spool that are in shards
 
     def take(self, outcome: Outcome) -> bool:
@@ -55,7 +57,10 @@ class Packing:
             self.problem = str(error)
             return False
         if extent is not None:
-            self._output.journal.place(item.dataset, os.fsencode(item.name), extent)
+            journal = self._output.journal
+            journal.places.place(item.dataset, os.fsencode(item.name), extent)
+            if outcome.kept is not None:  # of what is new, there will be a row that commits
+                journal.commit_if_due()
         return True
 
     def finish(self, store: Store) -> None:
@@ -70,26 +75,44 @@ class Packing:
         text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         self._output.put_index(INDEX, text, store)
 
+    def notes(self) -> list[str]:
+        """What the user should know of shards, one line each."""
+        return [*self.packer.notes, *filter(None, [self.packer.oversized_note()])]
+
     def close(self) -> None:
         """Close all files, and remove spools; no worker may be at work."""
         self.packer.close()
-        for path in (self._output.root / HIDDEN).glob(f"{SPOOL}*"):
-            path.unlink(missing_ok=True)
+        clear_spools(self._output.root / HIDDEN)
 
     def _let_go(self, sample: Sample) -> None:
         """Remove a spool that is full, and of which every sample is in a shard."""
         taken = self._taken.pop(sample.path, 0) + sample.length
-        if taken >= SPOOL_BYTES and taken == os.stat(sample.path).st_size:
-            with suppress(OSError):
-                os.unlink(sample.path)
+        # A full one gets no more samples, so if this was its last one, its end is the file's.
+        if taken == sample.offset + sample.length >= SPOOL_BYTES:
+            self.packer.let_go(sample.path)
         else:
             self._taken[sample.path] = taken
 
 
-def _forget_shards(output: Output) -> None:
-    """Remove all shards: everything is made anew."""
-    shards = read_shards(output.journal)
-    output.journal.put(shards=b"[]")
-    for _, name in shards:
-        for file in {name, name.removesuffix(PART)}:
-            Path(output.root / file).unlink(missing_ok=True)
+def check_packing(routing: Routing, options: RunOptions) -> None:
+    """Raise `OutputError` for what cannot be packed. Writes nothing."""
+    writing = len(routing.results)
+    if writing > 1:
+        raise OutputError(
+            f"a packed result is for one layer that writes, but there are {writing}: run them one"
+            " by one, or without --pack"
+        )
+    if any(len(inlets) > 1 for inlets in routing.sinks):
+        raise OutputError(
+            "a packed result takes every image once, but here some flow into it by several ways:"
+            " give each way a layer that writes and run them one by one, or run without --pack"
+        )
+    if options.link:
+        raise OutputError("there are no hard links into archives: leave out --link, or --pack")
+
+
+def remove_packing(output: Output) -> None:
+    """Remove the shards of a result that is to be a tree of files; raises `OutputError`."""
+    output.journal.places.forget()
+    settle(output.root, output.journal)
+    output.remove_index()

@@ -110,6 +110,13 @@ class ResultList:
                 for record in self.journal.records(dataset):
                     if record.error is None:
                         self.count_vanished(dataset, os.fsdecode(record.name))
+                    if self.packer:
+                        self.forget(dataset, record.name)
+
+    def forget(self, dataset: str, name: bytes) -> None:
+        """Forget an item, whose sample will be in no shard."""
+        self.journal.delete(dataset, name)
+        self.journal.places.displace(dataset, name)
 
     def count_vanished(self, dataset: str, name: str) -> None:
         """Count an item that was finished and is gone."""
@@ -147,6 +154,7 @@ class DatasetList:
         self._only_failed = only_failed and not self.lists_anew
         self._found = 0
         self._record: Record | None = None
+        self._extent: Extent | None = None
 
     def remains(self, entry: Entry, images: Folder, annotations: Folder) -> bool:
         """Whether the next item of the listing is to be done."""
@@ -163,17 +171,15 @@ class DatasetList:
 
     def kept(self, entry: Entry) -> Extent | None:
         """Where the sample of an item lies that does not remain; None without shards."""
-        if self._result.packer is None or self._record is None:
-            return None
-        return self._journal.extent(self._output, os.fsencode(entry.name))
+        return None if self._record is None else self._extent
 
     def _is_lost(self, entry: Entry) -> bool:
         """Whether the item's sample is in no shard that is there."""
         packer = self._result.packer
         if packer is None:
             return False
-        extent = self._journal.extent(self._output, os.fsencode(entry.name))
-        return extent is None or not packer.has(extent)
+        self._extent = self._journal.places.extent(self._output, os.fsencode(entry.name))
+        return self._extent is None or not packer.has(self._extent)
 
     def begin(self, item: Item, entry: Entry) -> Outcome | None:
         """Prepare the item that was asked for last; return its failure if that is known already.
@@ -186,6 +192,8 @@ class DatasetList:
             self._journal.add_failure(self._output, name, self._unlisted.error)
         try:
             if self._record is not None:
+                if self._result.packer:
+                    self._remove_sample(self._record)
                 self._remove_outputs(self._record, item)
             self._result.refuse_foreign(self._output, entry)
         except WriteError as error:
@@ -211,11 +219,20 @@ class DatasetList:
         image = _stamp(images, entry.name if needs_image else None)
         return record.inputs == pack_stamps(annotation, image)
 
+    def _remove_sample(self, record: Record) -> None:
+        """Forget the sample of an item that is made anew: nothing of it will be in a shard."""
+        self._journal.places.displace(self._output, record.name)
+        if record.error is not None:  # it counts as failed until it is made again
+            self._journal.add_failure(self._output, record.name, record.error)
+        else:
+            self._journal.delete(self._output, record.name)
+
     def _remove_outputs(self, record: Record, item: Item) -> None:
         """Remove the files of an item that is made anew, except those of other items now."""
         removed = False
         for name, _ in record.files():
-            if not self._owners.has_other_owner(name, item):
+            is_foreign = self._result.packer and self._journal.is_foreign(f"{self._output}/{name}")
+            if not is_foreign and not self._owners.has_other_owner(name, item):
                 self._result.store.remove(f"{self._output}/{name}")
                 removed = True
                 if is_own(name):
@@ -234,9 +251,11 @@ class DatasetList:
             name = os.fsdecode(record.name)
             if name in names or record.name == WHOLE_DATASET:
                 continue
-            if record.error is None and self._spares_finished:
+            if self._result.packer:
+                self._result.forget(self._output, record.name)
+            elif record.error is None and self._spares_finished:
                 continue
-            if record.error is not None or _mask_of(record) in masks:
+            elif record.error is not None or _mask_of(record) in masks:
                 # It has no files, or they are another item's now.
                 self._journal.delete(self._output, record.name)
             if record.error is None:

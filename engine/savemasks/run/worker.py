@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pyvips
 
+from ..errors import WriteError
 from ..line.budget import Budget
 from ..line.item import export_item, try_item
-from ..line.job import Flow, GivenUp, Inlet, Job, Outcome, PackRules
+from ..line.job import Flow, GivenUp, Job, Outcome, PackRules
 from ..line.keys import member_name
 from ..line.plan import Plan, numbered_alike
 from ..line.sinks import Line, Sink
@@ -26,7 +27,8 @@ class Worker:
         """Load the kernels, or compile them; once `halted` says so, large items are given up."""
         self._sample, self._pack = job.sample, job.pack
         self._budget = Budget.of_worker(job.memory, job.workers, halted)
-        self._flows = [_sinks_of(flow, job) for flow in job.flows]
+        self._packs = PackStore(job.roots[0], job.roots[0] / HIDDEN) if job.pack else None
+        self._flows = [_sinks_of(flow, job, self._packs) for flow in job.flows]
         self._placed: dict[tuple[int, Places], tuple[Sink, ...]] = {}
         for sink in {sink.settings: sink for sinks in self._flows for sink in sinks}.values():
             warm_up(sink.plan)
@@ -47,6 +49,11 @@ class Worker:
             return export_item(item, line)
         except GivenUp:
             return None
+
+    def close(self) -> None:
+        """Close files; no thread may be at work."""
+        if self._packs:
+            self._packs.close()
 
     def _sinks(self, item: Item) -> tuple[Sink, ...]:
         """The sinks that an item flows into, each with the item's place in it."""
@@ -70,20 +77,19 @@ def _export_sample(item: Item, line: Line, rules: PackRules) -> Outcome | None:
     store.begin(lambda name: member_name(rules.kind, place, name, stem))
     try:
         outcome = export_item(item, line)
+        if outcome.error is None:
+            outcome.sample = store.seal(is_whole=True)
+            return outcome
     except GivenUp:
         store.seal(is_whole=False)
         return None
-    outcome.sample = store.seal(is_whole=outcome.error is None)
+    except WriteError as error:
+        outcome.error, outcome.written = error, []
+    store.seal(is_whole=False)
     return outcome
 
 
-def _store_of(inlet: Inlet, job: Job) -> Store | PackStore:
-    if job.pack:
-        return PackStore(inlet.root, inlet.root / HIDDEN)
-    return Store(inlet.root, link=job.link, durable=job.durable)
-
-
-def _sinks_of(flow: Flow, job: Job) -> tuple[Sink, ...]:
+def _sinks_of(flow: Flow, job: Job, packs: PackStore | None) -> tuple[Sink, ...]:
     """The sinks of a flow; their plans number the classes alike."""
 
     def plans(numbered: Iterable[str]) -> list[Plan]:
@@ -105,7 +111,7 @@ def _sinks_of(flow: Flow, job: Job) -> tuple[Sink, ...]:
         Sink(
             inlet.layer.settings,
             plan,
-            _store_of(inlet, job),
+            packs or Store(inlet.root, link=job.link, durable=job.durable),
             inlet.table,
         )
         for inlet, plan in zip(flow.inlets, found, strict=True)

@@ -59,6 +59,10 @@ class _Spool:
         os.lseek(self.file, self.begin, os.SEEK_SET)
         self.end = self.begin
 
+    def close(self) -> None:
+        """Write no more."""
+        os.close(self.file)
+
 
 class PackStore:
     """Takes the files of items as members of their samples. May be shared by threads."""
@@ -68,6 +72,7 @@ class PackStore:
         self.root = root
         self._folder = os.fspath(folder)
         self._own = threading.local()
+        self._spools: list[_Spool] = []
 
     def begin(self, name_of: Callable[[str], str]) -> None:
         """Begin the sample of an item: this thread's files are its members until `seal`.
@@ -75,9 +80,11 @@ class PackStore:
         `name_of` makes the name of a member of a file's name below the root.
         """
         self._own.name_of = name_of
+        self._own.grown = {}
 
     def write(self, name: str, parts: Iterable[Part]) -> Written:
         """Add a file; `name` is relative to the root, with "/". Raises `WriteError`."""
+        self._add_grown()
         views = [memoryview(part).cast("B") for part in parts]
         size = sum(map(len, views))
         checksum = 0
@@ -92,9 +99,10 @@ class PackStore:
 
     @contextmanager
     def growing(self, name: str) -> Iterator[UnfinishedFile]:
-        """Add a file that is written piece by piece, when the context is left.
+        """Add a file that is written piece by piece, if the context is left without an exception.
 
-        Nothing is left of it if that happens by an exception. Raises `WriteError`.
+        Several may grow at a time; they become members in the order in which they begin. Raises
+        `WriteError`.
         """
         path = f"{self._folder}/{SPOOL}{os.getpid()}-{next(_counter)}.part"
         target = f"{self.root}/{name}"
@@ -102,25 +110,45 @@ class PackStore:
             file = UnfinishedFile(path, path + ".whole", target)
         except OSError as error:
             raise self._failure(name, error.strerror) from error
+        grown = self._own.grown
+        grown[name] = None  # in the order in which files begin
         try:
             yield file
             try:
                 file.finish(durable=False)
             except OSError as error:
                 raise file.failure(error.strerror) from error
-            file.written = self._add(name, path + ".whole")
+            grown[name] = path + ".whole"
+        except BaseException:
+            del grown[name]
+            raise
         finally:
             file.close()
-            for each in (path, path + ".whole"):
-                with suppress(OSError):
-                    os.unlink(each)
+            with suppress(OSError):
+                os.unlink(path)
 
     def copy(self, name: str, source: str, data: bytes | None = None) -> Written:
         """Add a copy of the file `source`, which holds `data` if that is known already.
 
         Raises `WriteError`.
         """
-        return self._add(name, source) if data is None else self.write(name, [data])
+        if data is not None:
+            return self.write(name, [data])
+        self._add_grown()
+        return self._add(name, source)
+
+    def _add_grown(self) -> None:
+        """Add the files that have grown."""
+        grown: dict[str, str | None] = self._own.grown
+        while grown:
+            name = next(iter(grown))
+            path = grown.pop(name)
+            assert path is not None, "a file still grows"
+            try:
+                self._add(name, path)
+            finally:
+                with suppress(OSError):
+                    os.unlink(path)
 
     def _add(self, name: str, source: str) -> Written:
         """Add the contents of a file."""
@@ -144,13 +172,21 @@ class PackStore:
         return Written(size, checksum)
 
     def remove(self, name: str) -> None:
-        """Do nothing: what is added belongs to nobody before `seal`."""
+        """Do nothing: an item of which a file is to be removed has failed, and so has its sample."""
 
     def remove_empty_folder(self, name: str) -> None:
         """Do nothing."""
 
     def seal(self, *, is_whole: bool) -> Sample:
-        """End the sample, or forget it if it is not whole; return where it is."""
+        """End the sample, or forget it if it is not whole; return where it is.
+
+        Raises `WriteError` if it cannot be made whole; then it has to be forgotten.
+        """
+        if is_whole:
+            self._add_grown()
+        for path in filter(None, self._own.grown.values()):
+            with suppress(OSError):
+                os.unlink(path)
         spool: _Spool | None = getattr(self._own, "spool", None)
         if spool is None:  # it could not be made, which is why the item has failed
             return Sample("", 0, 0)
@@ -159,15 +195,28 @@ class PackStore:
         sample = Sample(spool.path, spool.begin, spool.end - spool.begin)
         spool.begin = spool.end
         if spool.end >= SPOOL_BYTES:
-            os.close(spool.file)
+            spool.close()
+            self._spools.remove(spool)
             self._own.spool = None
         return sample
+
+    def close(self) -> None:
+        """Close the spools; nobody may write any more."""
+        while self._spools:
+            self._spools.pop().close()
 
     def _spool(self) -> _Spool:
         spool: _Spool | None = getattr(self._own, "spool", None)
         if spool is None:
             spool = self._own.spool = _Spool(self._folder)
+            self._spools.append(spool)
         return spool
 
     def _failure(self, name: str, reason: object) -> WriteError:
         return WriteError(f"cannot be written: {reason}", file=f"{self.root}/{name}")
+
+
+def clear_spools(folder: Path) -> None:
+    """Remove all spools in a folder, of workers that are no more."""
+    for path in folder.glob(f"{SPOOL}*"):
+        path.unlink(missing_ok=True)
