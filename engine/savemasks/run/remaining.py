@@ -169,8 +169,8 @@ class DatasetList:
             and not self._is_lost(entry)
         )
 
-    def kept(self, entry: Entry) -> Extent | None:
-        """Where the sample of an item lies that does not remain; None without shards."""
+    def kept(self) -> Extent | None:
+        """Where the sample lies of the item that was asked for last; None if there is none."""
         return None if self._record is None else self._extent
 
     def _is_lost(self, entry: Entry) -> bool:

@@ -172,7 +172,7 @@ class PackStore:
         return Written(size, checksum)
 
     def remove(self, name: str) -> None:
-        """Do nothing: an item of which a file is to be removed has failed, and so has its sample."""
+        """Do nothing: its item has failed, and the sample will be forgotten."""
 
     def remove_empty_folder(self, name: str) -> None:
         """Do nothing."""
