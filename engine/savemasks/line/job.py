@@ -166,7 +166,7 @@ class Outcome:
     counts
         For every place, what `counting` found of the classes in its masks.
     sample
-        Where its sample is, if the result is packed.
+        Where its sample is, if the result is packed; `NO_ROOM` if that could not be written.
     kept
         Of an item that an earlier run has packed: where its sample lies.
     error

@@ -55,6 +55,8 @@ def settle(root: Path, journal: Journal) -> Settled:
     places = journal.places
     try:
         return _settled(root, places)
+    except OutputError:
+        raise
     except OSError as error:
         where = printable(error.filename or root)
         raise OutputError(f"{where}: cannot be used: {error.strerror}") from error

@@ -11,7 +11,7 @@ from ..results.output import Output
 from ..results.packer import Packer
 from ..results.shards import settle
 from ..store.files import Store
-from ..store.packs import SPOOL_BYTES, Sample, clear_spools
+from ..store.packs import NO_ROOM, SPOOL_BYTES, Sample, clear_spools
 from ..store.tar_members import member
 from .options import RunOptions
 from .routes import Routing
@@ -50,7 +50,10 @@ class Packing:
         try:
             if outcome.kept is not None:
                 extent = self.packer.keep(outcome.kept)
-            elif outcome.sample is not None and outcome.error is None:
+            elif outcome.sample == NO_ROOM:
+                self.problem = str(outcome.error)
+                return False
+            elif outcome.sample is not None:
                 extent = self.packer.add(outcome.sample)
                 self._let_go(outcome.sample)
         except OutputError as error:

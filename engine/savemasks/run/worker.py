@@ -85,7 +85,7 @@ def _export_sample(item: Item, line: Line, rules: PackRules) -> Outcome | None:
         return None
     except WriteError as error:
         outcome.error, outcome.written = error, []
-    store.seal(is_whole=False)
+    outcome.sample = store.seal(is_whole=False)
     return outcome
 
 

@@ -39,6 +39,10 @@ class Sample(NamedTuple):
     length: int
 
 
+NO_ROOM = Sample("", 0, 0)
+"""Instead of a sample: it failed because its spool cannot be written, as no other could be now."""
+
+
 class _Spool:
     """The spool of one thread."""
 
@@ -81,6 +85,7 @@ class PackStore:
         """
         self._own.name_of = name_of
         self._own.grown = {}
+        self._own.has_room = True
 
     def write(self, name: str, parts: Iterable[Part]) -> Written:
         """Add a file; `name` is relative to the root, with "/". Raises `WriteError`."""
@@ -92,7 +97,7 @@ class PackStore:
             checksum = isal_zlib.crc32(view, checksum)
         head, tail = header(self._own.name_of(name), size), padding(size)
         try:
-            self._spool().write([memoryview(head), *views, memoryview(tail)])
+            self._append([memoryview(head), *views, memoryview(tail)])
         except OSError as error:
             raise self._failure(name, error.strerror) from error
         return Written(size, checksum)
@@ -156,15 +161,14 @@ class PackStore:
         try:
             with open(source, "rb", buffering=0) as file:
                 length = os.fstat(file.fileno()).st_size
-                spool = self._spool()
-                spool.write([memoryview(header(self._own.name_of(name), length))])
+                self._append([memoryview(header(self._own.name_of(name), length))])
                 while piece := file.read(min(_PIECE, length - size)):
                     size += len(piece)
                     checksum = isal_zlib.crc32(piece, checksum)
-                    spool.write([memoryview(piece)])
+                    self._append([memoryview(piece)])
                 if size != length:
                     raise self._failure(name, f"{source} has become shorter meanwhile")
-                spool.write([memoryview(padding(size))])
+                self._append([memoryview(padding(size))])
         except OSError as error:
             if isinstance(error, WriteError):
                 raise
@@ -177,9 +181,10 @@ class PackStore:
     def remove_empty_folder(self, name: str) -> None:
         """Do nothing."""
 
-    def seal(self, *, is_whole: bool) -> Sample:
-        """End the sample, or forget it if it is not whole; return where it is.
+    def seal(self, *, is_whole: bool) -> Sample | None:
+        """End the sample, or forget it if it is not whole.
 
+        Returns where it is; None if it is not whole; `NO_ROOM` if that is because of the spool.
         Raises `WriteError` if it cannot be made whole; then it has to be forgotten.
         """
         if is_whole:
@@ -188,10 +193,11 @@ class PackStore:
             with suppress(OSError):
                 os.unlink(path)
         spool: _Spool | None = getattr(self._own, "spool", None)
-        if spool is None:  # it could not be made, which is why the item has failed
-            return Sample("", 0, 0)
+        if spool is None:  # it could not be made, or the item has failed before it was needed
+            return None if self._own.has_room else NO_ROOM
         if not is_whole:
             spool.give_up()
+            return None if self._own.has_room else NO_ROOM
         sample = Sample(spool.path, spool.begin, spool.end - spool.begin)
         spool.begin = spool.end
         if spool.end >= SPOOL_BYTES:
@@ -204,6 +210,14 @@ class PackStore:
         """Close the spools; nobody may write any more."""
         while self._spools:
             self._spools.pop().close()
+
+    def _append(self, parts: list[memoryview]) -> None:
+        """Write to the spool of this thread; may raise `OSError`."""
+        try:
+            self._spool().write(parts)
+        except OSError:
+            self._own.has_room = False
+            raise
 
     def _spool(self) -> _Spool:
         spool: _Spool | None = getattr(self._own, "spool", None)
