@@ -1,19 +1,22 @@
 """Whether two runs made the same: the same files, and in masks the same pixels."""
 
 import filecmp
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-MASKS = ("masks_machine", "masks_human")
+LEGEND = ("legend", "obj_class_to_")
+"""How the names of files begin that we alone make."""
 
 
 def differences(ours: Path, theirs: Path) -> list[str]:
     """Compare all files of two results.
 
     Masks may be encoded differently, and a gray one may have one channel or three; their decoded
-    pixels must agree. Any other file must agree in every byte.
+    pixels must agree, and so must what tables of objects say. Any other file must agree in every
+    byte. Legends are not compared: others make none.
 
     Returns
     -------
@@ -24,7 +27,10 @@ def differences(ours: Path, theirs: Path) -> list[str]:
     found += [f"{name}: only in {ours}" for name in sorted(names[0] - names[1])]
     for name in sorted(names[0] & names[1]):
         pair = ours / name, theirs / name
-        if name.parent.name in MASKS:
+        if _kind(name) and name.suffix == ".json":
+            if json.loads(pair[0].read_bytes()) != json.loads(pair[1].read_bytes()):
+                found.append(f"{name}: the tables differ")
+        elif _kind(name):
             if problem := _compare_pictures(*pair):
                 found.append(f"{name}: {problem}")
         elif not filecmp.cmp(*pair, shallow=False):
@@ -36,15 +42,20 @@ def mask_bytes(result: Path) -> dict[str, int]:
     """Sum of the sizes of the files of each kind of mask, where there are any."""
     sizes: dict[str, int] = {}
     for name in _files(result):
-        kind = name.parent.name
-        if kind in MASKS:
+        if kind := _kind(name):
             sizes[kind] = sizes.get(kind, 0) + (result / name).stat().st_size
     return sizes
 
 
+def _kind(name: Path) -> str | None:
+    """The folder of one kind of mask in which a file lies."""
+    return next((part for part in name.parts[:-1] if part.startswith("masks_")), None)
+
+
 def _files(folder: Path) -> set[Path]:
-    """All files but those in hidden folders, in which a program keeps what is its own."""
-    names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    """All files but legends and those in hidden folders, where a program keeps what is its own."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    names = {name for name in found if len(name.parts) > 1 or not name.name.startswith(LEGEND)}
     return {name for name in names if not any(part.startswith(".") for part in name.parts[:-1])}
 
 

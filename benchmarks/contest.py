@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-Masks = Literal["both", "machine"]
+Masks = Literal["both", "machine", "map", "objects", "classes", "semantic"]
 
 RIVALS = Path(__file__).parent / "rivals"
 RESULT = "result"
@@ -69,11 +69,13 @@ class Savemasks:
     """Ourselves, as installed for the Python that runs the race."""
 
     workers: int = 1
+    pack: str | None = None
 
     @property
     def name(self) -> str:
         """How the table calls it."""
-        return "savemasks" if self.workers == 1 else f"savemasks, {self.workers} workers"
+        name = f"savemasks --pack {self.pack}" if self.pack else "savemasks"
+        return name if self.workers == 1 else f"{name}, {self.workers} workers"
 
     def run(self, job: Job, out: Path) -> Run:
         """Do the job."""
@@ -81,6 +83,7 @@ class Savemasks:
         report = out / "report.json"
         command = [sys.executable, "-c", PROGRAM, "run", str(job.config), str(job.project)]
         command += ["--out", str(out), "--workers", str(self.workers), "--report", str(report)]
+        command += [f"--pack={self.pack}"] if self.pack else []
         took, _ = _execute([*command, "--quiet"])
         totals = json.loads(report.read_bytes())
         if totals["failed"]:
@@ -96,10 +99,16 @@ class Rival:
     script: str
     python: str = sys.executable
     workers: int = 1
+    other_script: str | None = None
+    """The program for other masks than the usual two."""
 
     def run(self, job: Job, out: Path) -> Run:
         """Do the job."""
-        command = [self.python, str(RIVALS / self.script), str(job.project), str(out)]
+        is_usual = job.masks in ("both", "machine")
+        script = self.script if is_usual else self.other_script
+        if script is None:
+            raise ContestError(f"{self.name} does not make masks of the kind {job.masks}")
+        command = [self.python, str(RIVALS / script), str(job.project), str(out)]
         command += [str(job.config), "--masks", job.masks, "--threads", str(self.workers)]
         took, output = _execute(command)
         totals = json.loads(output.splitlines()[-1])

@@ -2,7 +2,7 @@
 
 A rival is a program::
 
-    RIVAL PROJECT OUT CONFIG [--masks machine|human|both] [--threads N]
+    RIVAL PROJECT OUT CONFIG [--masks machine|human|both|...] [--threads N]
 
 that writes the files of the `save_masks` layer in CONFIG to OUT and prints one line of JSON with
 `images`, `seconds` and `images_per_s`. Only the standard library is used here, so that a rival
@@ -53,13 +53,15 @@ class Job:
                 (self.out / dataset / folder).mkdir(parents=True, exist_ok=True)
 
 
-def read_job(description: str | None) -> Job:
-    """Read the command line and the layer it names."""
+def read_job(
+    description: str | None, kinds: Sequence[str] = ("machine", "human", "both")
+) -> tuple[Job, str]:
+    """Read the command line and the layer it names -> the job, and which masks it asks for."""
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument("project", type=Path, metavar="PROJECT")
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("config", type=Path, metavar="CONFIG")
-    parser.add_argument("--masks", choices=("machine", "human", "both"), default="both")
+    parser.add_argument("--masks", choices=kinds, default=kinds[-1])
     parser.add_argument("--threads", type=int, default=1, metavar="N")
     options = parser.parse_args()
     layer = json.loads(options.config.read_bytes())
@@ -68,10 +70,11 @@ def read_job(description: str | None) -> Job:
     settings = layer["settings"]
     colors: dict[str, dict[str, Color] | None] = {"machine": None, "human": None}
     for kind in colors:
-        if options.masks in (kind, "both"):
+        if options.masks in (kind, "both") or options.masks not in ("machine", "human"):
             mapping = settings[f"gt_{kind}_color"]
             colors[kind] = {title: (r, g, b) for title, (r, g, b) in mapping.items()}
-    return Job(options.project, options.out, colors["machine"], colors["human"], options.threads)
+    job = Job(options.project, options.out, colors["machine"], colors["human"], options.threads)
+    return job, options.masks
 
 
 def visible(colors: dict[str, Color]) -> dict[str, Color]:

@@ -69,13 +69,14 @@ def paint(objects: list[Object], palette: Palette, height: int, width: int) -> P
     canvas = np.zeros((height, width), np.uint8)
     for item in objects:
         label = palette.labels.get(item["classTitle"])
-        brush = BRUSHES.get(_geometry(item))
+        brush = BRUSHES.get(geometry(item))
         if label is not None and brush is not None:
             brush(canvas, item, label)
     return canvas
 
 
-def _geometry(item: Object) -> str:
+def geometry(item: Object) -> str:
+    """The geometry of an object, also in old projects."""
     named = item.get("geometryType") or item.get("shape")
     return str(named or ("bitmap" if item.get("bitmap") else "polygon"))
 
@@ -174,7 +175,7 @@ class Exporter:
         labels = None
         if self._machine:
             labels = paint(objects, self._machine, *size)
-            _write(out / "masks_machine" / mask_name, self._machine.machine_mask(labels))
+            write(out / "masks_machine" / mask_name, self._machine.machine_mask(labels))
         if self._human:
             if labels is None or not self._shared:
                 labels = paint(objects, self._human, *size)
@@ -182,19 +183,20 @@ class Exporter:
             if original is None:
                 raise ValueError(f"{image}: cannot be decoded")
             page = self._human.human_page(labels, _bytes(original))
-            _write(out / "masks_human" / mask_name, page)
+            write(out / "masks_human" / mask_name, page)
         shutil.copyfile(image, out / "img" / image_name)
         shutil.copyfile(annotation, out / "ann" / annotation.name)
 
 
-def _write(path: Path, pixels: Pixels) -> None:
+def write(path: Path, pixels: NDArray[Any]) -> None:
+    """Write a picture."""
     if not cv2.imwrite(str(path), pixels):
         raise OSError(f"{path}: cannot be written")
 
 
 def main() -> None:
     """Run the program."""
-    job = read_job(__doc__)
+    job, _ = read_job(__doc__)
     cv2.setNumThreads(1)  # the pool is the parallelism
     exporter = Exporter(job)
     run(job, exporter.annotations(), exporter.export)

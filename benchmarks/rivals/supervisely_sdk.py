@@ -81,7 +81,7 @@ def _write(path: Path, rgb: Pixels) -> None:
 
 def main() -> None:
     """Run the program."""
-    job = read_job(__doc__)
+    job, _ = read_job(__doc__)
     exporter = Exporter(job)
     run(job, exporter.items(), exporter.export)
 
