@@ -24,7 +24,7 @@ from .tar_members import header, padding
 SPOOL = "spool-"
 """How the names of spools begin."""
 
-SPOOL_BYTES = 1 << 24
+SPOOL_BYTES = 1 << 22
 """A spool of at least so many bytes gets no more samples."""
 
 _PIECE = 1 << 20
