@@ -14,6 +14,7 @@ from ..projects.members import (
     read_member,
 )
 from ..store.files import Store, Written
+from ..store.packs import PackStore
 from .job import Outcome, Stamp
 
 
@@ -29,7 +30,7 @@ def contents_of(member: Member, name: str, failure: type[ItemError], outcome: Ou
         return read_member(member)
 
 
-def copy_member(item: Item, store: Store, name: str, member: Member) -> Written:
+def copy_member(item: Item, store: Store | PackStore, name: str, member: Member) -> Written:
     """Put a copy of a member that is not in memory: the image of an item."""
     with _failing(ImageError, item.image), store.growing(name) as file:
         for piece in read_in_pieces(member):
