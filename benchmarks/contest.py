@@ -69,11 +69,13 @@ class Savemasks:
     """Ourselves, as installed for the Python that runs the race."""
 
     workers: int = 1
+    pack: str | None = None
 
     @property
     def name(self) -> str:
         """How the table calls it."""
-        return "savemasks" if self.workers == 1 else f"savemasks, {self.workers} workers"
+        name = f"savemasks --pack {self.pack}" if self.pack else "savemasks"
+        return name if self.workers == 1 else f"{name}, {self.workers} workers"
 
     def run(self, job: Job, out: Path) -> Run:
         """Do the job."""
@@ -81,6 +83,7 @@ class Savemasks:
         report = out / "report.json"
         command = [sys.executable, "-c", PROGRAM, "run", str(job.config), str(job.project)]
         command += ["--out", str(out), "--workers", str(self.workers), "--report", str(report)]
+        command += [f"--pack={self.pack}"] if self.pack else []
         took, _ = _execute([*command, "--quiet"])
         totals = json.loads(report.read_bytes())
         if totals["failed"]:

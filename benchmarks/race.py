@@ -3,8 +3,8 @@
 Usage::
 
     python benchmarks/race.py [PROJECT ...] [--config FILE] [--made photos|cells ...]
-        [--masks both|machine|map|objects|classes|semantic ...] [--sdk PYTHON] [--workers N]
-        [--rounds N] [--copies N] [--scratch DIR] [--json FILE]
+        [--masks both|machine|map|objects|classes|semantic ...] [--pack tar] [--sdk PYTHON]
+        [--workers N] [--rounds N] [--copies N] [--scratch DIR] [--json FILE]
 
 A project brings its settings in a `save_masks.json` unless `--config` names others; without
 projects, `data.py` makes some. What is measured, and how to read it: README.md beside this file.
@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,7 @@ def _options() -> argparse.Namespace:
     add("--config", type=Path, help="settings for all projects [save_masks.json in each]")
     add("--made", nargs="+", choices=data.WRITERS, default=[], help="projects to make")
     add("--masks", nargs="+", choices=_SETTINGS, default=["both", "machine"])
+    add("--pack", choices=("tar",), help="we pack; the script writes its tree, and packs as well")
     add("--sdk", metavar="PYTHON", help="a Python that has the supervisely SDK, to race it too")
     add("--workers", type=int, default=1, help="also race that many workers against one")
     add("--rounds", type=int, default=5, help="after the warm-up [5]")
@@ -97,10 +99,13 @@ def _contestants(options: argparse.Namespace) -> list["Contestant"]:
         Savemasks(),
         Rival("OpenCV script", "opencv_script.py", other_script="opencv_masks.py"),
     ]
+    if options.pack:
+        found[0] = Savemasks(pack=options.pack)
+        found.append(Rival("OpenCV script, tar", "opencv_tar.py"))
     if options.sdk:
         found.append(Rival("Supervisely SDK", "supervisely_sdk.py", options.sdk))
     if options.workers > 1:
-        found.append(Savemasks(options.workers))
+        found.append(Savemasks(options.workers, options.pack))
     return found
 
 
@@ -163,6 +168,8 @@ def _race(
 def _warm_up(job: Job, contestants: list["Contestant"], scratch: Path) -> dict[str, dict[str, Any]]:
     """One run of everybody, whose results are kept until they have been compared."""
     runs = {c.name: _run(c, job, scratch / job.name / f"warm-up {c.name}") for c in contestants}
+    for run in runs.values():
+        _unpack(run.result)
     ours, *others = runs.items()
     for name, run in others:
         if found := differences(ours[1].result, run.result):
@@ -175,6 +182,15 @@ def _warm_up(job: Job, contestants: list["Contestant"], scratch: Path) -> dict[s
         entries[name] = {"images": run.images, "workers": contestant.workers, "seconds": []}
         entries[name] |= {"process_seconds": [], "bytes": mask_bytes(run.result)}
     return entries
+
+
+def _unpack(result: Path) -> None:
+    """Let a packed result be the tree that is in it, so that it can be compared."""
+    for path in result.glob("*.tar"):
+        with tarfile.open(path) as archive:
+            archive.extractall(result, filter="data")
+        path.unlink()
+    (result / "index.json").unlink(missing_ok=True)
 
 
 def _run(contestant: "Contestant", job: Job, out: Path) -> "Run":

@@ -63,6 +63,15 @@ def test_other_masks_race_too(tmp_path: Path) -> None:
     assert done.stdout.count("(all results are pixel-equal)") == len(kinds)
 
 
+def test_archives_race_too(tmp_path: Path) -> None:
+    make(tmp_path, "photos")
+    done = program(tmp_path, "race.py", "photos", "--rounds=1", "--pack=tar", "--copies=2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("(all results are pixel-equal)") == 2
+    for name in ("savemasks --pack tar", "OpenCV script", "OpenCV script, tar"):
+        assert f"| {name} |" in done.stdout
+
+
 def test_latency_is_measured(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "latency.py"), "--rounds=1", "--seconds=0"]
     done = subprocess.run(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .api.instances import Instances
     from .api.listing import ProjectItem, ProjectItems, open_project
     from .api.object_masks import ObjectMask
+    from .api.packed import PackedSample, samples
     from .api.painter import Painter
     from .api.statistics import Statistics
     from .api.training import Targets
@@ -54,6 +55,7 @@ __all__ = [
     "Mask",
     "ObjectMask",
     "OutputError",
+    "PackedSample",
     "Painter",
     "Palette",
     "ProjectError",
@@ -75,6 +77,7 @@ __all__ = [
     "open_project",
     "rle",
     "rle_decode",
+    "samples",
     "warmup",
 ]
 
@@ -86,6 +89,7 @@ _MODULES = {
     "Instances": "api.instances",
     "Mask": "line.plan",
     "ObjectMask": "api.object_masks",
+    "PackedSample": "api.packed",
     "Painter": "api.painter",
     "Palette": "layers.palette",
     "ProjectItem": "api.listing",
@@ -103,6 +107,7 @@ _MODULES = {
     "open_project": "api.listing",
     "rle": "api.coco",
     "rle_decode": "api.coco",
+    "samples": "api.packed",
     "warmup": "api.functions",
 }
 

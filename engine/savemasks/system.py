@@ -132,6 +132,31 @@ def copy_all(source: int, target: int, piece: int) -> None:
         write_all(target, [memoryview(data)])
 
 
+def copy_range(source: int, target: int, offset: int, length: int, piece: int) -> None:
+    """Append bytes of a file to another one, inside the system if it can; may raise `OSError`.
+
+    Raises `EOFError` if the file is shorter.
+    """
+    copy_file_range = getattr(os, "copy_file_range", None)
+    end = offset + length
+    try:
+        while copy_file_range and offset < end:
+            copied = copy_file_range(source, target, min(piece, end - offset), offset)
+            if not copied:
+                raise EOFError
+            offset += copied
+    except OSError as error:
+        if error.errno not in _NO_RANGES:
+            raise
+    os.lseek(source, offset, os.SEEK_SET)
+    while offset < end:
+        data = os.read(source, min(piece, end - offset))
+        if not data:
+            raise EOFError
+        write_all(target, [memoryview(data)])
+        offset += len(data)
+
+
 def let_go(file: int, size: int) -> None:
     """Tell the system that it need not keep the first bytes of a file in memory."""
     if advise := getattr(os, "posix_fadvise", None):

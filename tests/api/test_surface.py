@@ -34,6 +34,7 @@ NAMES = [
     "Mask",
     "ObjectMask",
     "OutputError",
+    "PackedSample",
     "Painter",
     "Palette",
     "ProjectError",
@@ -55,6 +56,7 @@ NAMES = [
     "open_project",
     "rle",
     "rle_decode",
+    "samples",
     "warmup",
 ]
 ANNOTATION = {
@@ -318,7 +320,7 @@ print(json.dumps([{k: v for k, v in after.items() if v != before[k]}, len(before
     [
         *("api.exporting", "api.functions", "api.instances", "api.painter"),
         *("layers.graph", "layers.palette", "layers.save_masks"),
-        *("api.batches", "api.names", "api.listing", "api.training"),
+        *("api.batches", "api.names", "api.listing", "api.packed", "api.training"),
         *("results.report", "shapes"),
         *("api.coco", "api.descriptions", "api.masks", "api.object_masks", "api.statistics"),
     ],
@@ -374,7 +376,8 @@ def test_every_public_function_has_an_example() -> None:
     functions = (savemasks.encode_png, savemasks.export, savemasks.warmup, savemasks.open_project)
     classes = (painter, savemasks.Instances, savemasks.Palette, savemasks.Shapes, savemasks.Summary)
     items = (savemasks.ProjectItem, savemasks.ProjectItems, savemasks.Graph.from_json)
-    for described in (*methods, *more, *others, *functions, *classes, *items):
+    described: object
+    for described in (*methods, *more, *others, *functions, *classes, *items, savemasks.samples):
         assert ">>>" in (inspect.getdoc(described) or ""), described
 
 

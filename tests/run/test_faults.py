@@ -1,16 +1,29 @@
 """Runs that are killed at any moment lose nothing; `faults.py` makes long series of it."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from support.faults import torture
+from savemasks.line.job import PackKind, PackRules
+from support.faults import start, torture
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("warm")
 def test_runs_that_are_killed_and_resumed_end_as_if_nothing_had_been(tmp_path: Path) -> None:
     figures = torture(tmp_path, kills=6, seed=1)
+    assert figures.kills.total() == 6
+    assert figures.completed >= 1
+    assert figures.new_rows > 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize("kind", ["webdataset", "tar"])
+def test_packed_runs_end_alike(tmp_path: Path, kind: PackKind) -> None:
+    begin = partial(start, pack=PackRules(kind, items=30))
+    figures = torture(tmp_path, kills=6, seed=2, begin=begin, is_packed=True)
     assert figures.kills.total() == 6
     assert figures.completed >= 1
     assert figures.new_rows > 0

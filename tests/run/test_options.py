@@ -9,6 +9,7 @@ import pytest
 
 from savemasks.cli import commands as cli
 from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.job import PackRules
 from savemasks.results.output import locked_journal
 from savemasks.results.report import Summary
 from savemasks.run import export
@@ -25,6 +26,10 @@ GIVEN: dict[str, dict[str, Any]] = {
     "--on-error=stop": {"on_error": "stop"},
     "--max-errors=4": {"max_errors": 4},
     "--report=report.json": {"report": Path("report.json")},
+    "--pack=tar": {"pack": PackRules("tar")},
+    "--pack=webdataset": {"pack": PackRules("webdataset", items=1000)},
+    "--pack=webdataset --pack-size=4G": {"pack": PackRules("webdataset", size=4 << 30)},
+    "--pack=tar --pack-items=7": {"pack": PackRules("tar", items=7)},
 }
 
 
@@ -49,7 +54,7 @@ def test_each_option_of_the_command_line_sets_its_field_alone(received: list[Run
     assert received == [default]
     for option, fields in GIVEN.items():
         received.clear()
-        call(*command, option)
+        call(*command, *option.split())
         assert received == [dataclasses.replace(default, **fields)]
     settable = {f.name for f in dataclasses.fields(RunOptions)} - {"processes", "only_failed"}
     assert {name for fields in GIVEN.values() for name in fields} == settable
@@ -90,3 +95,15 @@ def test_retry_takes_link_and_durable_from_the_run(
 )
 def test_the_number_of_failures_that_ends_a_run(options: RunOptions, limit: int | None) -> None:
     assert options.failure_limit == limit
+
+
+@pytest.mark.usefixtures("work")
+def test_limits_of_archives_need_archives_and_are_sizes(received: list[RunOptions]) -> None:
+    command = ("run", "config.json", "project", "--out=out")
+    for option in ("--pack-items=5", "--pack-size=5M"):
+        code, output = call(*command, option)
+        assert code == 2
+        assert "--pack-items and --pack-size are for --pack." in output
+    assert "is not a size" in call(*command, "--pack=tar", "--pack-size=many")[1]
+    assert "'zip' is not one of 'tar', 'webdataset'" in call(*command, "--pack=zip")[1]
+    assert received == []

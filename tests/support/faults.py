@@ -1,6 +1,6 @@
 """Kills runs at random moments, resumes them, and compares with a run that nobody disturbed.
 
-    python -m support.faults [--kills 200] [--seed 0] [--fork]
+    python -m support.faults [--kills 200] [--seed 0] [--fork] [--pack tar|webdataset]
 
 After every kill each file that is in its place must be whole, and each item that the journal calls
 finished must have all of its files. At the end everything must be there, byte by byte.
@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Self, TypeAlias
@@ -27,11 +28,17 @@ import orjson
 
 from savemasks.cli.demo import CONFIG, write_project
 from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.job import PackRules
 from savemasks.line.plan import Plan
 from savemasks.line.warmup import warm_up
-from savemasks.results.journal import Journal
+from savemasks.results.journal import Journal, Record
 from savemasks.results.lock import HIDDEN, Lock
+from savemasks.results.output import read_pack
+from savemasks.results.shards import path_of
+from savemasks.results.verify_packs import Sampled, find_damage
 from savemasks.run.export import run
+from savemasks.run.options import RunOptions
+from savemasks.store.packs import SPOOL
 
 _ITEMS = 200
 _BAD = (7, 77)
@@ -84,10 +91,12 @@ def build(folder: Path) -> None:
     (folder / "config.json").write_bytes(orjson.dumps(CONFIG))
 
 
-def start(folder: Path, out: str) -> "subprocess.Popen[bytes]":
+def start(folder: Path, out: str, pack: PackRules | None = None) -> "subprocess.Popen[bytes]":
     """Start a run in a process group of its own."""
     script = str(Path(sysconfig.get_path("scripts"), "savemasks"))
     command = [script, "run", "config.json", "project", f"--out={out}", f"--workers={_WORKERS}"]
+    if pack:
+        command += [f"--pack={pack.kind}", f"--pack-items={pack.items}"]
     return subprocess.Popen(
         [*command, "--quiet"], cwd=folder, stderr=subprocess.PIPE, process_group=0
     )
@@ -99,7 +108,7 @@ class Fork:
     As far as is needed here it is a `subprocess.Popen`.
     """
 
-    def __init__(self, folder: Path, out: str) -> None:
+    def __init__(self, folder: Path, out: str, pack: PackRules | None = None) -> None:
         self.returncode: int | None = None
         self._errors = folder / "errors.txt"
         self.pid = os.fork()
@@ -109,7 +118,9 @@ class Fork:
             code = 70
             try:
                 where = folder / "project", folder / out
-                code = int(run(SaveMasks.from_json(CONFIG), [where[0]], where[1]).failed > 0)
+                options = RunOptions(pack=pack)
+                done = run(SaveMasks.from_json(CONFIG), [where[0]], where[1], options)
+                code = int(done.failed > 0)
             except BaseException:
                 self._errors.write_text(traceback.format_exc())
             os._exit(code)
@@ -170,6 +181,9 @@ def inspect(root: Path, expected: dict[str, bytes], figures: Figures, before: in
             rows = 0
             for record in journal.records("ds"):
                 rows += record.error is None
+                if record.error is None and journal.get("arguments") and read_pack(journal):
+                    _check_sample(root, journal, record)
+                    continue
                 for name, written in record.files():
                     assert len(found[f"ds/{name}"]) == written.size
         finally:
@@ -180,6 +194,17 @@ def inspect(root: Path, expected: dict[str, bytes], figures: Figures, before: in
     figures.rows += rows
     figures.new_rows += rows - before
     return rows
+
+
+def _check_sample(root: Path, journal: Journal, record: Record) -> None:
+    """What the journal calls finished must be in a shard, whole."""
+    extent = journal.places.extent("ds", record.name)
+    assert extent
+    (shard,) = [shard for shard in journal.places.shards() if shard.number == extent.shard]
+    path = path_of(root, shard)
+    path = path if path.exists() else root / shard.name
+    damage = find_damage(Sampled("ds", record, path, extent))
+    assert not damage, damage
 
 
 def _workers_of(group: int) -> list[int]:
@@ -211,14 +236,23 @@ def kill(child: Run, random_: random.Random) -> str:
     return what if what != "worker" else "group"
 
 
+def _last_written(root: Path) -> int:
+    """When a run has begun to write a file, or a spool."""
+    written = 0
+    with suppress(OSError):
+        for path in [root / "ds/ann", *(root / HIDDEN).glob(f"{SPOOL}*")]:
+            written = max(written, path.stat().st_mtime_ns if path.exists() else 0)
+    return written
+
+
 def _wait_a_moment(child: Run, root: Path, random_: random.Random, duration: float) -> None:
     """Wait until any moment of a run or, more often, of the time in which it writes."""
     begun = time.time_ns()
     end = perf_counter() + random_.uniform(0, duration)
     if random_.random() < _WHILE_WRITING:
-        folder, end = root / "ds/ann", perf_counter() + _TIMEOUT
+        end = perf_counter() + _TIMEOUT
         while child.poll() is None and perf_counter() < end:
-            if folder.exists() and folder.stat().st_mtime_ns > begun:
+            if _last_written(root) > begun:
                 end = perf_counter() + random_.uniform(0, duration / 4)
                 break
             sleep(_BLINK)
@@ -232,6 +266,8 @@ def torture(
     seed: int,
     begin: Callable[[Path, str], Run] = start,
     tell: Callable[[object], None] = lambda _: None,
+    *,
+    is_packed: bool = False,
 ) -> Figures:
     """Kill runs so many times; raises `AssertionError` at the first thing that is not right."""
     random_ = random.Random(seed)
@@ -243,7 +279,7 @@ def torture(
     assert child.returncode == 1, errors.decode()
     duration = perf_counter() - started
     expected = contents(folder / "quiet/experiment001")
-    assert len(expected) == 4 * (_ITEMS - len(_BAD)) + 1
+    assert is_packed or len(expected) >= 4 * (_ITEMS - len(_BAD)) + 1
     number, rows = 0, 0
     while figures.kills.total() < kills or rows < _ITEMS:
         out = f"out{number}"
@@ -260,13 +296,18 @@ def torture(
         rows = inspect(root, expected, figures, rows)
         code = child.poll()
         assert code is not None
-        if code >= 0:
+        if code == 2:  # there is no run yet that could do without it
+            assert "a worker process was killed by SIGKILL" in text, text
+            assert "at its start" in text
+        elif code >= 0:
             assert code == 1, text
             figures.completed += 1
             tell(figures)
             found = contents(root)
             assert found.keys() == expected.keys()
+            assert found == expected
             left = [path.name for path in root.rglob(".savemasks-*")]
+            left += [path.name for path in (root / HIDDEN).iterdir() if _is_left(path.name)]
             assert not left, f"unfinished: {left}"
             assert rows == _ITEMS - len(_BAD)
             if figures.kills.total() >= kills:
@@ -275,19 +316,27 @@ def torture(
     return figures
 
 
+def _is_left(name: str) -> bool:
+    return name.endswith(".part") or name.startswith(SPOOL)
+
+
 def main() -> None:
     """Run a long series and print its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fork", action="store_true", help="a copy of this process")
+    parser.add_argument("--pack", choices=("tar", "webdataset"), help="into archives of 30 images")
     options = parser.parse_args()
-    begin: Callable[[Path, str], Run] = start
+    pack = options.pack and PackRules(options.pack, items=30)
+    begin: Callable[[Path, str], Run] = partial(start, pack=pack)
     if options.fork:
         warm_up(Plan.of(SaveMasks.from_json(CONFIG)))
-        begin = Fork
+        begin = partial(Fork, pack=pack)
     with tempfile.TemporaryDirectory() as folder:
-        print(torture(Path(folder), options.kills, options.seed, begin, print))
+        print(
+            torture(Path(folder), options.kills, options.seed, begin, print, is_packed=bool(pack))
+        )
 
 
 if __name__ == "__main__":

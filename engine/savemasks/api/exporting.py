@@ -5,11 +5,12 @@ import threading
 from collections.abc import Iterable, Sequence
 from operator import index
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, get_args, overload
 
 from ..layers.graph import Graph
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
+from ..line.job import PackKind, PackRules
 from ..results.report import Summary
 from ..run.export import run
 from ..run.options import Hooks, OnError, OnProgress, RunOptions
@@ -29,6 +30,9 @@ def export(
     link: bool = False,
     restart: bool = False,
     report: Folder | None = None,
+    pack: PackKind | None = None,
+    pack_items: int | None = None,
+    pack_size: int | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> Summary: ...
@@ -45,6 +49,9 @@ def export(
     link: bool = False,
     restart: bool = False,
     report: Folder | None = None,
+    pack: PackKind | None = None,
+    pack_items: int | None = None,
+    pack_size: int | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> Summary: ...
@@ -81,6 +88,14 @@ def export(*arguments: Any, **options: Any) -> Summary:
         Make everything anew, also with other settings; what is there is replaced.
     report
         Where to write a JSON report, or None.
+    pack
+        "webdataset" writes archives of samples, in which the files of an image lie side by side
+        under one key, for `samples` and training loops; "tar" the tree of files in archives. By
+        default, there are no archives.
+    pack_items
+        The most images of an archive; by default 1000 of samples, unless `pack_size` is given.
+    pack_size
+        The most bytes of an archive, unless a single image has more.
     on_progress
         Called in this thread after every item with how many are done, how many of these failed,
         and of how many. What it raises ends the export.
@@ -98,7 +113,7 @@ def export(*arguments: Any, **options: Any) -> Summary:
     ConfigError, ProjectError, OutputError
         Before anything is written.
     TypeError, ValueError
-        If an argument is of the wrong kind, there is no project, or `workers` is less than 1.
+        If an argument is of the wrong kind, there is no project, or a number is less than 1.
     KeyboardInterrupt
         On Ctrl-C, after what was under way; what is finished is whole.
 
@@ -135,6 +150,9 @@ def _export_graph(
     link: bool = False,
     restart: bool = False,
     report: Folder | None = None,
+    pack: PackKind | None = None,
+    pack_items: int | None = None,
+    pack_size: int | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> Summary:
@@ -160,12 +178,30 @@ def _export_graph(
             link=link,
             restart=restart,
             report=None if report is None else _path(report, "report"),
+            pack=_rules(pack, pack_items, pack_size),
         ),
         Hooks(stop=interrupt, on_progress=on_progress),
     )
     if interrupt.is_by_ctrl_c:
         raise KeyboardInterrupt
     return summary
+
+
+def _rules(kind: object, items: int | None, size: int | None) -> PackRules | None:
+    for name, limit in (("pack_items", items), ("pack_size", size)):
+        if limit is None:
+            continue
+        if kind is None:
+            raise ValueError(f"{name} is for pack, which is None")
+        if isinstance(limit, bool):
+            raise TypeError(f"{name} must be a number or None, not {limit}")
+        if index(limit) < 1:
+            raise ValueError(f"{name} must be at least 1, not {limit}")
+    if kind is None:
+        return None
+    if kind not in get_args(PackKind):
+        raise ValueError(f'pack must be "tar", "webdataset" or None, not {kind!r}')
+    return PackRules.of(cast("PackKind", kind), items, size)
 
 
 class _Interrupt(threading.Event):

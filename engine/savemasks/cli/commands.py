@@ -30,16 +30,19 @@ from .shared_options import (
     force_option,
     link_option,
     out_option,
+    pack_options,
     projects_argument,
     quiet_option,
     restart_option,
     results_argument,
     threads_option,
+    with_pack,
     workers_option,
 )
 
 if TYPE_CHECKING:
     from ..layers.graph import Graph
+    from ..line.job import PackKind
     from ..run.check import Survey
 
 PROCESSES = True
@@ -63,6 +66,7 @@ def main(context: click.Context) -> None:
 @restart_option
 @force_option
 @durable_option
+@pack_options
 @export_options
 @click.pass_obj
 def run_command(
@@ -71,6 +75,9 @@ def run_command(
     projects: tuple[Path, ...],
     below: tuple[Path, ...],
     out: Path,
+    pack: "PackKind | None",
+    pack_items: int | None,
+    pack_size: int | None,
     quiet: bool,
 ) -> None:
     """Export PROJECTs (Supervisely folders) through the layers in CONFIG.
@@ -81,6 +88,7 @@ def run_command(
     The same command again goes on where an earlier one ended: finished items are left as they are,
     unless their image or annotation has changed.
     """
+    options = with_pack(options, pack, pack_items, pack_size)
     with exit_on_errors():
         graph = _read_graph(config, projects, below)
         with run_hooks(quiet) as hooks:

@@ -9,12 +9,15 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
 from ..errors import printable
-from ..run.options import DEFAULT_OPTIONS, OnError
+from ..run.options import DEFAULT_OPTIONS, OnError, RunOptions
+
+if TYPE_CHECKING:
+    from ..line.job import PackKind
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -109,6 +112,47 @@ durable_option = _run_option(
     "--durable", is_flag=True, help="Wait for the disk, so that a loss of power loses nothing."
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+
+
+def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    from ..line.budget import parse_memory  # keeps --help fast
+
+    try:
+        return None if value is None else parse_memory(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def pack_options(command: _Command) -> _Command:
+    """Add the options by which a result is packed into archives."""
+    for option in (
+        click.option(
+            "--pack-size", metavar="SIZE", callback=_size, help="Most bytes of an archive, as 4G."
+        ),
+        click.option("--pack-items", type=click.IntRange(1), help="Most images of an archive."),
+        click.option(
+            "--pack",
+            type=click.Choice(["tar", "webdataset"]),
+            help="Write archives: of the tree, or of samples under keys (1000 an archive).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def with_pack(
+    options: RunOptions, pack: "PackKind | None", items: int | None, size: int | None
+) -> RunOptions:
+    """The options of a run, with what those for archives say."""
+    if pack is None:
+        if items is not None or size is not None:
+            raise click.UsageError("--pack-items and --pack-size are for --pack.")
+        return options
+    from ..line.job import PackRules
+
+    return replace(options, pack=PackRules.of(pack, items, size))
+
+
 out_option = click.option(
     "--out", required=True, type=Folder, help="Folder that receives the layer's dst."
 )

@@ -236,9 +236,9 @@ def _put_strips(
                 written[line.sinks.index(mask.sink)][mask.name] = file
             for station, time in spent.items():
                 outcome.seconds[station] = outcome.seconds.get(station, 0.0) + time
-    for mask, text in found.descriptions():
-        name = name_of_description(mask.name)
-        written[line.sinks.index(mask.sink)][name] = mask.sink.store.write(name, [text])
+            for mask, text in found.descriptions(masks):
+                name = name_of_description(mask.name)
+                written[line.sinks.index(mask.sink)][name] = mask.sink.store.write(name, [text])
     outcome.counts = found.counts()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ..layers.auto_colors import ClassColor
 from ..layers.class_table import IDENTITY, ClassTable
@@ -12,6 +12,12 @@ from ..layers.save_masks import PAGE_ENDINGS, SaveMasks, Settings
 from ..projects.classes import ClassTemplate
 from ..projects.items import Entry, Item
 from ..store.files import Written
+from ..store.packs import Sample
+
+PackKind = Literal["tar", "webdataset"]
+
+USUAL_SAMPLES = 1000
+"""Samples of a shard under keys, if nothing else is said."""
 
 
 class Stamp(NamedTuple):
@@ -22,6 +28,50 @@ class Stamp(NamedTuple):
 
     size: int
     mtime_ns: int
+
+
+class Extent(NamedTuple):
+    """Where a sample lies: number of the shard's file, first byte, and how many there are."""
+
+    shard: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class PackRules:
+    """How a result is packed.
+
+    Attributes
+    ----------
+    kind
+        "tar": the tree of the result. "webdataset": samples under keys.
+    items
+        The most samples of a shard, or None.
+    size
+        The most bytes of a shard, unless a single sample has more; or None.
+    """
+
+    kind: PackKind
+    items: int | None = None
+    size: int | None = None
+
+    @classmethod
+    def of(cls, kind: PackKind, items: int | None = None, size: int | None = None) -> "PackRules":
+        """The rules, with a limit for samples under keys if none is given."""
+        if kind == "webdataset" and items is None and size is None:
+            items = USUAL_SAMPLES
+        return cls(kind, items, size)
+
+    def __str__(self) -> str:
+        limits = [] if self.items is None else [f"{self.items} samples"]
+        limits += [] if self.size is None else [f"{self.size} bytes"]
+        return f"{self.kind}, at most {' and '.join(limits)} each" if limits else self.kind
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether there may be several shards."""
+        return self.items is not None or self.size is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +131,8 @@ class Job:
     sample
         0 to export. Otherwise nothing is written: items are read and parsed, and one in so many
         goes all the way, to tell what an export costs.
+    pack
+        How the result is packed, or None if it is a tree of files.
     """
 
     flows: tuple[Flow, ...]
@@ -89,6 +141,7 @@ class Job:
     workers: int = 1
     memory: int | None = None
     sample: int = 0
+    pack: PackRules | None = None
 
     @property
     def roots(self) -> list[Path]:
@@ -117,6 +170,10 @@ class Outcome:
         sink's store; empty if it failed.
     counts
         For every place, what `counting` found of the classes in its masks.
+    sample
+        Where its sample is, if the result is packed; `NO_ROOM` if that could not be written.
+    kept
+        Of an item that an earlier run has packed: where its sample lies.
     error
         Why it failed, or None.
     pixels
@@ -141,6 +198,8 @@ class Outcome:
     inputs: dict[str, Stamp] = field(default_factory=dict)
     written: list[dict[str, Written]] = field(default_factory=list)
     counts: list[bytes] = field(default_factory=list)
+    sample: Sample | None = None
+    kept: Extent | None = None
     error: Exception | None = None
     pixels: int = 0
     geometries: dict[str, int] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from ..projects.items import Item
 from ..scratch import Scratch
 from ..shapes import Shapes
 from ..store.files import Store
+from ..store.packs import PackStore
 from .budget import Budget
 from .drawings import HUMAN, INSTANCES, MACHINE, SEMANTIC, VISUALIZE, Motif
 from .job import mask_files, needs_image, with_ending
@@ -49,7 +50,7 @@ class Sink:
 
     settings: Settings | SaveSettings
     plan: Plan
-    store: Store
+    store: Store | PackStore
     table: ClassTable = IDENTITY
     dataset: str | None = None
 

@@ -8,7 +8,7 @@ threads.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -98,9 +98,10 @@ class Findings:
                         self._seen[mask] = objects_in(sink.plan, shapes)
                     self._seen[mask].add(labels, top)
 
-    def descriptions(self) -> Iterator[tuple[Mask, bytes]]:
-        """The maps of objects, and the tables beside them."""
-        for mask, seen in self._seen.items():
+    def descriptions(self, masks: Iterable[Mask]) -> Iterator[tuple[Mask, bytes]]:
+        """The maps of objects among some masks, and the tables beside them."""
+        for mask in filter(self._seen.__contains__, masks):
+            seen = self._seen[mask]
             shapes = self._opened.shapes_of(mask.sink)
             yield mask, describe_objects(seen, mask.sink.plan, shapes, self._opened.ids)
 

@@ -12,7 +12,7 @@ which write-ahead logging needs no shared memory and so works on file systems wi
 import os
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -25,6 +25,8 @@ from ..line.job import Outcome, Stamp
 from ..store.files import Written
 from ..system import sync_folder
 from .lock import HIDDEN
+from .places import SCHEMA as PLACES_SCHEMA
+from .places import Places
 from .report import describe
 
 _SECONDS_BETWEEN_COMMITS = 0.2
@@ -111,6 +113,10 @@ class Journal:
         Number of the current settings; every row that is added gets it.
     problem
         Why the last commit failed, or None. The rows are kept, and written by a later commit.
+    places
+        Where samples lie, if the result is packed.
+    before_commit
+        Called before rows are written; may raise `OSError`.
     """
 
     def __init__(self, root: Path, *, durable: bool = False, read_only: bool = False) -> None:
@@ -122,6 +128,7 @@ class Journal:
         self._numbers: dict[str, int] = {}
         self._added: list[tuple[object, ...]] = []
         self._counted: list[tuple[int, bytes, bytes]] = []
+        self.before_commit: Callable[[], None] | None = None
         self._deleted: list[tuple[int, bytes]] = []
         self._folders: set[str] = set()
         self._synced: set[str] = set()
@@ -130,6 +137,7 @@ class Journal:
             self._database = self._open(read_only)
         except sqlite3.Error as error:
             raise OutputError(f"{self._path}: cannot be used as a journal: {error}") from error
+        self.places = Places(self._database, self._all, self._number)
 
     def _open(self, read_only: bool) -> sqlite3.Connection:
         if read_only:
@@ -143,7 +151,7 @@ class Journal:
             database.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             if not database.execute("SELECT 1 FROM sqlite_master").fetchone():
                 database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            database.executescript(_LATER_SCHEMA)
+            database.executescript(_LATER_SCHEMA + PLACES_SCHEMA)
         except BaseException:
             database.close()
             raise
@@ -270,7 +278,7 @@ class Journal:
             names = pack_names(name[skipped:] for name in written)
             sums = b"".join(_SUM.pack(*each) for each in written.values())
             row = (pack_stamps(*(s or None for s in stamps)), names, sums, None)
-            if self._durable:
+            if self._durable and self.before_commit is None:  # else the packer sees to it
                 self._folders.update(name.rpartition("/")[0] for name in written)
         name = os.fsencode(item.name)
         if counts is not None:
@@ -315,23 +323,30 @@ class Journal:
 
     def _add_row(self, dataset: str, name: bytes, row: tuple[object, ...]) -> None:
         self._added.append((self._number(dataset), name, self.generation, *row))
+        self.commit_if_due()
+
+    def commit_if_due(self) -> None:
+        """Write the pending rows if some wait long enough, or enough of them."""
         now = monotonic()
         late = now - self._committed >= _SECONDS_BETWEEN_COMMITS
-        if late or (len(self._added) >= _MAX_PENDING_ROWS and not self.problem):
+        waiting = len(self._added) + len(self.places)
+        if late or (waiting >= _MAX_PENDING_ROWS and not self.problem):
             self.commit()
 
     @property
     def is_stuck(self) -> bool:
         """Whether so many rows wait to be written that the run should end."""
-        return len(self._added) >= _STUCK_PENDING_ROWS
+        return len(self._added) + len(self.places) >= _STUCK_PENDING_ROWS
 
     def commit(self) -> None:
         """Write the pending rows. If that fails, `problem` says why, and they stay pending."""
         self._committed = monotonic()
-        if not self._added and not self._deleted:
+        if not self._added and not self._deleted and not self.places:
             return
         try:
             self._sync_folders()
+            if self.before_commit:
+                self.before_commit()
             self._database.execute("BEGIN")
             for table in ("items", "counts"):
                 query = f"DELETE FROM {table} WHERE dataset = ? AND name = ?"
@@ -341,6 +356,7 @@ class Journal:
                 self._added,
             )
             self._database.executemany("REPLACE INTO counts VALUES (?, ?, ?)", self._counted)
+            self.places.write()
             self._database.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             self._roll_back()
@@ -349,6 +365,7 @@ class Journal:
         self.problem = None
         self._added.clear()
         self._counted.clear()
+        self.places.clear()
         self._deleted.clear()
         self._folders.clear()
 

@@ -15,7 +15,7 @@ from ..layers.graph import Graph
 from ..layers.palettes import needs_colors
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
-from ..line.job import Outcome
+from ..line.job import Outcome, PackRules
 from ..projects.supervisely import Project
 from ..store.files import UNFINISHED, Store, Written
 from ..system import sync_folder
@@ -227,6 +227,19 @@ class Output:
             raise OutputError(str(error)) from error
         self.journal.put(legend=orjson.dumps(sums))
 
+    def put_index(self, name: str, content: bytes, store: Store) -> None:
+        """Write the index of a packed result; raises `OutputError`."""
+        self.journal.put(index=orjson.dumps({name: [*self._put(name, content, store)]}))
+
+    def remove_index(self) -> None:
+        """Remove the index of a result that is not packed any more; raises `OutputError`."""
+        for name in orjson.loads(self.journal.get("index") or b"{}"):
+            try:
+                (self.root / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise OutputError(f"{self.root}/{name}: cannot be removed: {error}") from error
+        self.journal.put(index=b"{}")
+
     def _put(self, name: str, content: bytes, store: Store) -> Written:
         """Write a file at the root."""
         self.refuse_foreign([name])
@@ -289,6 +302,12 @@ def read_arguments(journal: Journal) -> tuple[Graph, list[Path]]:
     return Graph.from_json(arguments.get("graph") or arguments["layer"]), projects
 
 
+def read_pack(journal: Journal) -> PackRules | None:
+    """Return how a result is packed, or None if it is a tree of files."""
+    pack = orjson.loads(journal.get("arguments") or b"{}").get("pack")
+    return None if pack is None else PackRules(**pack)
+
+
 def read_options(journal: Journal) -> tuple[bool, bool]:
     """Return `link` and `durable` of the last run."""
     options = orjson.loads(journal.get("options") or b"{}")
@@ -297,10 +316,12 @@ def read_options(journal: Journal) -> tuple[bool, bool]:
 
 def read_root_sums(journal: Journal) -> dict[str, Written]:
     """Return sizes and checksums of the files at the root of a result, by their names."""
-    meta, legend = journal.get("meta"), journal.get("legend")
+    meta = journal.get("meta")
     sums = {} if meta is None else {"meta.json": Written(*orjson.loads(meta))}
-    found = {} if legend is None else orjson.loads(legend)
-    return sums | {name: Written(*each) for name, each in found.items()}
+    for key in ("legend", "index"):
+        found = orjson.loads(journal.get(key) or b"{}")
+        sums |= {name: Written(*each) for name, each in found.items()}
+    return sums
 
 
 def _encodable(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -311,6 +332,8 @@ def _encodable(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     """Describe in words how the arguments differ."""
     named = [*_layer_differences(before, now)]
+    if before.get("pack") != now.get("pack"):
+        named.append(f"--pack was {_shown_pack(before)} and is {_shown_pack(now)}")
     if before.get("format") != now["format"]:
         named.append("it is of another version of savemasks")
     if before.get("projects") != now["projects"]:
@@ -348,6 +371,12 @@ def _setting_differences(name: str, old: dict[str, Any], new: dict[str, Any]) ->
     for key in now:
         if before.get(key) != now[key]:
             yield f"{name}settings.{key} was {shown(before.get(key))} and is {shown(now[key])}"
+
+
+def _shown_pack(arguments: dict[str, Any]) -> str:
+    """How a result is packed, in words."""
+    pack = arguments.get("pack")
+    return "none" if pack is None else str(PackRules(**pack))
 
 
 def _existing_files(root: Path) -> Iterator[str]:

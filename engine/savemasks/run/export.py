@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack, closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -24,11 +24,13 @@ from ..results.output import (
     locked_journal,
     read_arguments,
     read_options,
+    read_pack,
 )
 from ..results.report import Failure, ReportWriter, Summary
 from ..store.files import Store
 from .log import LOGGER
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
+from .packing import Packing, check_packing, remove_packing, take_kept
 from .pool import process_items, start_pool
 from .remaining import Target
 from .routes import Result, Routing, check_outside, find_routes, routing_notes
@@ -75,21 +77,36 @@ def run(
     check_outside(routing)
     for result in routing.results:
         check_output(result.root, force=options.force)
+    if options.pack:
+        check_packing(routing, options)
     roots = tuple(result.root for result in routing.results)
     where = roots[0] if len(roots) == 1 else out
     summary = Summary(out=where, results=roots, warnings=routing_notes(routing))
     with ReportWriter(options.report) as report, ExitStack() as stack:
         outputs = _opened(routing.results, options, stack)
         started = perf_counter()
-        targets = [
-            Target(output.journal, result.sink.layer.settings, _store(result, options))
-            for result, output in zip(routing.results, outputs, strict=True)
-        ]
-        for result, output, target in zip(routing.results, outputs, targets, strict=True):
+        stores = [_store(result, options) for result in routing.results]
+        for result, output, store in zip(routing.results, outputs, stores, strict=True):
             if isinstance(result.layer, SaveMasks):
                 output.refuse_foreign(LEGEND_FILES)
-            output.put_meta(result.meta, target.store)
+            output.put_meta(result.meta, store)
             output.put_options(link=options.link, durable=options.durable)
+        packing: Packing | None = None
+        if options.pack:
+            result, output = routing.results[0], outputs[0]
+            packing = stack.enter_context(closing(Packing(output, result.meta, options)))
+        elif options.restart:
+            for output in outputs:
+                remove_packing(output)
+        targets = [
+            Target(
+                output.journal,
+                result.sink.layer.settings,
+                store,
+                packing.packer if packing else None,
+            )
+            for result, output, store in zip(routing.results, outputs, stores, strict=True)
+        ]
         worklist = Worklist(
             routing.datasets,
             [[targets[number] for number in numbers] for numbers in routing.sinks],
@@ -101,9 +118,13 @@ def run(
             summary.warnings.append("the projects have no images: nothing was exported")
         LOGGER.info("export to %s begins: %d images and annotations", where, total)
         folders = [result.sink.dst for result in routing.results]
-        receivers = _Receivers(folders, outputs, targets, routing.sinks)
+        receivers = _Receivers(folders, outputs, targets, routing.sinks, packing)
         recorder = _Recorder(summary, report, receivers, worklist, total, options, hooks)
         _export_remaining(_job(routing, options), recorder, started)
+        if packing:
+            if not (summary.interrupted or summary.stopped):
+                packing.finish(stores[0])
+            summary.warnings += packing.notes()
         known = frozenset[str]().union(*(result.known_classes for result in routing.results))
         _put_legends(summary, routing, outputs, targets)
         _add_notes(summary, worklist.ignored, known)
@@ -139,7 +160,7 @@ def _opened(results: Sequence[Result], options: RunOptions, stack: ExitStack) ->
     for result in sorted(results, key=lambda result: not is_begun(result.root)):
         output = Output(
             result.root,
-            result.arguments,
+            result.arguments | ({"pack": asdict(options.pack)} if options.pack else {}),
             restart=options.restart,
             force=options.force,
             durable=options.durable,
@@ -192,6 +213,7 @@ def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None 
     root = find_output(out)
     with locked_journal(root) as journal:
         graph, projects = read_arguments(journal)
+        pack = read_pack(journal)
         link, durable = read_options(journal)
     # The layer's dst tells where the output lay in its parent, which may have been moved since.
     base, dst = root, graph.sink().dst
@@ -200,7 +222,13 @@ def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None 
     if base / dst != root:
         raise OutputError(f"{root}: was renamed; it must end in {dst}")
     options = replace(
-        options, link=link, durable=durable, restart=False, force=False, only_failed=True
+        options,
+        link=link,
+        durable=durable,
+        restart=False,
+        force=False,
+        only_failed=True,
+        pack=pack,
     )
     return run(graph, projects, base, options, hooks)
 
@@ -212,6 +240,7 @@ def _job(routing: Routing, options: RunOptions) -> Job:
         durable=options.durable,
         workers=options.worker_count,
         memory=options.memory,
+        pack=options.pack,
     )
 
 
@@ -223,6 +252,7 @@ class _Receivers:
     outputs: Sequence[Output]
     targets: Sequence[Target]
     sinks: Sequence[Sequence[int]]
+    packing: Packing | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Add an outcome to all results that its item flows into."""
@@ -268,6 +298,8 @@ class _Receivers:
     def problem(self) -> str | None:
         """Why a journal or an error log cannot be written, or None."""
         problems = [output.journal.problem or output.errors.problem for output in self.outputs]
+        if self.packing:
+            problems.append(self.packing.problem)
         return next(filter(None, problems), None)
 
 
@@ -293,6 +325,11 @@ class _Recorder:
 
     def accept(self, outcome: Outcome) -> bool:
         """Record an outcome, tell the caller, and return whether the run may go on."""
+        packing = self.receivers.packing
+        if packing and not packing.take(outcome):
+            return False
+        if outcome.kept is not None:
+            return True
         self.record(outcome)
         failed = self.summary.failed
         if self.hooks.on_progress:
@@ -307,7 +344,7 @@ def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
     summary, hooks, receivers = recorder.summary, recorder.hooks, recorder.receivers
     items = recorder.worklist.remaining()
     # Workers take a second to start: look first whether there is anything to do.
-    first = next(items, None)
+    first, summary.stopped = take_kept(items, recorder.accept)
     processes = recorder.options.processes
     pool = None if first is None else start_pool(job, hooks.stop, processes=processes)
     with closing(pool) if pool else nullcontext():
@@ -321,24 +358,25 @@ def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
                 chain([first], items),
                 hooks.stop,
                 accept=recorder.accept,
-                record=recorder.record,
+                # Samples of items that come after others cannot be packed before these.
+                record=(lambda _: None) if receivers.packing else recorder.record,
             )
         receivers.commit()
         summary.seconds = perf_counter() - started
     summary.interrupted = hooks.stop.is_set()
-    _add_worklist(summary, recorder.worklist)
+    _add_worklist(summary, recorder.worklist, is_packed=receivers.packing is not None)
     summary.journal_problem = receivers.problem
 
 
-def _add_worklist(summary: Summary, worklist: Worklist) -> None:
+def _add_worklist(summary: Summary, worklist: Worklist, *, is_packed: bool) -> None:
     """Add to the summary what the worklist has found: skipped and vanished items."""
     summary.skipped, summary.vanished = worklist.skipped, worklist.vanished
     if worklist.vanished:
         names = ", ".join(worklist.vanished_names)
         names += ", ..." if worklist.vanished > len(worklist.vanished_names) else ""
+        fate = "nor in the result" if is_packed else "what became of them stays"
         summary.warnings.append(
-            f"{worklist.vanished} finished items are no longer in the projects, what became of them"
-            f" stays: {names}"
+            f"{worklist.vanished} finished items are no longer in the projects, {fate}: {names}"
         )
 
 

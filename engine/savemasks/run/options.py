@@ -8,9 +8,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..system import usable_cores
+
+if TYPE_CHECKING:
+    from ..line.job import PackRules
 
 OnError = Literal["skip", "stop"]
 OnProgress = Callable[[int, int, int], None]
@@ -49,6 +52,8 @@ class RunOptions:
         End the run when this number of items has failed, or None for no limit.
     report
         Where to write a JSON report, or None for no report.
+    pack
+        How to pack the result into archives, or None for a tree of files.
     """
 
     workers: int | None = None
@@ -62,6 +67,7 @@ class RunOptions:
     on_error: OnError = "skip"
     max_errors: int | None = None
     report: Path | None = None
+    pack: "PackRules | None" = None
 
     @property
     def worker_count(self) -> int:

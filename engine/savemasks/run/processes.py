@@ -78,7 +78,8 @@ class ProcessPool:
             yield from self._completed()
             if not more and not self._has_unfinished():
                 return
-            self._receive_outcomes()
+            if any(worker.items for worker in self._workers):
+                self._receive_outcomes()
 
     def drain(self) -> list[Outcome]:
         """Cancel the items that have not begun, wait for the others, return their outcomes."""
@@ -143,7 +144,7 @@ class ProcessPool:
                     continue
                 if self._resubmit:
                     self._submit(worker, *self._resubmit.popleft())
-                elif self._submitted >= self._next + _WINDOW * len(self._workers):
+                elif self._is_far_ahead():
                     return True
                 elif not self._submit_next(worker, source):
                     return False
@@ -151,15 +152,20 @@ class ProcessPool:
 
     def _submit_next(self, worker: _Worker, source: Iterator[Item | Outcome]) -> bool:
         """Submit the next item of the source; return False if there is none."""
-        for item in source:
+        while (item := next(source, None)) is not None:
             number = self._submitted
             self._submitted += 1
-            if isinstance(item, Outcome):
-                self._done[number] = item
-                continue
-            self._submit(worker, number, item)
-            return True
+            if not isinstance(item, Outcome):
+                self._submit(worker, number, item)
+                return True
+            self._done[number] = item
+            if self._is_far_ahead():
+                return True
         return False
+
+    def _is_far_ahead(self) -> bool:
+        """Whether as many items are begun beyond the first without an outcome as may be."""
+        return self._submitted >= self._next + _WINDOW * len(self._workers)
 
     def _submit(self, worker: _Worker, number: int, item: Item) -> None:
         worker.items.append((number, item))

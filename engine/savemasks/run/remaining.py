@@ -12,6 +12,7 @@ from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
 from ..line.job import (
     OWN_FOLDERS,
+    Extent,
     Outcome,
     Stamp,
     is_own,
@@ -23,6 +24,7 @@ from ..line.job import (
 )
 from ..projects.items import Entry, Item, Listing
 from ..results.journal import Journal, Record, pack_names, pack_stamps
+from ..results.packer import Packer
 from ..store.files import Store
 from ..system import Folder
 
@@ -44,11 +46,14 @@ class Target:
         Of the layer that asks for it.
     store
         Where its files are.
+    packer
+        Puts samples into shards, if the result is packed.
     """
 
     journal: Journal
     settings: Settings | SaveSettings
     store: Store
+    packer: Packer | None = None
 
 
 class ResultList:
@@ -56,6 +61,7 @@ class ResultList:
 
     def __init__(self, target: Target) -> None:
         self.journal, self.settings, self.store = target.journal, target.settings, target.store
+        self.packer = target.packer
         self.needs_image = needs_image(target.settings)
         self.vanished = 0
         self.vanished_names: list[str] = []
@@ -70,7 +76,7 @@ class ResultList:
 
     def refuse_foreign(self, output: str, entry: Entry) -> None:
         """Raise `WriteError` for an item that would replace a foreign file."""
-        if not self._has_foreign:
+        if not self._has_foreign or self.packer:
             return
         names = [*output_names(entry, self.settings), *own_names(entry, self.settings)]
         for name in own_folders(entry, self.settings):
@@ -102,6 +108,13 @@ class ResultList:
                 for record in self.journal.records(dataset):
                     if record.error is None:
                         self.count_vanished(dataset, os.fsdecode(record.name))
+                    if self.packer:
+                        self.forget(dataset, record.name)
+
+    def forget(self, dataset: str, name: bytes) -> None:
+        """Forget an item, whose sample will be in no shard."""
+        self.journal.delete(dataset, name)
+        self.journal.places.displace(dataset, name)
 
     def count_vanished(self, dataset: str, name: str) -> None:
         """Count an item that was finished and is gone."""
@@ -139,6 +152,7 @@ class DatasetList:
         self._only_failed = only_failed and not self.lists_anew
         self._found = 0
         self._record: Record | None = None
+        self._extent: Extent | None = None
 
     def remains(self, entry: Entry, images: Folder, annotations: Folder) -> bool:
         """Whether the next item of the listing is to be done."""
@@ -146,8 +160,24 @@ class DatasetList:
         self._found += record is not None
         self._record = record
         if self._only_failed:
-            return record is not None and record.error is not None
-        return not (record and self._is_finished(record, entry, images, annotations))
+            return record is not None and (record.error is not None or self._is_lost(entry))
+        return not (
+            record
+            and self._is_finished(record, entry, images, annotations)
+            and not self._is_lost(entry)
+        )
+
+    def kept(self) -> Extent | None:
+        """Where the sample lies of the item that was asked for last; None if there is none."""
+        return None if self._record is None else self._extent
+
+    def _is_lost(self, entry: Entry) -> bool:
+        """Whether the item's sample is in no shard that is there."""
+        packer = self._result.packer
+        if packer is None:
+            return False
+        self._extent = self._journal.places.extent(self._output, os.fsencode(entry.name))
+        return self._extent is None or not packer.has(self._extent)
 
     def begin(self, item: Item, entry: Entry) -> Outcome | None:
         """Prepare the item that was asked for last; return its failure if that is known already.
@@ -160,6 +190,8 @@ class DatasetList:
             self._journal.add_failure(self._output, name, self._unlisted.error)
         try:
             if self._record is not None:
+                if self._result.packer:
+                    self._remove_sample(self._record)
                 self._remove_outputs(self._record, item)
             self._result.refuse_foreign(self._output, entry)
         except WriteError as error:
@@ -185,11 +217,20 @@ class DatasetList:
         image = _stamp(images, entry.name if needs_image else None)
         return record.inputs == pack_stamps(annotation, image)
 
+    def _remove_sample(self, record: Record) -> None:
+        """Forget the sample of an item that is made anew: nothing of it will be in a shard."""
+        self._journal.places.displace(self._output, record.name)
+        if record.error is not None:  # it counts as failed until it is made again
+            self._journal.add_failure(self._output, record.name, record.error)
+        else:
+            self._journal.delete(self._output, record.name)
+
     def _remove_outputs(self, record: Record, item: Item) -> None:
         """Remove the files of an item that is made anew, except those of other items now."""
         removed = False
         for name, _ in record.files():
-            if not self._owners.has_other_owner(name, item):
+            is_foreign = self._result.packer and self._journal.is_foreign(f"{self._output}/{name}")
+            if not is_foreign and not self._owners.has_other_owner(name, item):
                 self._result.store.remove(f"{self._output}/{name}")
                 removed = True
                 if is_own(name):
@@ -208,9 +249,11 @@ class DatasetList:
             name = os.fsdecode(record.name)
             if name in names or record.name == WHOLE_DATASET:
                 continue
-            if record.error is None and self._spares_finished:
+            if self._result.packer:
+                self._result.forget(self._output, record.name)
+            elif record.error is None and self._spares_finished:
                 continue
-            if record.error is not None or _stem_of(record) in stems:
+            elif record.error is not None or _stem_of(record) in stems:
                 # It has no files, or they are another item's now.
                 self._journal.delete(self._output, record.name)
             if record.error is None:

@@ -58,6 +58,7 @@ class ThreadPool:
         """Wait for the items in progress, and end the threads."""
         self._halt.set()
         self._executor.shutdown(wait=True, cancel_futures=True)
+        self._worker.close()
 
     def _next_outcome(self) -> list[Outcome]:
         """Return the next outcome, or nothing if it takes longer than the poll interval."""

@@ -5,15 +5,19 @@ from dataclasses import replace
 
 import pyvips
 
+from ..errors import WriteError
 from ..line.budget import Budget
 from ..line.item import export_item, try_item
-from ..line.job import Flow, GivenUp, Job, Outcome
+from ..line.job import Flow, GivenUp, Job, Outcome, PackRules
+from ..line.keys import member_name
 from ..line.plan import Plan, numbered_alike
 from ..line.sinks import Line, Sink
 from ..line.warmup import warm_up
 from ..projects.items import Item, Places
+from ..results.lock import HIDDEN
 from ..scratch import Scratch
 from ..store.files import Store
+from ..store.packs import PackStore
 
 
 class Worker:
@@ -21,9 +25,10 @@ class Worker:
 
     def __init__(self, job: Job, halted: Callable[[], bool]) -> None:
         """Load the kernels, or compile them; once `halted` says so, large items are given up."""
-        self._sample = job.sample
+        self._sample, self._pack = job.sample, job.pack
         self._budget = Budget.of_worker(job.memory, job.workers, halted)
-        self._flows = [_sinks_of(flow, job) for flow in job.flows]
+        self._packs = PackStore(job.roots[0], job.roots[0] / HIDDEN) if job.pack else None
+        self._flows = [_sinks_of(flow, job, self._packs) for flow in job.flows]
         self._placed: dict[tuple[int, Places], tuple[Sink, ...]] = {}
         for sink in {sink.settings: sink for sinks in self._flows for sink in sinks}.values():
             warm_up(sink.plan, sink.settings)
@@ -38,10 +43,17 @@ class Worker:
         line = Line(self._sinks(item), self._budget, scratch)
         if self._sample:
             return try_item(item, line, self._sample)
+        if self._pack:
+            return _export_sample(item, line, self._pack)
         try:
             return export_item(item, line)
         except GivenUp:
             return None
+
+    def close(self) -> None:
+        """Close files; no thread may be at work."""
+        if self._packs:
+            self._packs.close()
 
     def _sinks(self, item: Item) -> tuple[Sink, ...]:
         """The sinks that an item flows into, each with the item's place in it."""
@@ -56,7 +68,28 @@ class Worker:
         return self._placed[key]
 
 
-def _sinks_of(flow: Flow, job: Job) -> tuple[Sink, ...]:
+def _export_sample(item: Item, line: Line, rules: PackRules) -> Outcome | None:
+    """Export an item as a sample of the only result."""
+    (sink,) = line.sinks
+    store, place = sink.store, sink.place(item)
+    assert isinstance(store, PackStore)
+    stem = item.mask_name.removesuffix(".png")
+    store.begin(lambda name: member_name(rules.kind, place, name, stem))
+    try:
+        outcome = export_item(item, line)
+        if outcome.error is None:
+            outcome.sample = store.seal(is_whole=True)
+            return outcome
+    except GivenUp:
+        store.seal(is_whole=False)
+        return None
+    except WriteError as error:
+        outcome.error, outcome.written = error, []
+    outcome.sample = store.seal(is_whole=False)
+    return outcome
+
+
+def _sinks_of(flow: Flow, job: Job, packs: PackStore | None) -> tuple[Sink, ...]:
     """The sinks of a flow; their plans number the classes alike."""
 
     def plans(numbered: Iterable[str]) -> list[Plan]:
@@ -78,7 +111,7 @@ def _sinks_of(flow: Flow, job: Job) -> tuple[Sink, ...]:
         Sink(
             inlet.layer.settings,
             plan,
-            Store(inlet.root, link=job.link, durable=job.durable),
+            packs or Store(inlet.root, link=job.link, durable=job.durable),
             inlet.table,
         )
         for inlet, plan in zip(flow.inlets, found, strict=True)

@@ -151,6 +151,8 @@ class Worklist:
                 found = [list_.remains(entry, images, annotations) for list_ in lists]
                 if not any(found):
                     self.skipped += not self._only_failed or lists[0].lists_anew
+                    if (kept := lists[0].kept()) is not None:
+                        yield Outcome(listing.item(entry), kept=kept)
                     continue
                 item = listing.item(entry)
                 if not all(found):

@@ -52,11 +52,14 @@ class UnfinishedFile:
         What `write` has put, and in the end what the file holds.
     """
 
-    def __init__(self, path: str, target: str) -> None:
-        """Begin a file that does not exist yet; may raise `OSError`."""
+    def __init__(self, path: str, target: str, shown: str | None = None) -> None:
+        """Begin a file that does not exist yet; may raise `OSError`.
+
+        `shown` is what errors name, if that is not the target.
+        """
         self.path = path
         self.written = Written(0, 0)
-        self._target = target
+        self._target, self._shown = target, shown or target
         self._file = open(path, "xb", buffering=0)  # noqa: SIM115
         self._let_go = 0  # bytes that the system was told to
 
@@ -94,7 +97,7 @@ class UnfinishedFile:
 
     def failure(self, reason: object) -> WriteError:
         """The error that says why it could not be written."""
-        return _failure(self._target, reason)
+        return _failure(self._shown, reason)
 
 
 class Store:

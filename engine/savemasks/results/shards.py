@@ -1,0 +1,145 @@
+"""The files of shards: where they lie, and what a killed run has left of them."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import OutputError, printable
+from ..store.packs import clear_spools
+from ..store.tar_members import END
+from ..system import READ
+from .journal import Journal
+from .lock import HIDDEN
+from .places import Places, Shard, State
+
+PART = ".part"
+ENDS_BADLY = "is not as long as it was written, or does not end as an archive does"
+
+
+@dataclass(slots=True)
+class Settled:
+    """The shards that are there.
+
+    Attributes
+    ----------
+    shards
+        Those that have a file, in the order in which they were begun.
+    readable
+        How many bytes the file of each has, by number.
+    intact
+        The numbers of those that are whole.
+    notes
+        What is missing, one line each.
+    """
+
+    shards: list[Shard] = field(default_factory=list)
+    readable: dict[int, int] = field(default_factory=dict)
+    intact: set[int] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+def path_of(root: Path, shard: Shard) -> Path:
+    """Where the file of a shard is."""
+    if shard.state in {State.GROWS, State.PENDING}:
+        return root / HIDDEN / f"{shard.name}.{shard.number}{PART}"
+    return root / shard.name
+
+
+def settle(root: Path, journal: Journal) -> Settled:
+    """Complete what a killed run has left undone, and look at the shards that there are.
+
+    Shards that were about to get their place get it, those that were about to go do, and those
+    whose file is missing are forgotten, with their samples. Raises `OutputError`.
+    """
+    places = journal.places
+    try:
+        return _settled(root, places)
+    except OutputError:
+        raise
+    except OSError as error:
+        where = printable(error.filename or root)
+        raise OutputError(f"{where}: cannot be used: {error.strerror}") from error
+
+
+def _settled(root: Path, places: Places) -> Settled:
+    found = Settled()
+    shards = places.shards()
+    for shard in shards:  # first of all, so that what they replace is out of the way
+        if shard.state is State.PENDING:
+            part = path_of(root, shard)
+            if part.exists():
+                part.replace(root / shard.name)
+            shard.state = State.WHOLE
+            places.change(put=[shard])
+    unlink_shards(root, places, [shard for shard in shards if shard.state is State.GONE])
+    for shard in shards:
+        if shard.state is State.GONE:
+            continue
+        damage = damage_of(root, shard)
+        if damage == "is missing":
+            if shard.state is State.WHOLE:
+                shown = printable(root / shard.name)
+                found.notes.append(f"{shown}: is missing: what was in it is made anew")
+            places.change(drop=[shard])
+            continue
+        found.shards.append(shard)
+        found.readable[shard.number] = path_of(root, shard).stat().st_size
+        if shard.state is State.WHOLE and damage is None:
+            found.intact.add(shard.number)
+        elif damage is not None:
+            shown = printable(root / shard.name)
+            found.notes.append(f"{shown}: {damage}: it is made anew")
+    _remove_leftovers(root, {path_of(root, shard).name for shard in found.shards})
+    return found
+
+
+def damage_of(root: Path, shard: Shard) -> str | None:
+    """What is wrong with the file of a shard as a whole, or None."""
+    try:
+        file = os.open(path_of(root, shard), READ)
+    except FileNotFoundError:
+        return "is missing"
+    try:
+        if shard.state is not State.WHOLE:
+            return None
+        size = os.fstat(file).st_size
+        if size != shard.size + len(END) or os.pread(file, len(END), shard.size) != END:
+            return ENDS_BADLY
+        return None
+    finally:
+        os.close(file)
+
+
+def unlink_shards(root: Path, places: Places, gone: Iterable[Shard]) -> None:
+    """Remove the files of shards, and forget them; raises `OutputError`."""
+    gone = [*gone]
+    if not gone:
+        return
+    kept = {
+        path_of(root, shard)
+        for shard in places.shards()
+        if shard.number not in {shard.number for shard in gone}
+    }
+    for shard in gone:
+        files = {path_of(root, shard)}
+        if shard.state is State.GONE:
+            files.add(path_of(root, Shard(shard.number, shard.name)))
+        else:  # should this end here, the next run goes on with it
+            places.change(put=[Shard(shard.number, shard.name, State.GONE)])
+        for file in files - kept:
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                raise OutputError(
+                    f"{printable(file)}: cannot be removed: {error.strerror}"
+                ) from error
+    places.change(drop=gone)
+
+
+def _remove_leftovers(root: Path, known: set[str]) -> None:
+    """Remove what belongs to nobody: spools, and shards that a run had only begun to begin."""
+    clear_spools(root / HIDDEN)
+    for path in (root / HIDDEN).glob(f"*.tar.*{PART}"):
+        if path.name not in known:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,140 @@
+"""Packs the samples of a run: from outcomes to shards and their rows in the journal."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import orjson
+
+from ..errors import OutputError
+from ..line.job import Extent, Outcome
+from ..projects.items import Item
+from ..results.lock import HIDDEN
+from ..results.output import Output
+from ..results.packer import Packer
+from ..results.shards import settle
+from ..store.files import Store
+from ..store.packs import NO_ROOM, SPOOL_BYTES, Sample, clear_spools
+from ..store.tar_members import member
+from .options import RunOptions
+from .routes import Routing
+
+INDEX = "index.json"
+
+
+class Packing:
+    """The shards of a run with one result.
+
+    Attributes
+    ----------
+    packer
+        Knows where samples lie.
+    problem
+        Why a shard could not be written, or None; the run is to end then.
+    """
+
+    def __init__(self, output: Output, meta: bytes, options: RunOptions) -> None:
+        """Look at the shards that are there; `meta` is meta.json. Raises `OutputError`."""
+        assert options.pack is not None
+        self._output, self._rules = output, options.pack
+        self.problem: str | None = None
+        if options.restart:
+            output.journal.places.forget()
+        prelude = member("meta.json", meta) if self._rules.kind == "tar" else b""
+        self.packer = Packer(
+            output.root, self._rules, output.journal, prelude, durable=options.durable
+        )
+        self._taken: dict[str, int] = {}  # bytes of every spool that are in shards
+
+    def take(self, outcome: Outcome) -> bool:
+        """Put what became of the next item into its shard; return whether that went well."""
+        item = outcome.item
+        extent: Extent | None = None
+        try:
+            if outcome.kept is not None:
+                extent = self.packer.keep(outcome.kept)
+            elif outcome.sample == NO_ROOM:
+                self.problem = str(outcome.error)
+                return False
+            elif outcome.sample is not None:
+                extent = self.packer.add(outcome.sample)
+                self._let_go(outcome.sample)
+        except OutputError as error:
+            self.problem = str(error)
+            return False
+        if extent is not None:
+            journal = self._output.journal
+            journal.places.place(item.dataset, os.fsencode(item.name), extent)
+            if outcome.kept is not None:  # of what is new, there will be a row that commits
+                journal.commit_if_due()
+        return True
+
+    def finish(self, store: Store) -> None:
+        """Make the last shard whole, and write the index; raises `OutputError`."""
+        self._output.journal.commit()
+        shards = self.packer.finish()
+        content = {
+            "kind": self._rules.kind,
+            "samples": sum(shard["samples"] for shard in shards),
+            "shards": shards,
+        }
+        text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        self._output.put_index(INDEX, text, store)
+
+    def notes(self) -> list[str]:
+        """What the user should know of shards, one line each."""
+        return [*self.packer.notes, *filter(None, [self.packer.oversized_note()])]
+
+    def close(self) -> None:
+        """Close all files, and remove spools; no worker may be at work."""
+        self.packer.close()
+        clear_spools(self._output.root / HIDDEN)
+
+    def _let_go(self, sample: Sample) -> None:
+        """Remove a spool that is full, and of which every sample is in a shard."""
+        taken = self._taken.pop(sample.path, 0) + sample.length
+        # A full one gets no more samples, so if this was its last one, its end is the file's.
+        if taken == sample.offset + sample.length >= SPOOL_BYTES:
+            self.packer.let_go(sample.path)
+        else:
+            self._taken[sample.path] = taken
+
+
+def take_kept(
+    items: Iterator[Item | Outcome], accept: Callable[[Outcome], bool]
+) -> tuple[Item | Outcome | None, bool]:
+    """Take the samples that are there, up to the first item that is to be made.
+
+    Returns
+    -------
+    That item, or None, and whether `accept` has ended the run.
+    """
+    for item in items:
+        if not isinstance(item, Outcome) or item.kept is None:
+            return item, False
+        if not accept(item):
+            return None, True
+    return None, False
+
+
+def check_packing(routing: Routing, options: RunOptions) -> None:
+    """Raise `OutputError` for what cannot be packed. Writes nothing."""
+    writing = len(routing.results)
+    if writing > 1:
+        raise OutputError(
+            f"a packed result is for one layer that writes, but there are {writing}: run them one"
+            " by one, or without --pack"
+        )
+    if any(len(inlets) > 1 for inlets in routing.sinks):
+        raise OutputError(
+            "a packed result takes every image once, but here some flow into it by several ways:"
+            " give each way a layer that writes and run them one by one, or run without --pack"
+        )
+    if options.link:
+        raise OutputError("there are no hard links into archives: leave out --link, or --pack")
+
+
+def remove_packing(output: Output) -> None:
+    """Remove the shards of a result that is to be a tree of files; raises `OutputError`."""
+    output.journal.places.forget()
+    settle(output.root, output.journal)
+    output.remove_index()

@@ -1,0 +1,145 @@
+"""`export(pack=)` and `samples`: what went in comes out as arrays, in the same order."""
+
+import gc
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import savemasks
+from savemasks.store.tar_members import END, member
+from support.packing import LAYER, NAME, Bench, members
+from support.projects import Project, layer, pixels_of
+
+pytestmark = pytest.mark.usefixtures("warm")
+
+
+@pytest.fixture
+def bench(project: Project, tmp_path: Path) -> Bench:
+    made = Bench(project, tmp_path)
+    made.fill(7)
+    return made
+
+
+def _export(bench: Bench, **options: Any) -> savemasks.Summary:
+    given: dict[str, Any] = {"pack": "webdataset", "pack_items": 3} | options
+    return savemasks.export(bench.project.folder, bench.base / "out", LAYER, workers=2, **given)
+
+
+def test_samples_are_what_was_painted(bench: Bench) -> None:
+    assert _export(bench).images == 7
+    found = [*savemasks.samples(bench.base / "out" / NAME)]
+    keys = [f"one/{i:02}" for i in (1, 2, 4, 5)] + [f"two/{i:02}" for i in (0, 3, 6)]
+    assert [sample.key for sample in found] == keys
+    painter = savemasks.Painter(LAYER)
+    for sample in found:
+        assert [*sample.parts] == ["machine.png", "human.png", "png", "json"]
+        number = int(sample.key[-2:]) + 1
+        assert (sample.parts["png"] == pixels_of(number)).all()
+        note = sample.parts["json"]
+        assert note["tags"] == [number]
+        assert (sample.parts["machine.png"] == painter.machine(note)).all()
+        assert (sample.parts["human.png"] == painter.human(note, pixels_of(number))).all()
+
+
+def test_shards_may_be_named_one_by_one(bench: Bench) -> None:
+    _export(bench)
+    root = bench.base / "out" / NAME
+    paths = sorted(root.glob("*.tar"))
+    assert len(paths) == 3
+    whole = [sample.key for sample in savemasks.samples(root)]
+    assert [sample.key for sample in savemasks.samples(paths)] == whole
+    assert [sample.key for sample in savemasks.samples(iter(map(str, paths)))] == whole
+    assert [sample.key for sample in savemasks.samples(str(paths[1]))] == whole[3:6]
+    assert [*savemasks.samples([])] == []
+
+
+def test_files_are_closed_when_the_iterator_is_left(bench: Bench) -> None:
+    _export(bench)
+    found = savemasks.samples(bench.base / "out" / NAME)
+    next(found)
+    del found
+    gc.collect()  # a file that is still open would be an error here
+
+
+def test_types_of_pictures(project: Project, tmp_path: Path) -> None:
+    bench = Bench(project, tmp_path)
+    bench.fill(2)
+    chosen = savemasks.SaveMasks.from_json(layer(masks_instances="map", masks_human=False))
+    savemasks.export(project.folder, tmp_path / "out", chosen, pack="webdataset")
+    for sample in savemasks.samples(tmp_path / "out" / NAME):
+        numbers = sample.parts["instances.png"]
+        assert numbers.dtype == np.uint16
+        assert numbers.shape == sample.parts["machine.png"].shape
+        assert isinstance(sample.parts["instances.json"], (dict, list))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_library_webdataset_reads_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webdataset = pytest.importorskip("webdataset")
+    _export(bench)
+    paths = sorted(map(str, (bench.base / "out" / NAME).glob("*.tar")))
+    found = [*webdataset.WebDataset(paths, shardshuffle=False)]
+    expected = members([Path(path) for path in paths])
+    assert [sample["__key__"] for sample in found] == [
+        sample.key for sample in savemasks.samples(bench.base / "out" / NAME)
+    ]
+    gc.collect()  # it leaves its files to the collector
+    for sample in found:
+        parts = {part: content for part, content in sample.items() if part[:2] != "__"}
+        for part, content in parts.items():
+            assert expected[f"{sample['__key__']}.{part}"] == content
+        assert sorted(parts) == ["human.png", "json", "machine.png", "png"]
+
+
+def test_what_cannot_be_read_is_named(bench: Bench, tmp_path: Path) -> None:
+    def read(shards: Any) -> str:
+        with pytest.raises(savemasks.SavemasksError) as caught:
+            [*savemasks.samples(shards)]
+        return str(caught.value)
+
+    with pytest.raises(TypeError, match="shards must be a folder, an archive or several"):
+        savemasks.samples(5)  # type: ignore[arg-type]
+    assert "index.json: cannot be read: No such file" in read(tmp_path)
+    assert read(tmp_path / "no.tar") == f"{tmp_path / 'no.tar'}: cannot be read: No such file or " \
+        "directory"  # fmt: skip
+    (tmp_path / "text.tar").write_bytes(b"text" * 1000)
+    assert "text.tar: is not a whole tar archive" in read(tmp_path / "text.tar")
+    (tmp_path / "index.json").write_bytes(b"[]")
+    assert "index.json: is not the index of a packed result" in read(tmp_path)
+    _export(bench, pack="tar")
+    for shards in (tmp_path / "out" / NAME, tmp_path / "out" / NAME / f"{NAME}-00000.tar"):
+        assert 'holds a tree of files, not samples: pack with "webdataset"' in read(shards)
+    path = tmp_path / "bad.tar"
+    path.write_bytes(member("ds/a.png", b"no picture") + END)
+    assert "bad.tar: ds/a.png: cannot be decoded" in read(path)
+    path.write_bytes(member("ds/a.png", bytes(3000))[:1000])
+    assert "bad.tar" in read(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"pack": "zip"}, ValueError, 'pack must be "tar", "webdataset" or None, not \'zip\''),
+        ({"pack": None}, ValueError, "pack_items is for pack, which is None"),
+        ({"pack_items": 0}, ValueError, "pack_items must be at least 1, not 0"),
+        ({"pack_size": True}, TypeError, "pack_size must be a number or None, not True"),
+        ({"link": True}, savemasks.OutputError, "there are no hard links into archives"),
+    ],
+)
+def test_wrong_arguments_are_named(bench: Bench, options: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        _export(bench, **options)
+    assert not (bench.base / "out").exists()
+
+
+def test_limits_have_defaults(bench: Bench) -> None:
+    _export(bench, pack_items=None)
+    index = json.loads((bench.base / "out" / NAME / "index.json").read_bytes())
+    assert [shard["name"] for shard in index["shards"]] == [f"{NAME}-00000.tar"]
+    assert tarfile.is_tarfile(bench.base / "out" / NAME / f"{NAME}-00000.tar")

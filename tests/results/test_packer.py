@@ -1,0 +1,169 @@
+"""Runs that end at any step of packing: the next one ends as if nothing had been."""
+
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from savemasks.results import packer as packer_module
+from savemasks.results.output import Output
+from savemasks.results.places import Places
+from savemasks.results.verify import verify
+from support.packing import NAME, Bench, hidden, members, shards
+from support.projects import Project
+
+pytestmark = pytest.mark.usefixtures("warm")
+
+
+class Died(BaseException):
+    """The process has died."""
+
+
+class Deaths:
+    """Lets a run die before or after one of the steps by which shards change."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left, self.steps, self.after = -1, 0, False
+        self._monkeypatch = monkeypatch
+        for owner, name in (
+            (Places, "begin"),
+            (Places, "change"),
+            (Places, "move"),
+            (Places, "write"),
+            (packer_module, "copy_range"),
+            (packer_module, "write_all"),
+            (os, "replace"),
+            (os, "ftruncate"),
+            (Path, "unlink"),
+            (Path, "replace"),
+        ):
+            monkeypatch.setattr(owner, name, self._mortal(getattr(owner, name)))
+
+    def _mortal(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            self._step(not self.after)
+            result = function(*arguments, **options)
+            self._step(self.after)
+            return result
+
+        return call
+
+    def _step(self, counts: bool) -> None:
+        if self.left == 0:  # the dead do nothing
+            raise Died
+        if counts:
+            self.steps += 1
+            self.left -= 1
+            if self.left == 0:
+                raise Died
+
+    def at(self, step: int, *, after: bool, call: Callable[[], object]) -> bool:
+        """Call, and die at a step; return whether it came as far as that."""
+        self.left, self.after, self.steps = step, after, 0
+        close = Output.close
+
+        def close_as_the_dead_do(output: Output) -> None:
+            if self.left:
+                close(output)
+            else:  # what waits is not written, nor that the run has ended
+                output.errors.close()
+                output.journal._database.close()
+                output._lock.close()
+
+        with self._monkeypatch.context() as patch:
+            patch.setattr(Output, "close", close_as_the_dead_do)
+            died = False
+            try:
+                call()
+            except Died:
+                died = True
+            self.left = -1
+        return died
+
+
+@pytest.fixture
+def bench(project: Project, tmp_path: Path) -> Bench:
+    made = Bench(project, tmp_path, items=3)
+    made.fill(8)
+    return made
+
+
+def _change(bench: Bench) -> None:
+    """One that is new comes first, one in the middle changes, the last one goes."""
+    bench.add("00.png", "one")
+    bench.add("04.png", "one")
+    bench.remove("06.png", "two")
+
+
+@pytest.mark.parametrize("kind", ["webdataset", "tar"])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_run_that_dies_at_any_step(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, after: bool
+) -> None:
+    bench.kind = kind
+    bench.run("before", workers=1)
+    _change(bench)
+    expected = bench.fresh()
+    deaths = Deaths(monkeypatch)
+    step, made = 0, []
+    while True:
+        step += 1
+        out = tmp_path / "out"
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(tmp_path / "before", out)
+        if not deaths.at(step, after=after, call=lambda: bench.run(workers=1)):
+            break
+        if step % 2:  # and once more, at the third step of the next one
+            deaths.at(3, after=after, call=lambda: bench.run(workers=1))
+        made.append(bench.run(workers=1).images)
+        found = shards(out)
+        assert [n for n in expected if found.get(n) != expected[n]] == [], step
+        assert [*found] == [*expected]
+        assert not hidden(out)
+        assert verify(out).damaged == 0
+    assert step > 25
+    assert max(made) <= 3  # two are new; another may have been in hand
+
+
+def test_whole_shards_are_never_touched_by_a_run_that_dies(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At any moment the files that have their names are whole archives."""
+    bench.run("before", workers=1)
+    _change(bench)
+    before, expected = shards(tmp_path / "before"), bench.fresh()
+    deaths = Deaths(monkeypatch)
+    for step in range(1, 60, 2):
+        out = tmp_path / "out"
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(tmp_path / "before", out)
+        deaths.at(step, after=False, call=lambda: bench.run(workers=1))
+        for path in (out / NAME).glob("*.tar"):
+            assert path.read_bytes() in (before.get(path.name), expected.get(path.name))
+            members(path)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_deaths_in_a_row(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    random_ = random.Random(seed)
+    deaths = Deaths(monkeypatch)
+    for number in range(12):
+        name = f"{random_.randrange(8):02}.png"
+        dataset = "one" if int(name[:2]) % 3 else "two"
+        action = random_.random()
+        if action < 0.6:
+            bench.add(f"{number:02}y.png" if action < 0.3 else name, dataset)
+        elif (bench.project.folder / dataset / "img" / name).exists():
+            bench.remove(name, dataset)
+        for _ in range(random_.randrange(3)):
+            step, after = random_.randrange(1, 30), random_.random() < 0.5
+            deaths.at(step, after=after, call=lambda: bench.run(workers=1))
+    bench.run()
+    bench.check()
+    assert verify(tmp_path / "out").damaged == 0
