@@ -148,7 +148,7 @@ def test_a_mask_that_was_written_wrongly_shows_when_it_is_decoded(
 def test_files_of_many_pieces_are_verified_alike(
     out: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.setattr("savemasks.results.verify._CHUNK", 11)
+    monkeypatch.setattr("savemasks.results.damage._CHUNK", 11)
     assert damage(out) == (Verification(items=3, files=FILES), [])
     turn(out / place)
     assert damage(out)[1] == [f"{place}: has other contents than were written"]
@@ -161,7 +161,7 @@ def test_a_mask_that_was_written_in_part_shows_when_it_is_decoded(
     project.add()
     monkeypatch.setattr("savemasks.line.products.encode_machine", lambda *_: [picture()[:-50]])
     run(LAYER, [project.folder], tmp_path / "out")
-    monkeypatch.setattr("savemasks.results.verify._CHUNK", piece)
+    monkeypatch.setattr("savemasks.results.damage._CHUNK", piece)
     _, (message,) = damage(tmp_path / "out/experiment001")
     assert message.startswith("ds/masks_machine/good.png: cannot be decoded: ")
 

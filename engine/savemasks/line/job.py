@@ -63,6 +63,11 @@ class PackRules:
             items = USUAL_SAMPLES
         return cls(kind, items, size)
 
+    def __str__(self) -> str:
+        limits = [] if self.items is None else [f"{self.items} samples"]
+        limits += [] if self.size is None else [f"{self.size} bytes"]
+        return f"{self.kind}, at most {' and '.join(limits)} each" if limits else self.kind
+
     @property
     def is_numbered(self) -> bool:
         """Whether there may be several shards."""

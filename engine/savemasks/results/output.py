@@ -376,13 +376,7 @@ def _setting_differences(name: str, old: dict[str, Any], new: dict[str, Any]) ->
 def _shown_pack(arguments: dict[str, Any]) -> str:
     """How a result is packed, in words."""
     pack = arguments.get("pack")
-    if pack is None:
-        return "none"
-    limits = [f"{pack[key]} {unit}" for key, unit in _UNITS.items() if pack[key] is not None]
-    return f"{pack['kind']}, at most {' and '.join(limits)} each" if limits else pack["kind"]
-
-
-_UNITS = {"items": "samples", "size": "bytes"}
+    return "none" if pack is None else str(PackRules(**pack))
 
 
 def _existing_files(root: Path) -> Iterator[str]:

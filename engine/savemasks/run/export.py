@@ -1,6 +1,6 @@
 """Export many items: open projects and output, let workers do what remains, add up the totals."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -14,7 +14,6 @@ from ..layers.save import SaveSettings
 from ..layers.save_masks import SaveMasks
 from ..line.job import Job, Outcome, needs_image
 from ..projects.ignored import Ignored
-from ..projects.items import Item
 from ..results.legends import LEGEND_FILES, legend_files
 from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
 from ..results.output import (
@@ -31,7 +30,7 @@ from ..results.report import Failure, ReportWriter, Summary
 from ..store.files import Store
 from .log import LOGGER
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
-from .packing import Packing, check_packing, remove_packing
+from .packing import Packing, check_packing, remove_packing, take_kept
 from .pool import process_items, start_pool
 from .remaining import Target
 from .routes import Result, Routing, check_outside, find_routes, routing_notes
@@ -351,7 +350,7 @@ def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
     summary, hooks, receivers = recorder.summary, recorder.hooks, recorder.receivers
     items = recorder.worklist.remaining()
     # Workers take a second to start: look first whether there is anything to do.
-    first = _first_to_do(items, recorder)
+    first, summary.stopped = take_kept(items, recorder.accept)
     processes = recorder.options.processes
     pool = None if first is None else start_pool(job, hooks.stop, processes=processes)
     with closing(pool) if pool else nullcontext():
@@ -366,28 +365,13 @@ def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
                 hooks.stop,
                 accept=recorder.accept,
                 # Samples of items that come after others cannot be packed before these.
-                record=_ignore if receivers.packing else recorder.record,
+                record=(lambda _: None) if receivers.packing else recorder.record,
             )
         receivers.commit()
         summary.seconds = perf_counter() - started
     summary.interrupted = hooks.stop.is_set()
     _add_worklist(summary, recorder.worklist, is_packed=receivers.packing is not None)
     summary.journal_problem = receivers.problem
-
-
-def _first_to_do(items: Iterator[Item | Outcome], recorder: _Recorder) -> Item | Outcome | None:
-    """Take the samples that are there before anything is to be done; return what is then."""
-    for item in items:
-        if not isinstance(item, Outcome) or item.kept is None:
-            return item
-        if not recorder.accept(item):
-            recorder.summary.stopped = True
-            break
-    return None
-
-
-def _ignore(_: Outcome) -> None:
-    """Forget an outcome: its item is made again by the next run."""
 
 
 def _add_worklist(summary: Summary, worklist: Worklist, *, is_packed: bool) -> None:

@@ -1,11 +1,13 @@
 """Packs the samples of a run: from outcomes to shards and their rows in the journal."""
 
 import os
+from collections.abc import Callable, Iterator
 
 import orjson
 
 from ..errors import OutputError
 from ..line.job import Extent, Outcome
+from ..projects.items import Item
 from ..results.lock import HIDDEN
 from ..results.output import Output
 from ..results.packer import Packer
@@ -95,6 +97,23 @@ class Packing:
             self.packer.let_go(sample.path)
         else:
             self._taken[sample.path] = taken
+
+
+def take_kept(
+    items: Iterator[Item | Outcome], accept: Callable[[Outcome], bool]
+) -> tuple[Item | Outcome | None, bool]:
+    """Take the samples that are there, up to the first item that is to be made.
+
+    Returns
+    -------
+    That item, or None, and whether `accept` has ended the run.
+    """
+    for item in items:
+        if not isinstance(item, Outcome) or item.kept is None:
+            return item, False
+        if not accept(item):
+            return None, True
+    return None, False
 
 
 def check_packing(routing: Routing, options: RunOptions) -> None:

@@ -27,7 +27,6 @@ from ..projects.items import Entry, Item, Listing
 from ..results.journal import Journal, Record, pack_names, pack_stamps
 from ..results.packer import Packer
 from ..store.files import Store
-from ..store.packs import PackStore
 
 WHOLE_DATASET = b""
 """The journal's item name for a data set that could not be listed."""
@@ -53,7 +52,7 @@ class Target:
 
     journal: Journal
     settings: Settings | SaveSettings
-    store: Store | PackStore
+    store: Store
     packer: Packer | None = None
 
 
