@@ -302,7 +302,8 @@ def test_only_these_files_use_libvips() -> None:
     """Whoever is new here asks `forks` first, or is never reached in a forked child."""
     asking = {"cli/demo.py", "parse/rare_payload.py", "pictures/decode_vips.py"}
     asking |= {"pictures/formats.py", "pictures/original.py", "results/verify.py"}
-    asking |= {"encode/legend_picture.py", "encode/pages.py"}
+    asking |= {"encode/legend_picture.py", "encode/pages.py", "results/damage.py"}
+    asking |= {"api/packed.py"}
     in_fresh_processes = {"encode/tiff.py", "pictures/streamed.py", "run/worker.py"}
     package = Path(savemasks.__file__).parent
     using = {

@@ -207,6 +207,11 @@ def _rules(kind: object, items: int | None, size: int | None) -> PackRules | Non
     return PackRules.of(cast("PackKind", kind), items, size)
 
 
+# What Python says of wrong arguments names the public function.
+for _function in (_export_layer, _export_graph):
+    _function.__name__ = _function.__qualname__ = "export"
+
+
 class _Interrupt(threading.Event):
     """Set by Ctrl-C, or by the event of the caller, which is only looked at."""
 

@@ -20,7 +20,7 @@ from ..errors import OutputError, printable
 from ..line.job import Extent, PackRules
 from ..store.pack_members import END
 from ..store.packs import Sample
-from ..system import READ, copy_range, sync_folder, write_all
+from ..system import READ, copy_range, read_at, sync_folder, write_all
 from .descriptors import Descriptors
 from .journal import Journal
 from .places import Shard, State
@@ -197,7 +197,7 @@ class Packer:
         if not prelude:
             return True
         try:
-            return os.pread(self._files.of_shard(shard.number), len(prelude), 0) == prelude
+            return read_at(self._files.of_shard(shard.number), len(prelude), 0) == prelude
         except OSError:
             return False
 

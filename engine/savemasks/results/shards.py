@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import OutputError, printable
 from ..store.pack_members import END
 from ..store.packs import clear_spools
-from ..system import READ
+from ..system import READ, read_at
 from .journal import Journal
 from .lock import HIDDEN
 from .places import Places, Shard, State
@@ -104,7 +104,7 @@ def damage_of(root: Path, shard: Shard) -> str | None:
         if shard.state is not State.WHOLE:
             return None
         size = os.fstat(file).st_size
-        if size != shard.size + len(END) or os.pread(file, len(END), shard.size) != END:
+        if size != shard.size + len(END) or read_at(file, len(END), shard.size) != END:
             return ENDS_BADLY
         return None
     finally:
