@@ -35,6 +35,10 @@ READ_AT_ONCE = READ | getattr(os, "O_NONBLOCK", 0)
 """The same, without waiting for whoever might write to a pipe."""
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
 """Flags for `os.open`: a file to write that does not exist yet."""
+READ_AND_WRITE = os.O_RDWR | _BINARY
+"""Flags for `os.open`: a file to read and to write."""
+NEW_TO_READ = READ_AND_WRITE | os.O_CREAT | os.O_EXCL
+"""The same for a file that does not exist yet."""
 
 
 def _module(name: str) -> ModuleType | None:

@@ -20,14 +20,13 @@ from ..errors import OutputError, printable
 from ..line.job import Extent, PackRules
 from ..store.pack_members import END
 from ..store.packs import Sample
-from ..system import READ, copy_range, read_at, sync_folder, write_all
+from ..system import NEW_TO_READ, READ_AND_WRITE, copy_range, read_at, sync_folder, write_all
 from .descriptors import Descriptors
 from .journal import Journal
 from .places import Shard, State
 from .shards import path_of, settle, unlink_shards
 
 _COPIED_AT_ONCE = 1 << 26
-_READ_WRITE = READ | os.O_RDWR
 
 
 class Packer:
@@ -212,7 +211,7 @@ class Packer:
         self._place.size = sum(map(len, content))
         try:
             path = self._path_of(self._place.number)
-            self._target = os.open(path, _READ_WRITE | os.O_CREAT | os.O_EXCL, 0o666)
+            self._target = os.open(path, NEW_TO_READ, 0o666)
             write_all(self._target, content)
             self._sync_folder(os.path.dirname(path))
         except OSError as error:
@@ -230,7 +229,7 @@ class Packer:
             grows = walked.state is State.GROWS
             if grows and size >= self._places.end_of(walked.number):
                 # It ends here: what is new goes behind it.
-                self._target = os.open(self._path_of(walked.number), _READ_WRITE)
+                self._target = os.open(self._path_of(walked.number), READ_AND_WRITE)
                 os.ftruncate(self._target, size)
                 os.lseek(self._target, size, os.SEEK_SET)
                 return
