@@ -14,7 +14,7 @@ from support.projects import names
 pytestmark = pytest.mark.slow
 BENCHMARKS = ROOT / "benchmarks"
 SIZE = ("--images=2", "--width=64", "--height=48", "--objects=10")
-ALL = {"read", "parse", "decode", "paint", "encode", "write", "color"}
+ALL = {"count", "read", "parse", "decode", "paint", "encode", "write", "color"}
 
 
 @pytest.mark.usefixtures("warm")

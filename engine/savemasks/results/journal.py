@@ -149,9 +149,9 @@ class Journal:
             database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
-            if not database.execute("SELECT 1 FROM sqlite_master").fetchone():
-                database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            database.executescript(_LATER_SCHEMA + PLACES_SCHEMA)
+            is_new = not database.execute("SELECT 1 FROM sqlite_master").fetchone()
+            schema = (_SCHEMA if is_new else "") + _LATER_SCHEMA + PLACES_SCHEMA
+            database.executescript(f"BEGIN; {schema} COMMIT;")
         except BaseException:
             database.close()
             raise
