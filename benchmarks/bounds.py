@@ -102,6 +102,7 @@ def of_item(made: Material) -> dict[str, Work]:
         "read": _read(made.paths),
         "parse": _parse(made.annotation),
         "paint": _paint(made),
+        "count": _count(made),
         "color": _color(made),
         "encode": _encode(made),
         "write": _write(made.outputs, made.folder),
@@ -178,6 +179,12 @@ def _label_maps(made: Material) -> list[Labels]:
     """Those that are painted: one if both masks share it."""
     maps = [labels for labels in (made.machine, made.human) if labels is not None]
     return maps[:1] if made.machine is made.human else maps
+
+
+def _count(made: Material) -> Work:
+    """The classes of one map are counted for the legend: it is read once."""
+    labels = _label_maps(made)[0]
+    return lambda: int(np.count_nonzero(labels))
 
 
 def _paint(made: Material) -> Work:
