@@ -44,7 +44,7 @@ def _line_printer() -> OnProgress:
     def update(done: int, failed: int, total: int) -> None:
         nonlocal started, last
         now = monotonic()
-        if not started:
+        if not started or done <= 1:  # the first item of a run; one command may make several
             started = last = now
         elif now - last >= _SECONDS_BETWEEN_LINES:
             last = now
