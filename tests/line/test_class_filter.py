@@ -1,5 +1,6 @@
 """Which objects are painted at all: by class, and by area."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 import savemasks
 from savemasks.layers.save_masks import SaveMasks
+from support.projects import Project, decode
 
 Json = dict[str, Any]
 GRAYS = {"kiwi": [10] * 3, "lemon": [20] * 3, "plum": [30] * 3}
@@ -127,3 +129,28 @@ def test_wrong_filters_are_told(settings: Json, problem: str) -> None:
     with pytest.raises(savemasks.ConfigError) as caught:
         painter(**settings)
     assert [found for found in caught.value.problems if found.startswith(problem)]
+
+
+def test_copies_keep_a_background_that_is_not_painted(tmp_path: Path) -> None:
+    project = Project(tmp_path / "fruit")
+    project.add("a.png")
+    masks = {"masks_machine": True, "gt_machine_color": {"bg": [9] * 3, "kiwi": [5] * 3}}
+    graph = savemasks.Graph.from_json(
+        [
+            {"action": "data", "src": "fruit", "dst": "$0"},
+            {"action": "background", "src": "$0", "dst": "$1", "settings": {"class": "bg"}},
+            {
+                "action": "save_masks",
+                "src": "$1",
+                "dst": "masks",
+                "settings": masks | {"classes": {"exclude": ["bg"]}},
+            },
+        ]
+    )
+    savemasks.export(graph, [project.folder], tmp_path / "out", workers=1)
+    found = tmp_path / "out/masks/ds"
+    mode, pixels = decode((found / "masks_machine/a.png").read_bytes())
+    assert mode == "L"
+    assert {*pixels} == {0, 5}
+    objects = orjson.loads((found / "ann/a.png.json").read_bytes())["objects"]
+    assert [each["classTitle"] for each in objects] == ["bg", "kiwi"]

@@ -10,11 +10,10 @@ from pydantic_core import PydanticCustomError
 from .validation import (
     Config,
     Folder,
-    LayerValue,
     Placeholders,
     SinkSettings,
+    SinkValue,
     read_config,
-    with_archive_name,
 )
 
 
@@ -76,7 +75,7 @@ class SaveSettings(SinkSettings):
         return {("visualize" if k == "visualise" else k): v for k, v in settings.items()}
 
 
-class Save(LayerValue):
+class Save(SinkValue):
     """One `save` layer, validated and immutable.
 
     Attributes
@@ -97,11 +96,6 @@ class Save(LayerValue):
     src: Placeholders = ()
     dst: Folder
     settings: SaveSettings = Field(default_factory=SaveSettings)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, layer: object) -> object:
-        return with_archive_name(layer)
 
     @classmethod
     def from_json(cls, config: Config) -> Self:

@@ -30,12 +30,11 @@ from .validation import (
     Color,
     Config,
     Folder,
-    LayerValue,
     Placeholders,
     SinkSettings,
+    SinkValue,
     read_config,
     three_channels,
-    with_archive_name,
 )
 
 MAX_GRAY = 65535
@@ -263,7 +262,7 @@ def _mapped(colors: Mapped | Auto | None, name: str) -> Mapped:
     return colors or {}
 
 
-class SaveMasks(LayerValue):
+class SaveMasks(SinkValue):
     """One `save_masks` layer, validated and immutable.
 
     Attributes
@@ -284,11 +283,6 @@ class SaveMasks(LayerValue):
     src: Placeholders = ()
     dst: Folder
     settings: Settings
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, layer: object) -> object:
-        return with_archive_name(layer)
 
     @classmethod
     def from_json(cls, config: Config) -> Self:

@@ -226,23 +226,30 @@ Color = Annotated[tuple[Channel, Channel, Channel], BeforeValidator(three_channe
 class SinkSettings(SettingsValue):
     """What the settings of all sinks have."""
 
-    # `with_archive_name` takes it away; here it is refused, if it is no text.
+    # `SinkValue` takes it away; here it is refused, if it is no text.
     archive_name: Annotated[StrictStr, Field(exclude=True)] = ""
 
 
-def with_archive_name(layer: object) -> object:
-    """A sink's JSON, whose result `archive_name` names where `dst` does not."""
-    if not isinstance(layer, dict) or not isinstance(settings := layer.get("settings"), dict):
+class SinkValue(LayerValue):
+    """What all sinks have."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, layer: object) -> object:
+        """Let `archive_name` name the result where `dst` does not."""
+        if not isinstance(layer, dict) or not isinstance(settings := layer.get("settings"), dict):
+            return layer
+        name = settings.get("archive_name")
+        if not isinstance(name, str | None):
+            return layer
+        layer = {**layer, "settings": {k: v for k, v in settings.items() if k != "archive_name"}}
+        dst = layer.get("dst")
+        names = dst if isinstance(dst, list | tuple) else [dst]
+        if name and all(
+            each is None or (isinstance(each, str) and each[:1] in "$") for each in names
+        ):
+            layer["dst"] = name
         return layer
-    name = settings.get("archive_name")
-    if not isinstance(name, str | None):
-        return layer
-    layer = {**layer, "settings": {k: v for k, v in settings.items() if k != "archive_name"}}
-    dst = layer.get("dst")
-    names = dst if isinstance(dst, list | tuple) else [dst]
-    if name and all(each is None or (isinstance(each, str) and each[:1] in "$") for each in names):
-        layer["dst"] = name
-    return layer
 
 
 # ---------------------------------------------------------------- reading

@@ -149,7 +149,7 @@ def _open(item: Item, line: Line, outcome: Outcome, temporary: ExitStack) -> Ope
         shapes = line.plan.parse(annotation, check, ids)
         by_rules = {line.plan.rules: shapes}
         for sink in line.sinks:
-            if sink.plan.rules not in by_rules:  # another way to read 2D cuboids
+            if sink.plan.rules not in by_rules:  # 2D cuboids or areas count in another way
                 by_rules[sink.plan.rules] = sink.plan.parse(annotation)
     outcome.pixels = shapes.height * shapes.width
     outcome.geometries, outcome.unsupported = shapes.geometries, shapes.unsupported
@@ -280,7 +280,9 @@ def _copies(
         name = f"{place}/ann/{item.annotation.rpartition('/')[2]}"
         annotation = opened.annotation
         if not sink.table.is_identity:
-            annotation = retitle(annotation, sink.table.titles, sink.plan.backgrounds)
+            # Also backgrounds that the sink does not paint, for `meta.json` has their classes.
+            backgrounds = [background.title for background in sink.table.backgrounds]
+            annotation = retitle(annotation, sink.table.titles, backgrounds)
         is_copy = annotation is opened.annotation and item.members is None
         yield name, item.annotation if is_copy else None, annotation
 

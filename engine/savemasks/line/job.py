@@ -151,8 +151,7 @@ class Job:
     def folders_of(self, item: Item) -> list[Path]:
         """Where the folders of an item's data set lie, in all results that it flows into."""
         inlets = self.flows[item.flow].inlets
-        places = item.places or ((0, item.dataset),)
-        return [inlets[inlet].root / dataset for inlet, dataset in places]
+        return [inlets[inlet].root / dataset for inlet, dataset in item.reached]
 
 
 @dataclass(slots=True)
@@ -257,7 +256,7 @@ def is_own(name: str) -> bool:
 
 def own_folders(entry: Entry, settings: Settings | SaveSettings) -> Iterator[str]:
     """Folders below the data set's that are for the masks of objects and classes of one item."""
-    stem = entry.mask_name.removesuffix(".png")
+    stem = entry.stem
     if settings.masks_instances == "objects":
         yield f"masks_instances/{stem}"
     if settings.masks_classes:
@@ -267,7 +266,7 @@ def own_folders(entry: Entry, settings: Settings | SaveSettings) -> Iterator[str
 def own_names(entry: Entry, settings: Settings | SaveSettings) -> Iterator[str]:
     """Names that the map of an item's objects, and the table beside it, may have."""
     if settings.masks_instances == "map":
-        stem = entry.mask_name.removesuffix(".png")
+        stem = entry.stem
         yield from (f"masks_instances/{stem}{end}" for end in (".png", ".tif", ".json"))
 
 

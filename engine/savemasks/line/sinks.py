@@ -69,7 +69,7 @@ class Sink:
         settings, plan = self.settings, self.plan
         if plan.own_table is None or plan.own_stems is None:
             return
-        stem = item.mask_name.removesuffix(".png")
+        stem = item.stem
         layout = machine_layout(shapes.height, shapes.width, WHITE)
 
         def one(folder: str, name: str, motif: Motif) -> Mask:
@@ -95,7 +95,7 @@ class Sink:
         layout = numbers_layout(shapes.height, shapes.width, is_wide=is_wide)
         name = with_ending(item.mask_name, self.settings)
         if is_wide:
-            name = item.mask_name.removesuffix(".png") + ".tif"
+            name = item.stem + ".tif"
         return Mask(self, f"{self.place(item)}/masks_instances/{name}", layout, None, INSTANCES)
 
     @property

@@ -51,6 +51,16 @@ class Item:
     places: Places = ()
     members: Members | None = None
 
+    @property
+    def stem(self) -> str:
+        """What the names of its masks have in common, and no other item of the data set has."""
+        return _stem_of_masks(self.mask_name)
+
+    @property
+    def reached(self) -> Places:
+        """Every inlet that it flows into, and its data set's place there."""
+        return self.places or ((0, self.dataset),)
+
 
 class Entry(NamedTuple):
     """The files of one item in a data set's folders.
@@ -72,6 +82,15 @@ class Entry(NamedTuple):
     annotation: str | None
     mask_name: str
 
+    @property
+    def stem(self) -> str:
+        """What the names of all of its masks have in common, as of an `Item`."""
+        return _stem_of_masks(self.mask_name)
+
+
+def _stem_of_masks(mask_name: str) -> str:
+    return mask_name.removesuffix(".png")
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -91,6 +110,11 @@ class Dataset:
     output: str
     flow: int = 0
     places: Places = ()
+
+    @property
+    def reached(self) -> Places:
+        """Every inlet that its items flow into, and its place there."""
+        return self.places or ((0, self.output),)
 
     def count(self) -> int:
         """Number of items; a folder that cannot be read counts as one failure."""

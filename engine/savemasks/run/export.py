@@ -263,8 +263,7 @@ class _Receivers:
     def add(self, outcome: Outcome) -> None:
         """Add an outcome to all results that its item flows into."""
         item = outcome.item
-        places = item.places or ((0, item.dataset),)
-        for number, (inlet, dataset) in enumerate(places):
+        for number, (inlet, dataset) in enumerate(item.reached):
             result = self.sinks[item.flow][inlet]
             written = outcome.written[number] if outcome.written else {}
             settings = self.targets[result].settings
@@ -284,7 +283,7 @@ class _Receivers:
 
         Where several results lie side by side, it is the folder of each.
         """
-        places = outcome.item.places or ((0, ""),)
+        places = outcome.item.reached
         if len(self.outputs) == 1:
             return [""] * len(places)
         results = [self.sinks[outcome.item.flow][inlet] for inlet, _ in places]

@@ -200,7 +200,7 @@ class ProcessPool:
         if worker.items:
             failed = worker.items.popleft()
             for folder in self._job.folders_of(failed[1]):
-                stem = failed[1].mask_name.removesuffix(".png")
+                stem = failed[1].stem
                 remove_unfinished(folder, worker.process.pid or 0, stem)
             self._isolate_or_fail(failed, _exit_reason(worker.process))
         if not self._halt.is_set():

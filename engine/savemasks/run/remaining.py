@@ -244,7 +244,7 @@ class DatasetList:
     def _count_vanished_items(self) -> None:
         """Count finished items that are gone, unless only failed ones count; forget failed ones."""
         names = set(self._listing.names)
-        stems = {entry.mask_name.removesuffix(".png") for entry in self._listing}
+        stems = {entry.stem for entry in self._listing}
         for record in self._journal.records(self._output):
             name = os.fsdecode(record.name)
             if name in names or record.name == WHOLE_DATASET:
@@ -300,7 +300,7 @@ class OutputOwners:
         if folder == "img" or stem == mask_stem(f"{folder}/{item.mask_name}"):
             return False
         if self._stems is None:
-            self._stems = {entry.mask_name.removesuffix(".png") for entry in self._listing}
+            self._stems = {entry.stem for entry in self._listing}
         return stem in self._stems
 
 

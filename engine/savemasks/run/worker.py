@@ -73,7 +73,7 @@ def _export_sample(item: Item, line: Line, rules: PackRules) -> Outcome | None:
     (sink,) = line.sinks
     store, place = sink.store, sink.place(item)
     assert isinstance(store, PackStore)
-    stem = item.mask_name.removesuffix(".png")
+    stem = item.stem
     store.begin(lambda name: member_name(rules.kind, place, name, stem))
     try:
         outcome = export_item(item, line)

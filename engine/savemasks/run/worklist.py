@@ -102,8 +102,7 @@ class Worklist:
     def _places(self, dataset: Dataset) -> list[tuple[ResultList, str]]:
         """The results that a data set flows into, and its places there."""
         lists = self._flows[dataset.flow]
-        places = dataset.places or ((0, dataset.output),)
-        return [(lists[inlet], output) for inlet, output in places]
+        return [(lists[inlet], output) for inlet, output in dataset.reached]
 
     def remaining(self) -> Iterator[Item | Outcome]:
         """Yield all items that are not finished, and the outcomes of those that cannot be begun.
