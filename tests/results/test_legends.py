@@ -208,6 +208,48 @@ def test_a_legend_that_cannot_be_written_is_told_and_all_else_is_whole(
     assert counts(tmp_path) == naive(THINGS, FEW)
 
 
+def test_a_run_that_changes_nothing_leaves_a_legend_as_it_is(made: Project, tmp_path: Path) -> None:
+    layer = config(**MACHINE)
+    export(made, tmp_path, layer)
+    legend, content = tmp_path / "out/legend.json", (tmp_path / "out/legend.json").read_bytes()
+    before = legend.stat().st_mtime_ns, (tmp_path / "out/legend.png").stat().st_mtime_ns
+    export(made, tmp_path, layer)
+    assert (legend.stat().st_mtime_ns, (tmp_path / "out/legend.png").stat().st_mtime_ns) == before
+    legend.write_bytes(content[:-2])  # but not if it is damaged
+    export(made, tmp_path, layer)
+    assert legend.read_bytes() == content
+
+
+def test_a_run_that_ends_by_an_exception_leaves_the_legend_to_the_next_one(
+    made: Project, tmp_path: Path
+) -> None:
+    def fail(*_: int) -> None:
+        raise RuntimeError("the caller's")
+
+    put(made, "c.png", FEW)
+    layer = savemasks.SaveMasks.from_json(config(**MACHINE))
+    export(made, tmp_path, config(**MACHINE))
+    put(made, "d.png", FEW)
+    with pytest.raises(RuntimeError, match="the caller's"):
+        savemasks.export(made.folder, tmp_path, layer, workers=1, on_progress=fail)
+    assert counts(tmp_path) == naive(THINGS, FEW, FEW)
+    assert export(made, tmp_path, config(**MACHINE)).images == 0
+    assert counts(tmp_path) == naive(THINGS, FEW, FEW, FEW)
+
+
+def test_a_colour_that_changes_in_the_project_changes_in_the_legend(
+    made: Project, tmp_path: Path
+) -> None:
+    layer = config(**MACHINE, gt_machine_color={"kiwi": [9, 9, 9]}, gt_human_color=None)
+    export(made, tmp_path, layer)
+    meta = json.loads((made.folder / "meta.json").read_bytes())
+    meta["classes"][0]["color"] = "#010203"
+    (made.folder / "meta.json").write_text(json.dumps(meta))
+    assert export(made, tmp_path, layer).images == 0
+    classes = json.loads((tmp_path / "out/legend.json").read_bytes())["classes"]
+    assert classes[meta["classes"][0]["title"]]["color"] == "#010203"
+
+
 def test_every_sink_of_a_graph_has_its_own(made: Project, tmp_path: Path) -> None:
     data: Json = {"action": "data", "src": ["project/*"], "dst": "$0"}
     data["settings"] = {"classes_mapping": {"kiwi": "fruit", "lemon": "fruit", "plum": "plum",

@@ -319,7 +319,7 @@ def test_signals_leave_nothing_unpacked(tmp_path: Path, temporary: Path, signals
         time.sleep(0.01)
     assert [*temporary.iterdir()] != []
     for _ in range(signals):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         time.sleep(0.02)
     assert process.wait(60) == 130
     assert [*temporary.iterdir()] == []

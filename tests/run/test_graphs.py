@@ -12,11 +12,11 @@ from PIL import Image
 
 import savemasks
 from savemasks.cli.demo import CONFIG
+from savemasks.layers.file_names import LEGEND_FILES
 from savemasks.line import item as line_item
 from savemasks.line import strips as line_strips
 from savemasks.line.plan import Plan
 from savemasks.pictures.original import Original
-from savemasks.results.legends import LEGEND_FILES
 from savemasks.results.lock import HIDDEN
 from support.graphs import (
     COLORS,

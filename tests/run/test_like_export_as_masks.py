@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import savemasks
-from savemasks.layers.legend import MACHINE_COLORS, SEMANTIC_COLORS
+from savemasks.layers.file_names import MACHINE_COLORS, SEMANTIC_COLORS
 from savemasks.layers.save_masks import SaveMasks, Settings
 from savemasks.line import budget
 from support.projects import call

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 import savemasks
 from savemasks.cli import commands as cli
+from savemasks.layers.file_names import LEGEND_FILES
 from savemasks.line.products import Mask
-from savemasks.results.legends import LEGEND_FILES
 from savemasks.results.verify import verify
 from savemasks.run.check import check
 from savemasks.run.export import retry

@@ -2,6 +2,8 @@
 
 import dataclasses
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -218,3 +220,9 @@ def test_a_run_stopped_while_it_starts_is_interrupted(tmp_path: Path) -> None:
 
 def test_the_error_that_is_reported_is_one_of_the_tree() -> None:
     assert issubclass(CrashError, SavemasksError)
+
+
+def test_the_leading_process_loads_nothing_that_workers_need() -> None:
+    code = "import sys, savemasks.run.export; print([m for m in {heavy} if m in sys.modules])"
+    program = code.format(heavy=("numba", "numpy", "pyvips"))
+    assert subprocess.check_output([sys.executable, "-c", program]) == b"[]\n"

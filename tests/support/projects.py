@@ -21,7 +21,7 @@ from PIL import Image
 
 from savemasks.cli.commands import main
 from savemasks.cli.demo import CONFIG
-from savemasks.results.legends import LEGEND_FILES
+from savemasks.layers.file_names import LEGEND_FILES
 
 Json: TypeAlias = dict[str, Any]
 Tree: TypeAlias = dict[str, object]

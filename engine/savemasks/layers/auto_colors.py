@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import ConfigError, printable, shown
+from .save import Save
 from .save_masks import SaveMasks, Settings
 from .validation import MAX_CLASSES
 
@@ -109,3 +110,31 @@ def painted_titles(settings: Settings, classes: Iterable[ClassColor]) -> tuple[s
     """Classes of which masks are made one by one: all that have a colour, or else meta.json's."""
     mapped = dict.fromkeys([*settings.machine_colors, *settings.human_colors])
     return tuple(mapped or dict.fromkeys(each.title for each in classes))
+
+
+def mapped_titles(layer: SaveMasks | Save, classes: Iterable[ClassColor]) -> dict[str, None]:
+    """All classes that any mask or page of a layer paints, each once.
+
+    None of the layer's colours may be "auto". Raises `ConfigError` if a colour is missing.
+    """
+    classes = list(classes)
+    if isinstance(layer, Save):
+        return dict.fromkeys(each.title for each in classes if layer.settings.visualize)
+    settings = layer.settings
+    painted = (
+        settings.machine_colors if settings.masks_machine else (),
+        settings.human_colors if settings.masks_human else (),
+        semantic_colors(settings, classes) if settings.masks_semantic_rgb else (),
+        painted_titles(settings, classes) if settings.has_own_masks else (),
+    )
+    return dict.fromkeys(title for titles in painted for title in titles)
+
+
+def needs_colors(layer: SaveMasks | Save) -> bool:
+    """Whether what is made depends on the order or the colours of the classes in meta.json."""
+    if isinstance(layer, Save):
+        return layer.settings.visualize
+    settings = layer.settings
+    is_auto = isinstance(settings.gt_machine_color, str) or isinstance(settings.gt_human_color, str)
+    takes_theirs = settings.masks_semantic_rgb or settings.machine_palette
+    return is_auto or takes_theirs or settings.has_own_masks

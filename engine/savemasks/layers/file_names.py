@@ -1,4 +1,4 @@
-"""Class titles → names of files, whatever is in a title and whatever the file system takes.
+"""Names of files: of legends, and of classes, whatever is in a title and a file system takes.
 
 A title that is a good name stays as it is. Another one, and one that differs from a second title
 only by case or Unicode's form, becomes what is left of it and a part of its SHA-256. So the name
@@ -10,6 +10,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+
+LEGEND = "legend.json"
+LEGEND_PICTURE = "legend.png"
+MACHINE_COLORS = "obj_class_to_machine_color.json"
+SEMANTIC_COLORS = "obj_class_to_semantic_color.json"
+LEGEND_FILES = (LEGEND, LEGEND_PICTURE, MACHINE_COLORS, SEMANTIC_COLORS)
+"""Names of all files that say what the values and colours of a result mean."""
 
 _MOST_BYTES = 110  # the least that file systems take is 143, and numbers and endings follow
 _DIGITS = 12

@@ -16,11 +16,6 @@ from .save_masks import Settings
 
 Color = tuple[int, int, int]
 
-LEGEND = "legend.json"
-MACHINE_COLORS = "obj_class_to_machine_color.json"
-SEMANTIC_COLORS = "obj_class_to_semantic_color.json"
-"""Names of the files."""
-
 
 class Counts(NamedTuple):
     """How often a class is in a result: objects, pixels of the label map, images that have it."""

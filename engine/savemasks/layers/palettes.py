@@ -1,6 +1,6 @@
 """All palettes that a layer asks for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .auto_colors import (
@@ -38,12 +38,6 @@ class Palettes(NamedTuple):
     own: tuple[str, ...] | None = None
     is_shared: bool = False
 
-    @property
-    def titles(self) -> Iterable[str]:
-        """All classes that are painted, each once."""
-        painted = [p.titles for p in (self.machine, self.human, self.semantic) if p]
-        return dict.fromkeys(title for each in (*painted, self.own or ()) for title in each)
-
 
 def palettes_of(layer: SaveMasks | Save, classes: Sequence[ClassColor]) -> Palettes:
     """Return the palettes of a layer.
@@ -77,24 +71,13 @@ def palettes_of(layer: SaveMasks | Save, classes: Sequence[ClassColor]) -> Palet
     if settings.masks_semantic_rgb:
         colors = semantic_colors(settings, classes)
         semantic = semantic_palette(colors, is_indexed=settings.format == "png")
-    has_own = bool(settings.masks_classes or settings.masks_instances)
     return Palettes(
         machine=None if machine is None else _machine_palette(settings, machine, classes),
         human=None if human is None else human_palette(human, keeps_black=settings.mixes_objects),
         semantic=semantic,
-        own=painted_titles(settings, classes) if has_own else None,
+        own=painted_titles(settings, classes) if settings.has_own_masks else None,
         is_shared=is_shared,
     )
-
-
-def needs_colors(layer: SaveMasks | Save) -> bool:
-    """Whether what is made depends on the order or the colours of the classes in meta.json."""
-    if isinstance(layer, Save):
-        return layer.settings.visualize
-    settings = layer.settings
-    is_auto = isinstance(settings.gt_machine_color, str) or isinstance(settings.gt_human_color, str)
-    takes_theirs = settings.masks_semantic_rgb or settings.machine_palette
-    return is_auto or takes_theirs or bool(settings.masks_classes or settings.masks_instances)
 
 
 def _machine_palette(

@@ -37,6 +37,7 @@ class SaveSettings(SinkSettings):
     annotations: ClassVar[bool] = True
     masks_machine: ClassVar[bool] = False
     masks_human: ClassVar[bool] = False
+    has_own_masks: ClassVar[bool] = False
     masks_instances: ClassVar[Literal["objects", "map"] | None] = None
     masks_classes: ClassVar[bool] = False
     masks_semantic_rgb: ClassVar[bool] = False

@@ -214,6 +214,11 @@ class Settings(SinkSettings):
         )
 
     @property
+    def has_own_masks(self) -> bool:
+        """Whether objects or classes have masks by themselves."""
+        return bool(self.masks_classes or self.masks_instances)
+
+    @property
     def machine_colors(self) -> Mapped:
         """`gt_machine_color`, empty if there is none; of settings whose colours are not "auto"."""
         return _mapped(self.gt_machine_color, "gt_machine_color")

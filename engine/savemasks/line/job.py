@@ -244,11 +244,6 @@ OWN_FOLDERS = ("masks_instances", "masks_classes")
 """Folders of masks of objects and classes, whose names depend on what is in an annotation."""
 
 
-def has_own_masks(settings: Settings | SaveSettings) -> bool:
-    """Whether there are masks of objects or classes by themselves."""
-    return bool(settings.masks_classes or settings.masks_instances)
-
-
 def is_own(name: str) -> bool:
     """Whether a name below a data set's folder is that of such a mask."""
     return name.partition("/")[0] in OWN_FOLDERS

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..layers.auto_colors import ClassColor
+from ..layers.auto_colors import ClassColor, mapped_titles, resolve_colors
 from ..layers.class_table import IDENTITY, ClassTable
 from ..layers.file_names import file_stems
 from ..layers.palette import Palette, numbered_palette
@@ -128,8 +128,9 @@ class Plan:
         templates = read_templates(meta)
         if classes is None:
             classes = sink_classes(templates, table)
+        layer = layer if isinstance(layer, Save) else resolve_colors(layer, classes)
         found = palettes_of(layer, classes)
-        sources = _sources(table, templates, found.titles)
+        sources = _sources(table, templates, mapped_titles(layer, classes))
         numbers = {title: i for i, title in enumerate(dict.fromkeys([*numbered, *sources]))}
         titles = tuple(table.of(title) or "" for title in numbers)
 

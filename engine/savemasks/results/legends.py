@@ -8,23 +8,12 @@ from ..encode.legend_picture import LegendRow, legend_picture
 from ..errors import printable
 from ..forks import by_libvips
 from ..layers.auto_colors import ClassColor, parse_color, semantic_colors
-from ..layers.legend import (
-    LEGEND,
-    MACHINE_COLORS,
-    SEMANTIC_COLORS,
-    Counts,
-    colors_json,
-    legend,
-    legend_json,
-)
+from ..layers.file_names import LEGEND, LEGEND_PICTURE, MACHINE_COLORS, SEMANTIC_COLORS
+from ..layers.legend import Counts, colors_json, legend, legend_json
 from ..layers.palette import Color
 from ..layers.palettes import palettes_of
 from ..layers.save_masks import SaveMasks
 from ..line.counting_classes import counted_titles, total_counts
-
-LEGEND_PICTURE = "legend.png"
-LEGEND_FILES = (LEGEND, LEGEND_PICTURE, MACHINE_COLORS, SEMANTIC_COLORS)
-"""Names of all files that this module makes."""
 
 
 def legend_files(

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from isal import isal_zlib
 
 from .. import jsontext
 from ..errors import OutputError, WriteError, printable, shown
+from ..layers.auto_colors import needs_colors
 from ..layers.graph import Graph
-from ..layers.palettes import needs_colors
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Outcome, PackRules
@@ -122,6 +123,7 @@ class Output:
     """
 
     errors: ErrorLog
+    _legend_is_due: bool
 
     def __init__(
         self,
@@ -197,20 +199,44 @@ class Output:
         if journal.get("open") == b"1":
             _remove_unfinished(self.root)
         generation = int(journal.get("generation") or 0) + (is_new or self._restart)
-        journal.put(arguments=self._arguments, generation=b"%d" % generation, open=b"1")
+        # Until it is written again, a run that ends in whatever way leaves an outdated legend.
+        self._legend_is_due = self._restart or journal.get("legend_due") != b"0"
+        journal.put(
+            arguments=self._arguments,
+            generation=b"%d" % generation,
+            open=b"1",
+            legend_due=b"1",
+        )
         journal.generation = generation
         self.errors = ErrorLog(self.root / HIDDEN / "errors.jsonl")
         self._begun = True
 
     def put_meta(self, content: bytes, store: Store) -> None:
         """Write `meta.json`; raises `OutputError`."""
-        self.journal.put(meta=orjson.dumps([*self._put("meta.json", content, store)]))
+        written = orjson.dumps([*self._put("meta.json", content, store)])
+        self._legend_is_due |= self.journal.get("meta") != written
+        self.journal.put(meta=written)
 
     def refuse_foreign(self, names: Iterable[str]) -> None:
         """Raise `OutputError` if a file at the root that is to be written is a foreign one."""
         for name in names:
             if self.journal.is_foreign(name):
                 raise OutputError(f"{self.root}/{name}: exists and is not ours; move it away")
+
+    def keep_legend(self) -> bool:
+        """Keep the legend of a run that has changed nothing; return whether there is one to keep.
+
+        There is none if anything that it depends on has changed, or a file is not as it was
+        written.
+        """
+        sums = orjson.loads(self.journal.get("legend") or b"{}")
+        is_there = bool(sums) and all(
+            _is_as_written(self.root / name, Written(*each)) for name, each in sums.items()
+        )
+        if is_there and not self._legend_is_due:
+            self.journal.put(legend_due=b"0")
+            return True
+        return False
 
     def put_legend(self, files: Iterable[tuple[str, bytes]], store: Store) -> None:
         """Write the files that say what the values mean; raises `OutputError`.
@@ -225,7 +251,7 @@ class Output:
                 sync_folder(str(self.root))
         except (WriteError, OSError) as error:
             raise OutputError(str(error)) from error
-        self.journal.put(legend=orjson.dumps(sums))
+        self.journal.put(legend=orjson.dumps(sums), legend_due=b"0")
 
     def put_index(self, name: str, content: bytes, store: Store) -> None:
         """Write the index of a packed result; raises `OutputError`."""
@@ -276,6 +302,15 @@ class Output:
                     self.journal.put(open=b"0")
         self.journal.close()
         self._lock.close()
+
+
+def _is_as_written(path: Path, written: Written) -> bool:
+    """Whether a small file is there and holds what was written."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return written == Written(len(content), isal_zlib.crc32(content))
 
 
 @contextmanager

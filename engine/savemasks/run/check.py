@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..layers.graph import Graph
 from ..layers.reading import Sink
-from ..line.job import Job, Outcome, has_own_masks
+from ..line.job import Job, Outcome
 from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Item
 from ..results.notes import (
@@ -172,7 +172,7 @@ def _check(routing: Routing, options: RunOptions, hooks: Hooks) -> Survey:
         routing_notes(routing),
         options.worker_count,
         known_classes=frozenset[str]().union(*(r.known_classes for r in routing.results)),
-        has_own_masks=any(has_own_masks(result.sink.layer.settings) for result in routing.results),
+        has_own_masks=any(result.sink.layer.settings.has_own_masks for result in routing.results),
     )
     total = sum(dataset.count() for dataset in routing.datasets)
     job = Job(

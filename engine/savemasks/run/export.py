@@ -8,13 +8,13 @@ from pathlib import Path
 from time import perf_counter
 
 from ..errors import OutputError
+from ..layers.file_names import LEGEND_FILES
 from ..layers.graph import Graph
 from ..layers.reading import Sink
 from ..layers.save import SaveSettings
 from ..layers.save_masks import SaveMasks
 from ..line.job import Job, Outcome, needs_image
 from ..projects.ignored import Ignored
-from ..results.legends import LEGEND_FILES, legend_files
 from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
 from ..results.output import (
     Output,
@@ -144,10 +144,14 @@ def _put_legends(
 ) -> None:
     """Write what the values of masks mean, and how much there is of every class by now.
 
-    If that fails, it goes into the summary: what was exported is whole.
+    If that fails, it goes into the summary: what was exported is whole. Where nothing has changed,
+    what is there stays.
     """
+    has_changed = bool(summary.images or summary.failed or summary.vanished)
     for result, output, store in zip(routing.results, outputs, stores, strict=True):
-        if isinstance(result.layer, SaveMasks):
+        if isinstance(result.layer, SaveMasks) and (has_changed or not output.keep_legend()):
+            from ..results.legends import legend_files  # loads NumPy, Numba and libvips
+
             journal = output.journal
             try:
                 counts = journal.counts() if journal.has_all_counts() else None

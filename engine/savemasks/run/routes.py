@@ -12,10 +12,9 @@ from typing import Any
 
 from .. import jsontext
 from ..errors import ConfigError, OutputError, ProjectError, printable
-from ..layers.auto_colors import ClassColor, resolve_colors
+from ..layers.auto_colors import ClassColor, mapped_titles, resolve_colors
 from ..layers.class_table import IDENTITY, ClassTable, unknown_titles
 from ..layers.graph import Graph, Route, SinkLayer
-from ..layers.palettes import palettes_of
 from ..layers.reading import Sink
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
@@ -381,7 +380,7 @@ def config_notes(
     if isinstance(layer, SaveMasks):
         settings = layer.settings
         existing = [each.title for each in classes]
-        mapped = set(palettes_of(layer, classes).titles)
+        mapped = set(mapped_titles(layer, classes))
         if absent := sorted(mapped.difference(existing)):
             notes.append(f"classes of the config {absence}: {_join_names(absent)}")
         if plain := sorted(set(existing) - mapped):
