@@ -1,9 +1,11 @@
 """Workers as processes, so that none waits for another's Python or dies of another's item.
 
-Each process takes items one after the other from its pipe, in which a few wait so that it is never
-idle, and sends back an outcome for each. When a process dies, it was working on the first item that
-has no outcome. That item goes into quarantine: it is tried once more while nothing else runs, and
-fails if its process dies again.
+Each process takes items from its pipe, in which some wait so that it is never idle, and sends back
+an outcome for each as soon as there is one. Items that take a millisecond are submitted, and their
+outcomes taken, several at a time: to wake a process costs as much as to record ten outcomes.
+
+When a process dies, it was working on the first item that has no outcome. That item goes into
+quarantine: it is tried once more while nothing else runs, and fails if its process dies again.
 
 Processes are those of `multiprocessing`, where these may be used: not in a forked child, which may
 be one of its daemons, and whose main module need not be ready to be imported once more.
@@ -15,12 +17,13 @@ import os
 import pickle
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from time import sleep
+from typing import Any, TypeVar
 
 from ..errors import CrashError, OutputError, SavemasksError
 from ..forks import SIGNALS_OF_PARENT, Flag, FreshProcess, SeenFlag, libvips_is_lost
@@ -30,9 +33,15 @@ from ..results.lock import hold_worker_lock
 from ..store.files import remove_unfinished
 from ..system import Pipes, exit_reason, ignore_signals, signals_wait
 
-_QUEUE_LENGTH = 4  # items submitted to a process, with the one in progress
+T = TypeVar("T")
+
+_QUEUE_LENGTH = 4  # items submitted to a process, with the one in progress: at least so many,
+_LONGEST_QUEUE = 32  # at most so many,
+_QUEUE_SECONDS = 0.04  # and as many as take so long
+_QUEUE_LETTERS = 1 << 14  # of their paths at most: two full pipes would wait for each other
 _POLL_SECONDS = 0.1  # how often the stop event is looked at
 _WINDOW = 64  # items per process that may be submitted beyond the first without an outcome
+_SMOOTHING = 0.1  # weight of an item in the mean of their seconds
 _GC_THRESHOLD = 100_000
 
 
@@ -43,6 +52,19 @@ class _Worker:
     process: SpawnProcess | FreshProcess
     pipe: Connection
     items: deque[tuple[int, Item]] = field(default_factory=deque)
+
+    letters: int = 0  # of the items' paths
+
+    def add(self, numbered: tuple[int, Item]) -> None:
+        """Add an item that is about to be submitted."""
+        self.items.append(numbered)
+        self.letters += _letters(numbered[1])
+
+    def take(self) -> tuple[int, Item]:
+        """Take the item that it has worked on first."""
+        numbered = self.items.popleft()
+        self.letters -= _letters(numbered[1])
+        return numbered
 
 
 class ProcessPool:
@@ -56,6 +78,8 @@ class ProcessPool:
         self._done: dict[int, Outcome] = {}
         self._next = 0  # number of the next item whose outcome is to be yielded
         self._submitted = 0  # number of items taken from the source
+        self._is_exhausted = False  # the source
+        self._seconds = _QUEUE_SECONDS  # that an item takes, about
         self._resubmit: deque[tuple[int, Item]] = deque()  # their process died before their turn
         self._quarantine: deque[tuple[int, Item]] = deque()  # their process died at their turn
         self._workers: list[_Worker] = []
@@ -79,6 +103,7 @@ class ProcessPool:
             if not more and not self._has_unfinished():
                 return
             if any(worker.items for worker in self._workers):
+                self._let_gather()
                 self._receive_outcomes()
 
     def drain(self) -> list[Outcome]:
@@ -88,6 +113,21 @@ class ProcessPool:
         while any(worker.items for worker in self._workers):
             self._receive_outcomes()
         return [self._done[number] for number in sorted(self._done)]
+
+    def call(self, function: Callable[..., T], *args: object) -> T:
+        """Have a process call a function of a module, after `drain`.
+
+        Raises what the function raises, and `CrashError` if the process dies.
+        """
+        worker = self._workers[0]
+        try:
+            _send(worker.pipe, (function, args))
+            error, result = _receive(worker.pipe)
+        except (EOFError, OSError) as failure:
+            raise CrashError(f"a worker process {_exit_reason(worker.process)}") from failure
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Kill all processes, whatever they do."""
@@ -136,41 +176,54 @@ class ProcessPool:
         if self._quarantine:
             # One alone, so that nothing else can be the cause. The others finish first.
             if not any(worker.items for worker in self._workers):
-                self._submit(self._workers[0], *self._quarantine[0])
+                self._submit(self._workers[0], [self._quarantine[0]])
             return True
-        for length in range(_QUEUE_LENGTH):
-            for worker in self._workers:
-                if len(worker.items) > length:
+        length = self._queue_length()
+        batches: list[list[tuple[int, Item]]] = [[] for _ in self._workers]
+        # First one item for each process that has none, then for those that have one, and so on.
+        for waiting in range(length):
+            for worker, batch in zip(self._workers, batches, strict=True):
+                if len(worker.items) + len(batch) != waiting or worker.letters > _QUEUE_LETTERS:
                     continue
-                if self._resubmit:
-                    self._submit(worker, *self._resubmit.popleft())
-                elif self._is_far_ahead():
-                    return True
-                elif not self._submit_next(worker, source):
-                    return False
-        return True
+                numbered = self._next_item(source)
+                if numbered is None:
+                    break
+                batch.append(numbered)
+        for worker, batch in zip(self._workers, batches, strict=True):
+            if batch:
+                self._submit(worker, batch)
+        return not self._is_exhausted
 
-    def _submit_next(self, worker: _Worker, source: Iterator[Item | Outcome]) -> bool:
-        """Submit the next item of the source; return False if there is none."""
-        while (item := next(source, None)) is not None:
+    def _queue_length(self) -> int:
+        """How many items may be submitted to a process."""
+        quick = int(_QUEUE_SECONDS / max(self._seconds, 1e-9))
+        return max(_QUEUE_LENGTH, min(quick, _LONGEST_QUEUE))
+
+    def _next_item(self, source: Iterator[Item | Outcome]) -> tuple[int, Item] | None:
+        """The next item and its number, unless there is none, or none may be submitted now."""
+        if self._resubmit:
+            return self._resubmit.popleft()
+        while not self._is_far_ahead() and not self._is_exhausted:
+            item = next(source, None)
+            if item is None:
+                self._is_exhausted = True
+                break
             number = self._submitted
             self._submitted += 1
             if not isinstance(item, Outcome):
-                self._submit(worker, number, item)
-                return True
+                return number, item
             self._done[number] = item
-            if self._is_far_ahead():
-                return True
-        return False
+        return None
 
     def _is_far_ahead(self) -> bool:
         """Whether as many items are begun beyond the first without an outcome as may be."""
         return self._submitted >= self._next + _WINDOW * len(self._workers)
 
-    def _submit(self, worker: _Worker, number: int, item: Item) -> None:
-        worker.items.append((number, item))
+    def _submit(self, worker: _Worker, batch: list[tuple[int, Item]]) -> None:
+        for numbered in batch:
+            worker.add(numbered)
         with suppress(OSError):  # a dead process is replaced by `_receive_outcomes`
-            _send(worker.pipe, item)
+            _send(worker.pipe, [item for _, item in batch])
 
     def _completed(self) -> Iterator[Outcome]:
         while self._next in self._done:
@@ -178,19 +231,34 @@ class ProcessPool:
             self._next += 1
             yield outcome
 
+    def _let_gather(self) -> None:
+        """Let some outcomes of quick items gather, while every process has enough to do."""
+        length = self._queue_length()
+        if length > _QUEUE_LENGTH and all(
+            len(worker.items) > length // 2 for worker in self._workers
+        ):
+            sleep(length * self._seconds / 4)
+
     def _receive_outcomes(self) -> None:
         """Take the outcomes that have arrived; wait up to the poll interval for one."""
         for worker in self._pipes.ready(_POLL_SECONDS):
             try:
-                outcome = _receive(worker.pipe)
+                messages = self._pipes.read(worker.pipe)
             except (EOFError, OSError):  # also in the middle of an outcome
                 self._replace_dead(worker)
                 continue
-            number, _ = worker.items.popleft()
-            if outcome is not None:
-                self._done[number] = outcome
-            if self._quarantine and self._quarantine[0][0] == number:
-                self._quarantine.popleft()
+            for message in messages:
+                self._take(worker, pickle.loads(message))  # noqa: S301  (from our own process)
+
+    def _take(self, worker: _Worker, packed: tuple[Any, ...] | None) -> None:
+        """Take the outcome of a process's first item; None if that was given up."""
+        number, item = worker.take()
+        if packed is not None:
+            outcome = self._done[number] = Outcome.unpacked(item, packed)
+            spent = sum(outcome.seconds.values())
+            self._seconds += _SMOOTHING * (spent - self._seconds)
+        if self._quarantine and self._quarantine[0][0] == number:
+            self._quarantine.popleft()
 
     def _replace_dead(self, worker: _Worker) -> None:
         """Start a process in place of one that died, and see to its items."""
@@ -198,7 +266,7 @@ class ProcessPool:
         worker.pipe.close()
         worker.process.join()
         if worker.items:
-            failed = worker.items.popleft()
+            failed = worker.take()
             for folder in self._job.folders_of(failed[1]):
                 stem = failed[1].stem
                 remove_unfinished(folder, worker.process.pid or 0, stem)
@@ -244,6 +312,18 @@ def _receive(pipe: Connection) -> Any:
     return pickle.loads(pipe.recv_bytes())  # noqa: S301  (from our own process)
 
 
+def _called(function: Callable[..., object], args: tuple[object, ...]) -> tuple[object, object]:
+    """Call a function; return its error or None, and its result."""
+    try:
+        return None, function(*args)
+    except Exception as error:
+        return error, None
+
+
+def _letters(item: Item) -> int:
+    return len(item.image or "") + len(item.annotation or "")
+
+
 def _exit_reason(process: SpawnProcess | FreshProcess) -> str:
     process.join()
     return exit_reason(process.exitcode or 0)
@@ -269,8 +349,13 @@ def _serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None
     try:
         _send(pipe, None)
         while True:
-            item = _receive(pipe)
-            _send(pipe, None if halt.is_set() else worker.export(item, scratch))
+            message = _receive(pipe)
+            if isinstance(message, tuple):
+                _send(pipe, _called(*message))
+                continue
+            for item in message:
+                outcome = None if halt.is_set() else worker.export(item, scratch)
+                _send(pipe, outcome and outcome.packed())
     except (EOFError, ConnectionError):
         # The parent is gone. A regular exit could wait for threads of libraries.
         os._exit(0)

@@ -8,13 +8,16 @@ workers.
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from ..line.job import Job, Outcome
 from ..projects.items import Item
 from ..scratch import Scratch
 from .worker import Worker
+
+T = TypeVar("T")
 
 _IN_FLIGHT_PER_WORKER = 4
 _POLL_SECONDS = 0.1  # how often the stop event is looked at
@@ -53,6 +56,10 @@ class ThreadPool:
         outcomes = [future.result() for future in self._in_flight if not future.cancelled()]
         self._in_flight.clear()
         return [outcome for outcome in outcomes if outcome]
+
+    def call(self, function: Callable[..., T], *args: object) -> T:
+        """Call a function: this process has loaded all stations."""
+        return function(*args)
 
     def close(self) -> None:
         """Wait for the items in progress, and end the threads."""
