@@ -23,8 +23,9 @@ from ..store.packs import Sample
 from ..system import NEW_TO_READ, READ_AND_WRITE, copy_range, read_at, sync_folder, write_all
 from .descriptors import Descriptors
 from .journal import Journal
+from .lock import HIDDEN
 from .places import Shard, State
-from .shards import path_of, settle, unlink_shards
+from .shards import path_of, put_in_place, settle, unlink_shards
 
 _COPIED_AT_ONCE = 1 << 26
 
@@ -70,9 +71,12 @@ class Packer:
         self._readable = found.readable
         self._intact = found.intact
         self._old = {shard.number: shard for shard in found.shards}
+        # Others have their names, and samples are still copied from them.
+        self._replaced = {n: s for n, s in self._old.items() if s.state is State.REPLACED}
+        for number in self._replaced:
+            del self._old[number]
         self._files = Descriptors(self._path_of)
         self._done: list[Shard] = []
-        self._replaced: list[Shard] = []
         self._target = -1
         self._oversized: list[str] = []
         self._place = Shard(0, "")  # how far the shard is that is walked along or written
@@ -102,9 +106,7 @@ class Packer:
             source = self._files.of_shard(extent.shard)
         except OSError as error:
             raise self._failure(error) from error
-        new = self._append(source, extent.offset, extent.length)
-        self._files.count_out(extent.shard)
-        return new
+        return self._append(source, extent.offset, extent.length)
 
     def add(self, sample: Sample) -> Extent:
         """Take the next sample, which is new.
@@ -121,7 +123,7 @@ class Packer:
 
     def let_go(self, spool: str) -> None:
         """Remove a spool of which every sample is in a shard."""
-        self._files.close_spool(spool)
+        self._files.close_one(spool)
         with suppress(OSError):
             os.unlink(spool)
 
@@ -143,7 +145,7 @@ class Packer:
             self._old[self._place.number] = self._place  # nothing has come into it
         self._close_target()
         self._journal.commit()
-        gone = [*self._old.values(), *self._replaced]
+        gone = [*self._old.values(), *self._replaced.values()]
         self._old.clear()
         self._replaced.clear()
         unlink_shards(self._root, self._places, gone)
@@ -283,33 +285,43 @@ class Packer:
         self._old.pop(place.number, None)
         self._put_in_place(place)
         self._done.append(place)
+        self._remove_empty()
 
     def _put_in_place(self, shard: Shard) -> None:
         """Move a whole shard to where it belongs, instead of the one that was there.
 
         First the journal knows of it, then it is done: `settle` does what is missing if a run was
-        killed in between.
+        killed in between. Samples that come later are still copied from the old one, so it stays,
+        under another name, until it is empty.
         """
         there = [old for old in self._old.values() if old.name == shard.name]
-        path = self._root / shard.name
+        for old in there:
+            if old.state is State.WHOLE:
+                old.state = State.REPLACED
+            self._replaced[old.number] = self._old.pop(old.number)
+        shard.state = State.PENDING
+        self._places.change(put=[shard, *there])
         try:
-            for old in there:
-                if old.state is State.WHOLE:  # samples that come later are still copied from it
-                    self._files.hold(old.number, self._places.count(old.number))
-                    old.state = State.GONE
-                    self._replaced.append(self._old.pop(old.number))
-            shard.state = State.PENDING
-            self._places.change(put=[shard, *there])
-            os.replace(path_of(self._root, shard), path)
+            put_in_place(self._root, shard, there)
+            self._sync_folder(str(self._root / HIDDEN))
             self._sync_folder(str(self._root))
         except OSError as error:
-            raise self._failure(error, path) from error
+            raise self._failure(error, self._root / shard.name) from error
         shard.state = State.WHOLE
         self._places.change(put=[shard])
 
+    def _remove_empty(self) -> None:
+        """Remove shards that were replaced, and of which all samples are in others."""
+        empty = [old for old in self._replaced.values() if self._places.is_empty(old.number)]
+        for old in empty:
+            self._files.close_one(old.number)
+            del self._replaced[old.number]
+        unlink_shards(self._root, self._places, empty)
+
     def _path_of(self, number: int) -> str:
         # What is walked along has a place of its own, which does not know how far the file is.
-        return str(path_of(self._root, self._old.get(number, self._place)))
+        shard = self._old.get(number) or self._replaced.get(number, self._place)
+        return str(path_of(self._root, shard))
 
     def _commit(self) -> None:
         self._journal.commit()

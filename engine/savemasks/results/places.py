@@ -28,12 +28,17 @@ CREATE TABLE IF NOT EXISTS shards (
 
 
 class State(IntEnum):
-    """How far a shard is: it grows; it is whole, and about to get its name; it has it; it goes."""
+    """How far a shard is.
+
+    It grows; it is whole, and about to get its name; it has it; it goes; another one has its name,
+    but samples are still copied from it.
+    """
 
     GROWS = 0
     PENDING = 1
     WHOLE = 2
     GONE = 3
+    REPLACED = 4
 
 
 @dataclass(slots=True)
@@ -114,9 +119,9 @@ class Places:
         rows = self._query(query, (shard,))
         return int(rows[0][0]) if rows else 0
 
-    def count(self, shard: int) -> int:
-        """How many samples lie in a shard."""
-        return int(self._query("SELECT count(*) FROM samples WHERE shard = ?", (shard,))[0][0])
+    def is_empty(self, shard: int) -> bool:
+        """Whether no sample lies in a shard any more."""
+        return not self._query("SELECT 1 FROM samples WHERE shard = ? LIMIT 1", (shard,))
 
     def move(self, shard: int, end: int, new: int) -> None:
         """Note that the samples of a shard before an offset lie in another one, as they did."""

@@ -41,7 +41,7 @@ class Settled:
 
 def path_of(root: Path, shard: Shard) -> Path:
     """Where the file of a shard is."""
-    if shard.state in {State.GROWS, State.PENDING}:
+    if shard.state in {State.GROWS, State.PENDING, State.REPLACED}:
         return root / HIDDEN / f"{shard.name}.{shard.number}{PART}"
     return root / shard.name
 
@@ -67,16 +67,14 @@ def _settled(root: Path, places: Places) -> Settled:
     shards = places.shards()
     for shard in shards:  # first of all, so that what they replace is out of the way
         if shard.state is State.PENDING:
-            part = path_of(root, shard)
-            if part.exists():
-                part.replace(root / shard.name)
+            put_in_place(root, shard, shards)
             shard.state = State.WHOLE
             places.change(put=[shard])
     unlink_shards(root, places, [shard for shard in shards if shard.state is State.GONE])
     for shard in shards:
         if shard.state is State.GONE:
             continue
-        damage = damage_of(root, shard)
+        damage = damage_of(path_of(root, shard), shard)
         if damage == "is missing":
             if shard.state is State.WHOLE:
                 shown = printable(root / shard.name)
@@ -94,10 +92,36 @@ def _settled(root: Path, places: Places) -> Settled:
     return found
 
 
-def damage_of(root: Path, shard: Shard) -> str | None:
-    """What is wrong with the file of a shard as a whole, or None."""
+def put_in_place(root: Path, shard: Shard, others: Iterable[Shard]) -> None:
+    """Give a shard that is whole its name, if it has not got it yet; may raise `OSError`.
+
+    If samples are still copied from the one that has the name, that one gets another name first.
+    """
+    part = path_of(root, shard)
+    if not part.exists():
+        return
+    had_it = {State.REPLACED, State.GONE}
+    before = [other for other in others if other.name == shard.name and other.state in had_it]
+    there = max(before, key=lambda other: other.number, default=None)
+    if there is not None and there.state is State.REPLACED and not path_of(root, there).exists():
+        _set_aside(root / shard.name, path_of(root, there))
+    part.replace(root / shard.name)
+
+
+def _set_aside(path: Path, new: Path) -> None:
+    """Give a file another name; it keeps the old one too, if the file system can."""
     try:
-        file = os.open(path_of(root, shard), READ)
+        new.hardlink_to(path)
+    except FileNotFoundError:
+        return  # what was in it is made anew
+    except OSError:
+        path.rename(new)
+
+
+def damage_of(path: Path, shard: Shard) -> str | None:
+    """What is wrong with the file of a shard, which is at `path`, as a whole, or None."""
+    try:
+        file = os.open(path, READ)
     except FileNotFoundError:
         return "is missing"
     try:

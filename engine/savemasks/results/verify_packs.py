@@ -51,17 +51,26 @@ def find_shards(
         if shard.state is State.GONE:
             continue
         path = _path_now(root, shard)
-        damage = damage_of(root, shard)
+        damage = damage_of(path, shard)
+        if damage == "is missing" and _may_be_missing(journal, shard):
+            continue
         if damage:
             on_damage(f"{path}: {damage}")
         found[shard.number] = None if damage == "is missing" else path
     return found
 
 
+def _may_be_missing(journal: Journal, shard: Shard) -> bool:
+    """Whether a run was killed as it began a shard, or removed one."""
+    is_open = shard.state in {State.GROWS, State.REPLACED}
+    return is_open and journal.places.is_empty(shard.number)
+
+
 def _path_now(root: Path, shard: Shard) -> Path:
-    """Where a shard is; one that was about to get its place may have it."""
+    """Where a shard is; a killed run may not have moved it yet to where it belongs."""
     path = path_of(root, shard)
-    return root / shard.name if shard.state is State.PENDING and not path.exists() else path
+    is_moving = shard.state in {State.PENDING, State.REPLACED}
+    return root / shard.name if is_moving and not path.exists() else path
 
 
 def samples(journal: Journal, shards: dict[int, Path | None]) -> Iterator[Sampled]:
