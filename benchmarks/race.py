@@ -19,6 +19,7 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ else:
 
 _SHOWN = 20
 _RIVALS = ("sdk", "datumaro")
-_SLACK = 1.15
+_SLACK = 1.2
 """How much longer than asked a run is made, since times vary."""
 
 
@@ -115,10 +116,36 @@ def _engine(text: str) -> Path:
     raise argparse.ArgumentTypeError(f"{text}: there is no package savemasks")
 
 
+@dataclass(frozen=True)
+class Race:
+    """Who races, and where.
+
+    Attributes
+    ----------
+    contestants
+        Ourselves first.
+    scratch, results
+        Folders for projects and for results.
+    copies
+        Of every data set; None for as many as it takes.
+    seconds
+        That the fastest takes at least.
+    rounds
+        After the warm-up.
+    """
+
+    contestants: list["Contestant"]
+    scratch: Path
+    results: Path
+    copies: int | None
+    seconds: float
+    rounds: int
+
+
 def _race_everywhere(
     job: "Job", options: argparse.Namespace, scratch: Path
 ) -> list[dict[str, Any]]:
-    """One job in every place, on copies of the project that are as large as they need to be."""
+    """One job in every place."""
     available = len(os.sched_getaffinity(0))
     counts = {"one": {1}, "all": {available}, "both": {1, available}}[options.cores]
     rivals = dict(options.rival)
@@ -126,39 +153,29 @@ def _race_everywhere(
     for contestant in contestants:
         if isinstance(contestant, Savemasks):
             contestant.check()
-    results = []
+    found = []
     for kind in options.on:
         folder = place(kind, scratch)
         with tempfile.TemporaryDirectory(dir=folder, prefix="race-") as inside:
-            result = _race(job, contestants, options, (scratch, Path(inside)))
-            results.append({"on": kind, **result})
-    return results
+            sizes = options.copies, options.seconds, options.rounds
+            result = _race(Race(contestants, scratch, Path(inside), *sizes), job)
+            found.append({"on": kind, **result})
+    return found
 
 
-def _race(
-    job: "Job",
-    contestants: list["Contestant"],
-    options: argparse.Namespace,
-    folders: tuple[Path, Path],
-) -> dict[str, Any]:
-    """Find out how many copies it takes, warm up and compare, then run all contestants in turns.
-
-    `folders` are those for projects and for results. Before each run the result of the run before
-    is deleted and all is written to the disk, so that everybody finds the same: memory that is free
-    again, and nothing left to write.
-    """
-    results = folders[1]
-    first = _warm_up(job, contestants, results)
-    job = _enlarge(job, contestants, options, first, folders)
-    entries = first if job.copies == 1 else _warm_up(job, contestants, results)
+def _race(race: Race, original: "Job") -> dict[str, Any]:
+    """Warm up and compare, on as many copies as it takes, then run all contestants in turns."""
+    job, entries = original, _warm_up(race, original)
+    while (larger := _enlarged(race, original, job, entries)).copies != job.copies:
+        job, entries = larger, _warm_up(race, larger)
     for entry in entries.values():
         entry["seconds"], entry["process_seconds"] = [], []
-    for number in range(options.rounds):
-        for contestant in turns(contestants, number):
-            run = _run(contestant, job, results / "out")
+    for number in range(race.rounds):
+        for contestant in turns(race.contestants, number):
+            run = _run(race, contestant, job)
             entries[contestant.name]["seconds"].append(run.seconds)
             entries[contestant.name]["process_seconds"].append(round(run.process_seconds, 4))
-    names = [(one.name, other.name) for one, other in pairs(contestants)]
+    names = [(one.name, other.name) for one, other in pairs(race.contestants)]
     return {"copies": job.copies, **tables.evaluate(job.name, entries, names)}
 
 
@@ -173,48 +190,45 @@ def turns(contestants: list["Contestant"], number: int) -> list["Contestant"]:
     return order if number % 2 == 0 else order[::-1]
 
 
-def _enlarge(
-    job: "Job",
-    contestants: list["Contestant"],
-    options: argparse.Namespace,
-    first: dict[str, dict[str, Any]],
-    folders: tuple[Path, Path],
-) -> "Job":
-    """The job with so many copies that a run of the fastest contestant takes long enough."""
-    scratch, results = folders
-    fastest = min(contestants, key=lambda one: first[one.name]["seconds"][0])
-    seconds, bytes_of_one = (
-        first[fastest.name]["seconds"][0],
-        max(e["room"] for e in first.values()),
-    )
-    copies, larger = options.copies or 1, job
-    while True:
-        if options.copies is None and seconds < options.seconds:
-            copies = max(copies + 1, math.ceil(copies * _SLACK * options.seconds / seconds))
-        if copies == larger.copies:
-            return larger
-        require_room(results, 2 * copies * bytes_of_one, f"two results of {job.name} x {copies}")
-        larger = multiply(job, copies, scratch)
-        if options.copies is not None:
-            return larger
-        seconds = _run(fastest, larger, results / "out").seconds
+def _enlarged(race: Race, original: "Job", job: "Job", entries: dict[str, dict[str, Any]]) -> "Job":
+    """A job that is large enough, or the same one if it is.
+
+    `entries` are those of a warm-up on it. Starting takes a part of a short run, so that a guess
+    from one is too low; therefore each is tried with the fastest contestant.
+    """
+    room = max(entry["room"] for entry in entries.values()) / job.copies
+    if race.copies:
+        return _multiplied(race, original, race.copies, room)
+    fastest = min(race.contestants, key=lambda one: entries[one.name]["seconds"][0])
+    seconds = entries[fastest.name]["seconds"][0]
+    while seconds < race.seconds:
+        guess = math.ceil(job.copies * _SLACK * race.seconds / seconds)
+        job = _multiplied(race, original, max(job.copies + 1, guess), room)
+        seconds = _run(race, fastest, job).seconds
+    return job
 
 
-def _warm_up(
-    job: "Job", contestants: list["Contestant"], results: Path
-) -> dict[str, dict[str, Any]]:
+def _multiplied(race: Race, original: "Job", copies: int, room: float) -> "Job":
+    """So many copies, if there is room for their results."""
+    what = f"two results of {original.name} ({copies} copies)"
+    require_room(race.results, round(2 * copies * room), what)
+    return multiply(original, copies, race.scratch)
+
+
+def _warm_up(race: Race, job: "Job") -> dict[str, dict[str, Any]]:
     """One run of everybody -> an entry for each; all results are compared with the first one."""
-    ours, *others = contestants
-    reference = _run(ours, job, results / "reference")
+    ours, *others = race.contestants
+    kept = race.results / "kept"
+    reference = _run(race, ours, job, kept.name)
     entries = {ours.name: _entry(ours, reference)}
     for other in others:
-        run = _run(other, job, results / "out")
+        run = _run(race, other, job)
         entries[other.name] = _entry(other, run)
         if found := differences(reference.result, run.result):
             shown = "\n".join(found[:_SHOWN])
             names = f"{ours.name} and {other.name}"
             raise ContestError(f"{job.name}: {names} differ in {len(found)} files:\n{shown}")
-    shutil.rmtree(results / "reference")
+    shutil.rmtree(kept)
     return entries
 
 
@@ -231,8 +245,13 @@ def _entry(contestant: "Contestant", run: "Run") -> dict[str, Any]:
     }
 
 
-def _run(contestant: "Contestant", job: "Job", out: Path) -> "Run":
-    """One run on its cores (the last ones, which are asked less often), on a clean slate."""
+def _run(race: Race, contestant: "Contestant", job: "Job", folder: str = "out") -> "Run":
+    """One run on its cores (the last ones, which are asked less often).
+
+    Before it, the result of the run before is deleted and all is written to the disk, so that
+    everybody finds the same: memory that is free again, and nothing left to write.
+    """
+    out = race.results / folder
     if out.exists():
         shutil.rmtree(out)
     os.sync()
