@@ -80,8 +80,8 @@ def _ways(scratch: Path, contents: dict[str, bytes], items: int, rounds: int) ->
             for item in range(items):
                 _WAYS[name](root, folders, item, contents)
             found[name].append((perf_counter() - began) / items * 1e6)
-            for folder in folders.values():
-                os.close(folder)
+            for opened in folders.values():
+                os.close(opened)
     print("\n| way | microseconds an item | lowest to highest |\n|---|---|---|")
     for name, each in found.items():
         print(f"| {name} | {statistics.median(each):.0f} | {min(each):.0f} to {max(each):.0f} |")
@@ -126,7 +126,7 @@ def _link_nameless(
     for name, content in contents.items():
         file = os.open(".", os.O_TMPFILE | os.O_WRONLY, 0o666, dir_fd=folders[name])
         os.write(file, content)
-        _, target = _names("", number)
+        target = _names("", number)[1]
         os.link(f"/proc/self/fd/{file}", target, dst_dir_fd=folders[name], follow_symlinks=True)
         os.close(file)
 

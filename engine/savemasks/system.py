@@ -115,6 +115,23 @@ def write_all(file: int, parts: list[memoryview]) -> None:
             parts[0] = parts[0][written:]
 
 
+def write_at(file: int, parts: list[bytes], at: int) -> None:
+    """Write all parts from a place of a file on, in few calls of the system if it can."""
+    pwritev = getattr(os, "pwritev", None)
+    if pwritev is None:
+        os.lseek(file, at, os.SEEK_SET)
+        write_all(file, [memoryview(part) for part in parts])
+        return
+    left = [memoryview(part) for part in parts]
+    while left:
+        written = pwritev(file, left[:_MOST_PARTS], at)
+        at += written
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if written:
+            left[0] = left[0][written:]
+
+
 def copy_all(source: int, target: int, piece: int) -> None:
     """Copy what is left to read of a file, so many bytes in one call, inside the system if it can.
 
@@ -434,6 +451,11 @@ def _end_of_message(data: bytearray, at: int) -> tuple[int, int] | None:
     if len(data) < begin:
         return None
     return begin, begin + int.from_bytes(data[begin - 8 : begin], "big")
+
+
+def has_message(pipe: "Connection") -> bool:
+    """Whether something has come through a pipe, or its other end was closed."""
+    return is_readable(pipe.fileno()) if hasattr(select, "poll") else pipe.poll(0)
 
 
 class Pipes:

@@ -213,6 +213,14 @@ class Outcome:
         Where its sample is, if the result is packed; `NO_ROOM` if that could not be written.
     kept
         Of an item that an earlier run has packed: where its sample lies.
+    number
+        Which one it is among all items of the pool that makes it.
+    extent
+        Where its sample belongs, once that is known.
+    is_placed
+        Whether its sample is there.
+    place_problem
+        Why it could not be written there, or None.
     error
         Why it failed, or None.
     pixels
@@ -239,6 +247,10 @@ class Outcome:
     counts: list[bytes] = field(default_factory=list)
     sample: Sample | None = None
     kept: Extent | None = None
+    number: int = 0
+    extent: Extent | None = None
+    is_placed: bool = False
+    place_problem: str | None = None
     error: Exception | None = None
     pixels: int = 0
     geometries: dict[str, int] = field(default_factory=dict)

@@ -311,20 +311,39 @@ class _Recorder:
         self.report.add(outcome, self.receivers.folders_of(outcome))
         self.receivers.add(outcome)
 
-    def accept(self, outcome: Outcome) -> bool:
-        """Record an outcome, tell the caller, and return whether the run may go on."""
+    def accept(self, outcome: Outcome, pool: Pool | None = None) -> bool:
+        """Record an outcome, tell the caller, and return whether the run may go on.
+
+        Of a packed result, those are recorded whose samples are in their places by now.
+        """
+        if packing := self.receivers.packing:
+            if not packing.take(outcome, pool):
+                return False
+            packing.ready(self._record_and_tell)
+            if packing.problem:
+                return False
+        else:
+            self._record_and_tell(outcome)
+        limit = self.options.failure_limit
+        return (limit is None or self.summary.failed < limit) and not self.receivers.is_stuck
+
+    def accept_late(self, outcome: Outcome) -> None:
+        """Record an outcome of an item that was in progress when the end was decided.
+
+        Of a packed result, samples that had no place are not in their order any more.
+        """
         packing = self.receivers.packing
-        if packing and not packing.take(outcome):
-            return False
-        if outcome.kept is not None:
-            return True
+        if packing is None:
+            self.record(outcome)
+        elif outcome.is_placed and packing.take(outcome, None):
+            packing.ready(self.record)
+
+    def _record_and_tell(self, outcome: Outcome) -> None:
         self.record(outcome)
-        failed = self.summary.failed
         if self.hooks.on_progress:
+            failed = self.summary.failed
             done = self.summary.images + failed
             self.hooks.on_progress(done, failed, self.total - self.worklist.skipped)
-        limit = self.options.failure_limit
-        return (limit is None or failed < limit) and not self.receivers.is_stuck
 
 
 def _export_remaining(
@@ -353,9 +372,8 @@ def _export_remaining(
             pool,
             chain([first], items),
             hooks.stop,
-            accept=recorder.accept,
-            # Samples of items that come after others cannot be packed before these.
-            record=(lambda _: None) if receivers.packing else recorder.record,
+            accept=lambda outcome: recorder.accept(outcome, pool),
+            record=recorder.accept_late,
         )
     receivers.commit()
     summary.seconds = perf_counter() - started

@@ -22,6 +22,12 @@ class Pool(Protocol):
         is set; `drain` has the rest.
         """
 
+    def place(self, outcome: Outcome, shard: str) -> None:
+        """Have the sample of an outcome, which is in a worker's memory, written where it belongs.
+
+        The outcome has its place, in that shard. It is yielded once more when it is there.
+        """
+
     def drain(self) -> list[Outcome]:
         """Cancel the items that have not begun, wait for the others, return their outcomes."""
 

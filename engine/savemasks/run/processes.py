@@ -31,7 +31,8 @@ from ..line.job import Job, Outcome
 from ..projects.items import Item
 from ..results.lock import hold_worker_lock
 from ..store.files import remove_unfinished
-from ..system import Pipes, exit_reason, ignore_signals, signals_wait
+from ..system import Pipes, exit_reason, has_message, ignore_signals, signals_wait
+from .held import HeldSamples, Holder, Placement
 
 T = TypeVar("T")
 
@@ -54,6 +55,12 @@ class _Worker:
     items: deque[tuple[int, Item]] = field(default_factory=deque)
 
     letters: int = 0  # of the items' paths
+    holder: Holder = field(default_factory=Holder)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is to come from it."""
+        return bool(self.items or self.holder.placing)
 
     def add(self, numbered: tuple[int, Item]) -> None:
         """Add an item that is about to be submitted."""
@@ -82,6 +89,7 @@ class ProcessPool:
         self._seconds = _QUEUE_SECONDS  # that an item takes, about
         self._resubmit: deque[tuple[int, Item]] = deque()  # their process died before their turn
         self._quarantine: deque[tuple[int, Item]] = deque()  # their process died at their turn
+        self._samples = HeldSamples()
         self._workers: list[_Worker] = []
         self._pipes = Pipes()  # each with its process
         try:
@@ -98,21 +106,29 @@ class ProcessPool:
         """Export items in parallel and yield their outcomes in order."""
         source = iter(items)
         while not self._stop.is_set():
-            more = self._submit_items(source)
             yield from self._completed()
-            if not more and not self._has_unfinished():
-                return
-            if any(worker.items for worker in self._workers):
+            yield from self._samples.placed()
+            self._submit_all(source)
+            if self._are_busy():
                 self._let_gather()
-                self._receive_outcomes()
+                self._receive()
+            elif self._is_exhausted and not self._has_unfinished():
+                return
+
+    def place(self, outcome: Outcome, shard: str) -> None:
+        """Have the process that holds the sample of an outcome write it where it belongs."""
+        self._samples.place(outcome, shard)
 
     def drain(self) -> list[Outcome]:
         """Cancel the items that have not begun, wait for the others, return their outcomes."""
         self._halt.set()
         self._resubmit.clear()
-        while any(worker.items for worker in self._workers):
-            self._receive_outcomes()
-        return [self._done[number] for number in sorted(self._done)]
+        self._samples.give_up()
+        for worker in self._workers:
+            self._submit(worker, [])
+        while self._are_busy():
+            self._receive()
+        return [*self._samples.placed(), *(self._done[number] for number in sorted(self._done))]
 
     def call(self, function: Callable[..., T], *args: object) -> T:
         """Have a process call a function of a module, after `drain`.
@@ -167,32 +183,35 @@ class ProcessPool:
         # From now on it sends outcomes.
         self._pipes.add(worker.pipe, worker)
 
-    def _has_unfinished(self) -> bool:
-        waiting = self._quarantine or self._resubmit or self._done
-        return bool(waiting) or any(worker.items for worker in self._workers)
+    def _are_busy(self) -> bool:
+        return any(worker.is_busy for worker in self._workers)
 
-    def _submit_items(self, source: Iterator[Item | Outcome]) -> bool:
-        """Fill the queues of the processes; return whether the source may have more items."""
-        if self._quarantine:
-            # One alone, so that nothing else can be the cause. The others finish first.
-            if not any(worker.items for worker in self._workers):
-                self._submit(self._workers[0], [self._quarantine[0]])
-            return True
-        length = self._queue_length()
+    def _has_unfinished(self) -> bool:
+        return bool(self._quarantine or self._resubmit or self._done or self._samples)
+
+    def _submit_all(self, source: Iterator[Item | Outcome]) -> None:
+        """Submit what is to be placed, and items that fill the queues of the processes."""
         batches: list[list[tuple[int, Item]]] = [[] for _ in self._workers]
-        # First one item for each process that has none, then for those that have one, and so on.
-        for waiting in range(length):
+        if not self._quarantine:
+            self._fill(batches, source)
+        elif not any(worker.items for worker in self._workers):
+            # One alone, so that nothing else can be the cause. The others finish first.
+            batches[0].append(self._quarantine[0])
+        for worker, batch in zip(self._workers, batches, strict=True):
+            self._submit(worker, batch)
+
+    def _fill(
+        self, batches: list[list[tuple[int, Item]]], source: Iterator[Item | Outcome]
+    ) -> None:
+        """Take the next items: first one for each process that has none, then for the others."""
+        for waiting in range(self._queue_length()):
             for worker, batch in zip(self._workers, batches, strict=True):
                 if len(worker.items) + len(batch) != waiting or worker.letters > _QUEUE_LETTERS:
                     continue
                 numbered = self._next_item(source)
                 if numbered is None:
-                    break
+                    return
                 batch.append(numbered)
-        for worker, batch in zip(self._workers, batches, strict=True):
-            if batch:
-                self._submit(worker, batch)
-        return not self._is_exhausted
 
     def _queue_length(self) -> int:
         """How many items may be submitted to a process."""
@@ -220,10 +239,13 @@ class ProcessPool:
         return self._submitted >= self._next + _WINDOW * len(self._workers)
 
     def _submit(self, worker: _Worker, batch: list[tuple[int, Item]]) -> None:
+        """Submit what is to be placed by a process, and items."""
         for numbered in batch:
             worker.add(numbered)
-        with suppress(OSError):  # a dead process is replaced by `_receive_outcomes`
-            _send(worker.pipe, [item for _, item in batch])
+        message = [*worker.holder.next_placements(), *(item for _, item in batch)]
+        if message:
+            with suppress(OSError):  # a dead process is replaced by `_receive`
+                _send(worker.pipe, message)
 
     def _completed(self) -> Iterator[Outcome]:
         while self._next in self._done:
@@ -239,8 +261,8 @@ class ProcessPool:
         ):
             sleep(length * self._seconds / 4)
 
-    def _receive_outcomes(self) -> None:
-        """Take the outcomes that have arrived; wait up to the poll interval for one."""
+    def _receive(self) -> None:
+        """Take what has arrived; wait up to the poll interval for something."""
         for worker in self._pipes.ready(_POLL_SECONDS):
             try:
                 messages = self._pipes.read(worker.pipe)
@@ -248,17 +270,26 @@ class ProcessPool:
                 self._replace_dead(worker)
                 continue
             for message in messages:
-                self._take(worker, pickle.loads(message))  # noqa: S301  (from our own process)
+                answer = pickle.loads(message)  # noqa: S301  (from our own process)
+                if isinstance(answer, list):
+                    self._samples.take_answers(worker.holder, answer)
+                else:
+                    self._take(worker, answer)
 
     def _take(self, worker: _Worker, packed: tuple[Any, ...] | None) -> None:
         """Take the outcome of a process's first item; None if that was given up."""
         number, item = worker.take()
         if packed is not None:
-            outcome = self._done[number] = Outcome.unpacked(item, packed)
-            spent = sum(outcome.seconds.values())
-            self._seconds += _SMOOTHING * (spent - self._seconds)
+            outcome = Outcome.unpacked(item, packed)
+            self._seconds += _SMOOTHING * (sum(outcome.seconds.values()) - self._seconds)
+            self._complete(number, outcome, worker.holder)
         if self._quarantine and self._quarantine[0][0] == number:
             self._quarantine.popleft()
+
+    def _complete(self, number: int, outcome: Outcome, holder: Holder | None) -> None:
+        outcome.number = number
+        if self._samples.add(outcome, holder):
+            self._done[number] = outcome
 
     def _replace_dead(self, worker: _Worker) -> None:
         """Start a process in place of one that died, and see to its items."""
@@ -271,10 +302,14 @@ class ProcessPool:
                 stem = failed[1].stem
                 remove_unfinished(folder, worker.process.pid or 0, stem)
             self._isolate_or_fail(failed, _exit_reason(worker.process))
+        lost = self._samples.lose(worker.holder)
+        for number, _ in lost:
+            self._done.pop(number, None)
         if not self._halt.is_set():
-            self._resubmit.extend(worker.items)
+            self._resubmit.extend([*lost, *worker.items])
             self._start_replacement(worker)
         worker.items.clear()
+        worker.holder.placing.clear()
 
     def _isolate_or_fail(self, failed: tuple[int, Item], how: str) -> None:
         """Put an item whose process died into quarantine; if it comes from there, it has failed."""
@@ -285,7 +320,7 @@ class ProcessPool:
                 f"the process that worked on it {how}, twice; the item was alone the second time",
                 file=item.image or item.annotation,
             )
-            self._done[number] = Outcome(item, error=error)
+            self._complete(number, Outcome(item, error=error), None)
         elif not self._halt.is_set():
             self._quarantine.append(failed)
 
@@ -348,14 +383,20 @@ def _serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None
     gc.set_threshold(_GC_THRESHOLD)
     try:
         _send(pipe, None)
+        items: deque[Item] = deque()
         while True:
-            message = _receive(pipe)
-            if isinstance(message, tuple):
-                _send(pipe, _called(*message))
-                continue
-            for item in message:
-                outcome = None if halt.is_set() else worker.export(item, scratch)
-                _send(pipe, outcome and outcome.packed())
+            # Between two items it looks for samples that it is to place.
+            while not items or (job.pack and has_message(pipe)):
+                message = _receive(pipe)
+                if isinstance(message, tuple):
+                    _send(pipe, _called(*message))
+                    continue
+                items.extend(task for task in message if isinstance(task, Item))
+                if placements := [task for task in message if isinstance(task, Placement)]:
+                    _send(pipe, [worker.place(each) for each in placements])
+            item = items.popleft()
+            outcome = None if halt.is_set() else worker.export(item, scratch)
+            _send(pipe, outcome and outcome.packed())
     except (EOFError, ConnectionError):
         # The parent is gone. A regular exit could wait for threads of libraries.
         os._exit(0)
