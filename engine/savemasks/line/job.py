@@ -207,20 +207,10 @@ class Outcome:
         Stamps of the files that were read, by path, from before they were read.
     written
         For every place that the item names, the files written; empty if it failed.
-    counts
-        For every place, what `counting` found of the classes in its masks.
     sample
         Where its sample is, if the result is packed; `NO_ROOM` if that could not be written.
-    kept
-        Of an item that an earlier run has packed: where its sample lies.
-    number
-        Which one it is among all items of the pool that makes it.
-    extent
-        Where its sample belongs, once that is known.
-    is_placed
-        Whether its sample is there.
-    place_problem
-        Why it could not be written there, or None.
+    counts
+        For every place, what `counting` found of the classes in its masks.
     error
         Why it failed, or None.
     pixels
@@ -239,18 +229,23 @@ class Outcome:
         How many files it would become, if none is written.
     seconds
         Time spent per station.
+    kept
+        Of an item that an earlier run has packed: where its sample lies.
+    number
+        Which one it is among all items of the pool that makes it.
+    extent
+        Where its sample belongs, once that is known.
+    is_placed
+        Whether its sample is there.
+    place_problem
+        Why it could not be written there, or None.
     """
 
     item: Item
     inputs: dict[str, Stamp] = field(default_factory=dict)
     written: list[Files] = field(default_factory=list)
-    counts: list[bytes] = field(default_factory=list)
     sample: Sample | None = None
-    kept: Extent | None = None
-    number: int = 0
-    extent: Extent | None = None
-    is_placed: bool = False
-    place_problem: str | None = None
+    counts: list[bytes] = field(default_factory=list)
     error: Exception | None = None
     pixels: int = 0
     geometries: dict[str, int] = field(default_factory=dict)
@@ -261,6 +256,11 @@ class Outcome:
     unread_format: str | None = None
     files: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    kept: Extent | None = None
+    number: int = 0
+    extent: Extent | None = None
+    is_placed: bool = False
+    place_problem: str | None = None
 
     def outputs(self, place: int = 0) -> dict[str, Written]:
         """Files written in one place, by their names relative to the sink's store."""
@@ -284,21 +284,20 @@ class Outcome:
     def unpacked(cls, item: Item, packed: tuple[Any, ...]) -> "Outcome":
         """The outcome of an item that `packed` made plain data of."""
         stamps, written, sample, *others = packed
-        outcome = cls(item, {}, [*map(Files._make, written)])
-        for path, stamp in zip((item.annotation, item.image), stamps, strict=True):
-            if path is not None and stamp is not None:
-                outcome.inputs[path] = Stamp(*stamp)
-        outcome.sample = sample and Sample(*sample)
-        for name, value in zip(_OTHERS, others, strict=True):
-            setattr(outcome, name, value)
-        return outcome
+        inputs = {
+            path: Stamp(*stamp)
+            for path, stamp in zip((item.annotation, item.image), stamps, strict=True)
+            if path is not None and stamp is not None
+        }
+        files = [*map(Files._make, written)]
+        return cls(item, inputs, files, sample and Sample(*sample), *others)
 
 
-_OTHERS = (
+# The fields that a worker fills, and that need no packing, in their order.
+_others = attrgetter(
     "counts", "error", "pixels", "geometries", "unsupported", "unknown_classes", "missing_edges",
     "is_blank", "unread_format", "files", "seconds",
 )  # fmt: skip
-_others = attrgetter(*_OTHERS)
 
 
 class GivenUp(BaseException):
