@@ -2,6 +2,7 @@
 
 import filecmp
 import json
+import tarfile
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,9 @@ import numpy as np
 
 LEGEND = ("legend", "obj_class_to_")
 """How the names of files begin that we alone make."""
+
+_NO_IMAGES = ("json", "machine.png", "human.png")
+"""Parts of a sample beside its image."""
 
 
 def differences(ours: Path, theirs: Path) -> list[str]:
@@ -36,6 +40,46 @@ def differences(ours: Path, theirs: Path) -> list[str]:
         elif not filecmp.cmp(*pair, shallow=False):
             found.append(f"{name}: the bytes differ")
     return found
+
+
+def unpack(result: Path) -> None:
+    """Let a packed result be the tree that is in it; a tree stays as it is.
+
+    Samples of the kind webdataset get back the names that their files have in a tree. What the
+    archive does not tell is taken for usual: the endings of images in small letters.
+    """
+    for path in sorted(result.glob("*.tar")):
+        with tarfile.open(path) as archive:
+            members = archive.getmembers()
+            names = {member.name for member in members}
+            samples = any(name.endswith(".machine.png") for name in names)
+            images = _images(names) if samples else {}
+            for member in members:
+                if samples and "/" in member.name:
+                    member.name = _in_a_tree(member.name, images)
+                archive.extract(member, result, filter="data")
+        path.unlink()
+    (result / "index.json").unlink(missing_ok=True)
+
+
+def _images(names: set[str]) -> dict[str, str]:
+    """Endings of images by key."""
+    parts = [name.rpartition("/")[::2] for name in names]
+    found = [(folder, *file.split(".", 1)) for folder, file in parts if "." in file]
+    return {f"{folder}/{stem}": end for folder, stem, end in found if end not in _NO_IMAGES}
+
+
+def _in_a_tree(name: str, images: dict[str, str]) -> str:
+    """What a file of a sample is called in a tree."""
+    dataset, _, file = name.rpartition("/")
+    stem, _, part = file.partition(".")
+    image = f"{stem}.{images[f'{dataset}/{stem}']}"
+    named = {
+        "json": f"ann/{image}.json",
+        "machine.png": f"masks_machine/{stem}.png",
+        "human.png": f"masks_human/{stem}.png",
+    }.get(part, f"img/{image}")
+    return f"{dataset}/{named}".replace("%2E", ".").replace("%25", "%")
 
 
 def mask_bytes(result: Path) -> dict[str, int]:

@@ -71,7 +71,7 @@ class Line:
             if outcome.error is not None:
                 raise LineError(str(outcome.error)) from outcome.error
             self.pixels += outcome.pixels
-            outputs = [(store.root / name).read_bytes() for name in outcome.outputs]
+            outputs = [(store.root / name).read_bytes() for name in outcome.outputs()]
             made = self._material(item, outputs, again)
             least = {s: bounds.seconds(work) for s, work in bounds.of_item(made).items()}
             yield {**outcome.seconds, COLOR: self._color(made)}, least

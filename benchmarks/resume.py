@@ -18,7 +18,7 @@ from time import perf_counter, process_time
 
 from savemasks.cli.demo import CONFIG
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.line.job import Outcome, Stamp, output_names
+from savemasks.line.job import Files, Outcome, Stamp, output_names
 from savemasks.projects.items import Entry, Item
 from savemasks.projects.supervisely import Project, plan_datasets
 from savemasks.results.journal import Journal
@@ -50,7 +50,7 @@ def build(folder: Path, items: int, datasets: int) -> None:
         for number, entry in enumerate(listing):
             if number >= _LEFT:
                 outcome = _finished(listing.item(entry), entry)
-                journal.add(outcome, dataset.output, outcome.outputs, has_image=True)
+                journal.add(outcome, dataset.output, outcome.written[0], has_image=True)
     journal.close()
 
 
@@ -61,7 +61,8 @@ def _finished(item: Item, entry: Entry) -> Outcome:
             status = os.stat(path)
             inputs[path] = Stamp(status.st_size, status.st_mtime_ns)
     names = [f"{item.dataset}/{name}" for name in output_names(entry, LAYER.settings)]
-    return Outcome(item, inputs=inputs, written=[dict.fromkeys(names, Written(1234, 5678))])
+    files = Files.of(item.dataset, dict.fromkeys(names, Written(1234, 5678)))
+    return Outcome(item, inputs=inputs, written=[files])
 
 
 def _most_memory() -> int:

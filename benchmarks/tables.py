@@ -27,33 +27,43 @@ def machine() -> dict[str, Any]:
     }
 
 
-def evaluate(name: str, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Medians and ratios of one job; the first entry is the one the others are held against.
+def evaluate(
+    name: str, entries: dict[str, dict[str, Any]], pairs: list[tuple[str, str]]
+) -> dict[str, Any]:
+    """Medians of one job's contestants, and how pairs of them compare.
 
-    The ratio says how many times as fast as another contestant the first is, or, for itself with
-    more workers, how many times as fast it becomes: of the medians, of the lowest times, and the
-    range within one round. A size ratio is the first's bytes over the other's.
+    A ratio says how many times as fast as the other the first of a pair is. There is one for each
+    round, and one of the lowest times. A size ratio is the first's bytes over the other's.
     """
-    ours = next(iter(entries.values()))
     for entry in entries.values():
-        sign = -1 if entry["workers"] > ours["workers"] else 1
         entry["median"] = median(entry["seconds"])
         entry["images_per_s"] = round(entry["images"] / entry["median"], 3)
-        pairs = zip(entry["seconds"], ours["seconds"], strict=True)
-        rounds = [(their / our) ** sign for their, our in pairs]
-        entry["ratio"] = round((entry["median"] / ours["median"]) ** sign, 3)
-        entry["ratio_of_lowest"] = round((min(entry["seconds"]) / min(ours["seconds"])) ** sign, 3)
-        entry["ratio_range"] = [round(min(rounds), 3), round(max(rounds), 3)]
-        entry["size_ratio"] = {
-            kind: round(size / entry["bytes"][kind], 3) for kind, size in ours["bytes"].items()
-        }
-    return {"name": name, "pixel_equal": True, "contestants": entries}
+    compared = [
+        {"ours": one, "other": other, **_compare(entries[one], entries[other])}
+        for one, other in pairs
+    ]
+    return {"name": name, "pixel_equal": True, "contestants": entries, "pairs": compared}
+
+
+def _compare(ours: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """One against another."""
+    seconds = zip(ours["seconds"], other["seconds"], strict=True)
+    rounds = [their / our for our, their in seconds]
+    found = {"median": median(rounds), "lowest": min(rounds), "highest": max(rounds)}
+    found["of_lowest_times"] = min(other["seconds"]) / min(ours["seconds"])
+    sizes = {
+        kind: round(size / other["bytes"][kind], 3)
+        for kind, size in ours["bytes"].items()
+        if other["bytes"].get(kind)
+    }
+    rounded = {key: round(value, 3) for key, value in found.items()}
+    return {**rounded, "rounds": [round(ratio, 3) for ratio in rounds], "size_ratio": sizes}
 
 
 def job_table(result: dict[str, Any]) -> str:
     """All contestants of one job."""
     lines = [
-        f"\n**{result['name']}** (all results are pixel-equal)\n",
+        f"\n**{result['name']}, on {result['on']}** (all results are pixel-equal)\n",
         "| | images/s | seconds, median | lowest to highest | whole process | files, MB |",
         "|---|---|---|---|---|---|",
     ]
@@ -71,23 +81,21 @@ def job_table(result: dict[str, Any]) -> str:
 
 
 def summary(results: list[dict[str, Any]]) -> str:
-    """All jobs in one table of ratios."""
-    ours, *others = results[0]["contestants"]
-    heads = [f"{ours} against {other}" for other in others if not other.startswith(ours)]
-    heads += [f"{other} against one" for other in others if other.startswith(ours)]
-    heads += ["human files", "machine files"]
-    lines = [f"\n| job | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
+    """All pairs of all jobs in one table."""
+    lines = [
+        "\n| job | on | | against | times as fast | lowest to highest | of lowest times"
+        " | human files | machine files |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for result in results:
-        cells = [result["name"]]
-        for other in others:
-            entry = result["contestants"][other]
-            low, high = entry["ratio_range"]
-            cells.append(
-                f"**{entry['ratio']:.2f}x** ({low:.2f} to {high:.2f};"
-                f" lowest times {entry['ratio_of_lowest']:.2f}x)"
-            )
-        sizes = result["contestants"][others[0]]["size_ratio"]
-        for kind in ("masks_human", "masks_machine"):
-            cells += [f"{sizes[kind]:.2f}x" if kind in sizes else ""]
-        lines.append(f"| {' | '.join(cells)} |")
+        for pair in result["pairs"]:
+            sizes = [pair["size_ratio"].get(f"masks_{kind}") for kind in ("human", "machine")]
+            cells = [result["name"], result["on"], pair["ours"], pair["other"]]
+            cells += [
+                f"**{pair['median']:.2f}x**",
+                f"{pair['lowest']:.2f} to {pair['highest']:.2f}",
+            ]
+            cells += [f"{pair['of_lowest_times']:.2f}x"]
+            cells += [f"{size:.2f}x" if size else "" for size in sizes]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -1,8 +1,12 @@
 """The benchmarks run to their end on tiny data; what they measure is not looked at."""
 
+import importlib
+import itertools
 import json
+import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -49,27 +53,100 @@ def test_everything_is_measured(tmp_path: Path) -> None:
 
 def test_a_race_is_run_to_its_end(tmp_path: Path) -> None:
     make(tmp_path, "cells")
-    done = program(tmp_path, "race.py", "cells", "--rounds=1", "--json=race.json")
+    options = ("--masks=machine", "--cores=both", "--rounds=2", "--copies=2", "--json=race.json")
+    done = program(tmp_path, "race.py", "cells", *options, "--before", str(ROOT))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("(all results are pixel-equal)") == 2
-    assert json.loads((tmp_path / "race.json").read_bytes())
+    assert done.stdout.count("(all results are pixel-equal)") == 1
+    (job,) = json.loads((tmp_path / "race.json").read_bytes())["jobs"]
+    assert (job["on"], job["copies"], job["name"]) == ("disk", 2, "cells x 2, machine")
+    for entry in job["contestants"].values():
+        assert entry["images"] == 4
+        assert len(entry["seconds"]) == len(entry["process_seconds"]) == 2
+    several = f", {len(os.sched_getaffinity(0))} cores"
+    found = [(pair["ours"], pair["other"]) for pair in job["pairs"]]
+    alone = [("savemasks", "savemasks (before)"), ("savemasks", "OpenCV script")]
+    if several != ", 1 cores":
+        mine = f"savemasks{several}"
+        alone += [(mine, "savemasks"), (mine, f"savemasks (before){several}")]
+        alone += [(mine, f"OpenCV script{several}")]
+    assert found == alone
+    for pair in job["pairs"]:
+        assert 0 < pair["lowest"] <= pair["median"] <= pair["highest"]
+        assert [pair["lowest"], pair["highest"]] == sorted(pair["rounds"])
+
+
+def test_a_race_takes_as_many_copies_as_it_needs(tmp_path: Path) -> None:
+    make(tmp_path, "cells")
+    options = ("--masks=machine", "--rounds=1", "--seconds=0.05", "--json=race.json")
+    done = program(tmp_path, "race.py", "cells", *options)
+    assert done.returncode == 0, done.stderr
+    (job,) = json.loads((tmp_path / "race.json").read_bytes())["jobs"]
+    assert job["copies"] > 1
+    assert all(entry["images"] == 2 * job["copies"] for entry in job["contestants"].values())
+
+
+def test_results_without_room_are_not_begun(tmp_path: Path) -> None:
+    make(tmp_path, "cells")
+    done = program(tmp_path, "race.py", "cells", "--masks=machine", "--copies=1000000000")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: two results of cells, machine (1000000000 copies) take ")
+    assert names(tmp_path) == ["cells"]
+
+
+def test_another_version_must_be_the_one_that_is_found(tmp_path: Path) -> None:
+    make(tmp_path, "cells")
+    done = program(tmp_path, "race.py", "cells", f"--before={tmp_path}")
+    assert done.returncode == 2
+    assert f"{tmp_path}: there is no package savemasks" in done.stderr
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_nobody_always_runs_behind_the_same(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    turns = importlib.import_module("race").turns
+    rounds = [turns([*range(count)], number) for number in range(2 * count)]
+    assert all(sorted(order) == [*range(count)] for order in rounds)
+    for one, other in itertools.combinations(range(count), 2):
+        assert sum(order.index(one) < order.index(other) for order in rounds) == count
+    if count == 2:
+        assert [order[0] for order in rounds] == [0, 1, 0, 1]
+
+
+def test_samples_are_compared_as_the_tree_that_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    with tarfile.open(tmp_path / "result-00000.tar", "w") as archive:
+        for name in ("a/b%2Ec.jpg", "a/b%2Ec.json", "a/b%2Ec.machine.png", "a/b%2Ec.human.png"):
+            archive.addfile(tarfile.TarInfo(name))
+    importlib.import_module("compare").unpack(tmp_path)
+    places = ("ann/b.c.jpg.json", "img/b.c.jpg", "masks_human/b.c.png", "masks_machine/b.c.png")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(files) == [tmp_path / "a" / place for place in places]
 
 
 def test_other_masks_race_too(tmp_path: Path) -> None:
     make(tmp_path, "photos")
     kinds = ("map", "objects", "classes", "semantic")
-    done = program(tmp_path, "race.py", "photos", "--rounds=1", "--masks", *kinds)
+    once = ("--rounds=1", "--copies=1")
+    done = program(tmp_path, "race.py", "photos", *once, "--masks", *kinds)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("(all results are pixel-equal)") == len(kinds)
 
 
-def test_archives_race_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["tar", "webdataset"])
+def test_archives_race_too(kind: str, tmp_path: Path) -> None:
     make(tmp_path, "photos")
-    done = program(tmp_path, "race.py", "photos", "--rounds=1", "--pack=tar", "--copies=2")
+    done = program(tmp_path, "race.py", "photos", "--rounds=1", f"--pack={kind}", "--copies=1")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("(all results are pixel-equal)") == 2
-    for name in ("savemasks --pack tar", "OpenCV script", "OpenCV script, tar"):
-        assert f"| {name} |" in done.stdout
+    packed = f"savemasks --pack {kind}"
+    for pair in (
+        "savemasks | OpenCV script",
+        f"{packed} | OpenCV script",
+        f"{packed} | OpenCV script, {kind}",
+    ):
+        assert done.stdout.count(f"| {pair} |") == 2
 
 
 def test_latency_is_measured(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ class Job:
 
     Attributes
     ----------
-    project, out
-        Where it comes from and where it goes.
+    project, out, config
+        Where it comes from, where it goes, and the file with its settings.
     machine, human
         RGB colour by class for each kind of mask; None if that kind is not wanted.
     threads
@@ -41,6 +41,7 @@ class Job:
 
     project: Path
     out: Path
+    config: Path
     machine: dict[str, Color] | None
     human: dict[str, Color] | None
     threads: int
@@ -73,8 +74,8 @@ def read_job(
         if options.masks in (kind, "both") or options.masks not in ("machine", "human"):
             mapping = settings[f"gt_{kind}_color"]
             colors[kind] = {title: (r, g, b) for title, (r, g, b) in mapping.items()}
-    job = Job(options.project, options.out, colors["machine"], colors["human"], options.threads)
-    return job, options.masks
+    paths = options.project, options.out, options.config
+    return Job(*paths, colors["machine"], colors["human"], options.threads), options.masks
 
 
 def visible(colors: dict[str, Color]) -> dict[str, Color]:
@@ -90,6 +91,10 @@ def run(job: Job, items: Sequence[Item], export: Callable[[Item], None]) -> None
     with ThreadPoolExecutor(job.threads) as pool:
         for _ in pool.map(export, items):
             pass
-    seconds = perf_counter() - started
-    result = {"images": len(items), "seconds": seconds, "images_per_s": len(items) / seconds}
+    report(len(items), perf_counter() - started)
+
+
+def report(images: int, seconds: float) -> None:
+    """Print the result."""
+    result = {"images": images, "seconds": seconds, "images_per_s": images / seconds}
     print(json.dumps({key: round(value, 4) for key, value in result.items()}))

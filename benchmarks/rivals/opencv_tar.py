@@ -38,6 +38,10 @@ class Packer(Exporter):
             for path in sorted(folder.glob("*.json"))
         ]
 
+    def member(self, dataset: str, folder: str, name: str) -> str:
+        """What a file of an image is called in the archive: as in the tree."""
+        return f"{dataset}/{folder}/{name}"
+
     def export(self, annotation: Path) -> None:
         """One annotation and its image."""
         dataset, image_name = annotation.parents[1], annotation.name.removesuffix(".json")
@@ -59,7 +63,7 @@ class Packer(Exporter):
         members["img", image_name], members["ann", annotation.name] = image, note
         with self._lock:
             for (folder, name), data in members.items():
-                info = tarfile.TarInfo(f"{place}/{folder}/{name}")
+                info = tarfile.TarInfo(self.member(place, folder, name))
                 info.size = len(data)
                 self._archive.addfile(info, io.BytesIO(data))
 
@@ -78,15 +82,15 @@ def _decoded(content: bytes) -> Pixels:
     return pixels.astype(np.uint8, copy=False)
 
 
-def main() -> None:
-    """Run the program."""
+def pack(packer_class: type[Packer] = Packer) -> None:
+    """Run the program, with names of members as a class gives them."""
     job, _ = read_job(__doc__)
     cv2.setNumThreads(1)  # the pool is the parallelism
     job.out.mkdir(parents=True, exist_ok=True)
     with tarfile.open(job.out / f"{job.out.name}.tar", "w") as archive:
-        packer = Packer(job, archive)
+        packer = packer_class(job, archive)
         run(job, packer.annotations(), packer.export)
 
 
 if __name__ == "__main__":
-    main()
+    pack()

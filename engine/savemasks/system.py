@@ -115,6 +115,23 @@ def write_all(file: int, parts: list[memoryview]) -> None:
             parts[0] = parts[0][written:]
 
 
+def write_at(file: int, parts: list[bytes], at: int) -> None:
+    """Write all parts from a place of a file on, in few calls of the system if it can."""
+    pwritev = getattr(os, "pwritev", None)
+    if pwritev is None:
+        os.lseek(file, at, os.SEEK_SET)
+        write_all(file, [memoryview(part) for part in parts])
+        return
+    left = [memoryview(part) for part in parts]
+    while left:
+        written = pwritev(file, left[:_MOST_PARTS], at)
+        at += written
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if written:
+            left[0] = left[0][written:]
+
+
 def copy_all(source: int, target: int, piece: int) -> None:
     """Copy what is left to read of a file, so many bytes in one call, inside the system if it can.
 
@@ -416,11 +433,37 @@ def is_readable(descriptor: int) -> bool:
     return bool(poll.poll(0))
 
 
+_READ_AT_ONCE = 1 << 18  # bytes
+
+
+def _end_of_message(data: bytearray, at: int) -> tuple[int, int] | None:
+    """Where a message begins behind its length, and where it ends; None if that is not there yet.
+
+    `Connection` writes lengths so: in four bytes, or -1 and eight bytes.
+    """
+    begin = at + 4
+    if len(data) < begin:
+        return None
+    length = int.from_bytes(data[at:begin], "big", signed=True)
+    if length >= 0:
+        return begin, begin + length
+    begin += 8
+    if len(data) < begin:
+        return None
+    return begin, begin + int.from_bytes(data[begin - 8 : begin], "big")
+
+
+def has_message(pipe: "Connection") -> bool:
+    """Whether something has come through a pipe, or its other end was closed."""
+    return is_readable(pipe.fileno()) if hasattr(select, "poll") else pipe.poll(0)
+
+
 class Pipes:
     """Pipes from which something may come, each with what belongs to it."""
 
     def __init__(self) -> None:
         self._owners: dict[Connection, Any] = {}
+        self._begun: dict[Connection, bytearray] = {}
         # Windows can wait for pipes, but not select them.
         self._selector = selectors.DefaultSelector() if hasattr(select, "poll") else None
 
@@ -433,6 +476,7 @@ class Pipes:
     def remove(self, pipe: "Connection") -> None:
         """Wait for a pipe no more; it must still be open."""
         del self._owners[pipe]
+        self._begun.pop(pipe, None)
         if self._selector:
             self._selector.unregister(pipe)
 
@@ -446,6 +490,25 @@ class Pipes:
         from multiprocessing.connection import wait  # for Windows alone
 
         return [self._owners[pipe] for pipe in wait([*self._owners], seconds)]  # type: ignore[index]
+
+    def read(self, pipe: "Connection") -> list[bytes]:
+        """All messages that have come through a pipe, which must be ready.
+
+        They may be none, if one has not come wholly. Raises `EOFError` if the other end was closed.
+        """
+        if not self._selector:
+            return [pipe.recv_bytes()]
+        data = os.read(pipe.fileno(), _READ_AT_ONCE)
+        if not data:
+            raise EOFError
+        begun = self._begun.setdefault(pipe, bytearray())
+        begun += data
+        messages, at = [], 0
+        while (end := _end_of_message(begun, at)) is not None and end[1] <= len(begun):
+            messages.append(bytes(begun[end[0] : end[1]]))
+            at = end[1]
+        del begun[:at]
+        return messages
 
     def close(self) -> None:
         """Wait for none of them."""

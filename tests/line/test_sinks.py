@@ -59,8 +59,8 @@ def test_every_sink_gets_what_it_would_get_alone(
         assert alone.error is None
         folder = tmp_path / "together" / str(number)
         same(files(folder), files(tmp_path / f"alone{number}" / "0"))
-        assert [*done.written[number].items()] == [*alone.outputs.items()]
-        assert {*files(folder)} == {*done.written[number]}
+        assert [*done.outputs(number).items()] == [*alone.outputs().items()]
+        assert {*files(folder)} == {*done.outputs(number)}
 
 
 @pytest.mark.parametrize("rows", [None, 7], ids=["whole", "strips"])
@@ -115,5 +115,6 @@ def test_what_every_sink_would_get_is_told_without_writing(item: Item, tmp_path:
     sinks = tuple(Sink(config.settings, Plan.of(config), Store(tmp_path)) for config in LAYERS)
     tried = try_item(item, Line(sinks, Budget(1 << 30), Scratch()), 1)
     done = exported(item, LAYERS, tmp_path / "out", None)
-    sizes = [{name: written.size for name, written in sink.items()} for sink in done.written]
-    assert [{n: w.size for n, w in sink.items()} for sink in tried.written] == sizes
+    for sink in range(len(LAYERS)):
+        sizes = {name: written.size for name, written in done.outputs(sink).items()}
+        assert {name: w.size for name, w in tried.outputs(sink).items()} == sizes

@@ -26,7 +26,7 @@ def bench(tmp_path: Path) -> Bench:
 def failing(bench: Bench, form: str, threads: int = 1) -> tuple[Outcome, Path]:
     config = layer(strips_above_megapixels=0, format=form)
     done, out = bench.export(config, Budget(GIB, threads, 7))
-    assert done.outputs == {}
+    assert done.outputs() == {}
     assert all_files(out.parent) == []
     return done, out
 

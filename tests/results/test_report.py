@@ -12,7 +12,7 @@ import pytest
 from savemasks.cli.demo import CONFIG
 from savemasks.errors import AnnotationError, OutputError, WriteError, printable
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.line.job import Outcome
+from savemasks.line.job import Files, Outcome
 from savemasks.line.plan import Plan
 from savemasks.projects.items import Item
 from savemasks.results.report import ReportWriter, Summary, explain
@@ -271,7 +271,7 @@ def test_a_report_replaces_an_older_one_and_only_when_it_is_complete(tmp_path: P
     path = tmp_path / "report.json"
     path.write_bytes(b"old")
     with path.open("rb", buffering=0) as reader, ReportWriter(path) as writer:
-        writer.add(Outcome(ITEM, written=[{"x": Written(1, 2)}]))
+        writer.add(Outcome(ITEM, written=[Files.of("ds", {"ds/x": Written(1, 2)})]))
         assert path.read_bytes() == b"old"
         writer.add(Outcome(replace(ITEM, name="b.png"), error=AnnotationError("is odd")))
         writer.finish(Summary(out=tmp_path))
@@ -284,7 +284,7 @@ def test_a_report_whose_end_does_not_fit_on_the_disk_does_not_appear(tmp_path: P
     path, summary = tmp_path / "report.json", Summary(out=tmp_path)
     before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with ReportWriter(path) as writer:
-        writer.add(Outcome(ITEM, written=[{"x": Written(1, 2)}]))
+        writer.add(Outcome(ITEM, written=[Files.of("ds", {"ds/x": Written(1, 2)})]))
         (unfinished,) = tmp_path.iterdir()
         # Room for a part of the totals: the system writes that part, and is content.
         resource.setrlimit(resource.RLIMIT_FSIZE, (unfinished.stat().st_size + 100, hard))

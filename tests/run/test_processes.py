@@ -200,7 +200,7 @@ def test_a_request_to_stop_is_answered_after_the_items_in_hand(
     finally:
         pool.close()
     assert 1 <= len(outcomes) < 20
-    made = {name for outcome in outcomes for name in outcome.outputs}
+    made = {name for outcome in outcomes for name in outcome.outputs()}
     assert set(tree(tmp_path / "out")) == made
 
 

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ class DeadlyItem(Item):
     once: bool = False
     by: int = signal.SIGKILL
     litter: Path | None = None
+
+    def __reduce__(self) -> tuple[type[Item], tuple[object, ...]]:
+        """Go to the worker as what it is."""
+        return DeadlyItem, tuple(getattr(self, field.name) for field in fields(self))
 
     def __getattribute__(self, name: str) -> Any:
         """Die when a worker asks where the annotation is."""

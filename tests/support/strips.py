@@ -110,7 +110,7 @@ class Bench:
         done, out = self.export(config, Budget(GIB, threads, rows))
         if done.error is not None:
             raise done.error
-        assert sorted(done.outputs) == sorted(f"ds/{p.relative_to(out)}" for p in all_files(out))
+        assert sorted(done.outputs()) == sorted(f"ds/{p.relative_to(out)}" for p in all_files(out))
         return out
 
 

@@ -1,7 +1,5 @@
 """How much of every class is in the masks of an item, for legends."""
 
-from collections.abc import Iterable
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,8 +14,8 @@ from .plan import Plan
 if TYPE_CHECKING:
     from .sinks import Sink
 
+# As `class_totals.ROW` has it.
 _ROW = np.dtype([("label", "<u4"), ("objects", "<u4"), ("pixels", "<u8")])
-_BATCH = 1000  # items whose counts are added up at once
 
 
 class _Counted(NamedTuple):
@@ -90,14 +88,3 @@ def counted_titles(palettes: Palettes) -> tuple[str, ...]:
         if palette is not None:
             return palette.titles
     return palettes.own or ()
-
-
-def total_counts(counts: Iterable[bytes], classes: int) -> NDArray[np.int64]:
-    """Sums over items, (3, classes): objects, pixels, and items that have any, by label less 1."""
-    totals = np.zeros((3, classes + 1), np.int64)
-    found = iter(counts)
-    while batch := [*islice(found, _BATCH)]:
-        rows = np.frombuffer(b"".join(batch), _ROW)
-        for total, values in zip(totals, (rows["objects"], rows["pixels"], 1), strict=True):
-            np.add.at(total, rows["label"], np.asarray(values).astype(np.int64))
-    return totals[:, 1:]

@@ -25,7 +25,7 @@ from ..system import READ_AT_ONCE
 from .counting_classes import ClassCounter
 from .drawings import Motif, drawing
 from .from_archives import contents_of, copy_member, path_of_image, stamp_of
-from .job import Outcome, Stamp
+from .job import Files, Outcome, Stamp
 from .opened import OpenedItem
 from .sinks import Line, Sink
 from .strips import Findings, masks_in_strips, write_strips
@@ -69,7 +69,7 @@ def export_item(item: Item, line: Line) -> Outcome:
         for sink, files in zip(line.sinks, written, strict=True):
             _put_copies(item, opened, sink, files)
         watch.lap("write")
-        outcome.written = written
+        outcome.written = _packed(item, line, written)
     except Exception as error:
         outcome.error = error
     finally:
@@ -106,12 +106,19 @@ def try_item(item: Item, line: Line, sample: int) -> Outcome:
                     else:
                         size = len(data) if data is not None else os.stat(source or "").st_size
                     files[name] = Written(size, checksum=0)
-            outcome.written = made
+            outcome.written = _packed(item, line, made)
     except Exception as error:
         outcome.error = error
     finally:
         temporary.close()
     return outcome
+
+
+def _packed(item: Item, line: Line, written: list[dict[str, Written]]) -> list[Files]:
+    """The files of every sink in few bytes."""
+    return [
+        Files.of(sink.place(item), files) for sink, files in zip(line.sinks, written, strict=True)
+    ]
 
 
 def _count_files(item: Item, opened: OpenedItem, sink: Sink) -> int:

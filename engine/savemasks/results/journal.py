@@ -12,7 +12,7 @@ which write-ahead logging needs no shared memory and so works on file systems wi
 import os
 import sqlite3
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..errors import OutputError
-from ..line.job import Outcome, Stamp
+from ..line.job import Files, Outcome, Stamp
 from ..store.files import Written
 from ..system import sync_folder
 from .lock import HIDDEN
@@ -55,7 +55,6 @@ CREATE TABLE IF NOT EXISTS counts (
 ) WITHOUT ROWID;
 """
 _COLUMNS = "name, generation, inputs, outputs, sums, error"
-_SUM = struct.Struct("<QI")
 _STAMPS = struct.Struct("<4q")
 _NO_STAMP = Stamp(-1, -1)
 
@@ -72,7 +71,7 @@ class Record(NamedTuple):
     inputs
         Stamps of its annotation and its image, as `pack_stamps` encodes them.
     outputs
-        Names of its files below its data set's folder, joined by NUL bytes; None if it failed.
+        Names of its files, as `Files` has them; None if it failed.
     sums
         Size and CRC-32 of each of them.
     error
@@ -88,20 +87,12 @@ class Record(NamedTuple):
 
     def files(self) -> Iterator[tuple[str, Written]]:
         """Yield its files: the name below the data set's folder, size and checksum."""
-        if self.outputs and self.sums:
-            sums = _SUM.iter_unpack(self.sums)
-            for name, (size, checksum) in zip(self.outputs.split(b"\0"), sums, strict=True):
-                yield os.fsdecode(name), Written(size, checksum)
+        return Files(self.outputs or b"", self.sums or b"").each()
 
 
 def pack_stamps(annotation: Stamp | None, image: Stamp | None) -> bytes:
     """Encode two stamps as bytes that are equal if and only if the stamps are."""
     return _STAMPS.pack(*(annotation or _NO_STAMP), *(image or _NO_STAMP))
-
-
-def pack_names(names: Iterable[str]) -> bytes:
-    """Encode names of files below their data set's folder as a record has them."""
-    return os.fsencode("\0".join(names))
 
 
 class Journal:
@@ -246,7 +237,7 @@ class Journal:
         self,
         outcome: Outcome,
         dataset: str,
-        written: Mapping[str, Written],
+        written: Files,
         *,
         has_image: bool,
         counts: bytes | None = None,
@@ -260,7 +251,7 @@ class Journal:
         dataset
             Its data set in this result.
         written
-            Its files in this result.
+            Its files in this result, if it has not failed.
         has_image
             Whether they depend on its image.
         counts
@@ -274,12 +265,10 @@ class Journal:
         else:
             paths = item.annotation, item.image if has_image else None
             stamps = [path and outcome.inputs.get(path) for path in paths]
-            skipped = len(dataset) + 1
-            names = pack_names(name[skipped:] for name in written)
-            sums = b"".join(_SUM.pack(*each) for each in written.values())
-            row = (pack_stamps(*(s or None for s in stamps)), names, sums, None)
+            row = (pack_stamps(*(s or None for s in stamps)), *written, None)
             if self._durable and self.before_commit is None:  # else the packer sees to it
-                self._folders.update(name.rpartition("/")[0] for name in written)
+                names = (f"{dataset}/{name}" for name, _ in written.each())
+                self._folders.update(name.rpartition("/")[0] for name in names)
         name = os.fsencode(item.name)
         if counts is not None:
             self._counted.append((self._number(dataset), name, counts))

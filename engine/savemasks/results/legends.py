@@ -1,6 +1,6 @@
 """The files at the root of a result that say what its values and colours mean."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..encode.general import encode_png
@@ -13,16 +13,17 @@ from ..layers.legend import Counts, colors_json, legend, legend_json
 from ..layers.palette import Color
 from ..layers.palettes import palettes_of
 from ..layers.save_masks import SaveMasks
-from ..line.counting_classes import counted_titles, total_counts
+from ..line.class_totals import Totals
+from ..line.counting_classes import counted_titles
 
 
 def legend_files(
     layer: SaveMasks,
     classes: Sequence[ClassColor],
     shapes: Mapping[str, str | None],
-    counts: Iterable[bytes] | None,
-) -> Iterator[tuple[str, bytes]]:
-    """Yield names and contents of the files.
+    totals: Totals | None,
+) -> list[tuple[str, bytes]]:
+    """Names and contents of the files.
 
     Parameters
     ----------
@@ -32,27 +33,29 @@ def legend_files(
         Those of the result's meta.json, in its order.
     shapes
         Their shapes.
-    counts
-        What was counted in every item; None if that is not known of all items.
+    totals
+        What was counted in all items; None if that is not known of all items.
     """
     settings = layer.settings
-    totals = None if counts is None else _totals(layer, classes, counts)
-    content = legend(settings, classes, shapes=shapes, counts=totals)
-    yield LEGEND, legend_json(content)
-    yield LEGEND_PICTURE, by_libvips(_picture, content["classes"])
+    counts = None if totals is None else _counts(layer, classes, totals)
+    content = legend(settings, classes, shapes=shapes, counts=counts)
+    files = [
+        (LEGEND, legend_json(content)),
+        (LEGEND_PICTURE, by_libvips(_picture, content["classes"])),
+    ]
     if settings.masks_machine:
-        yield MACHINE_COLORS, colors_json(settings.machine_colors)
+        files.append((MACHINE_COLORS, colors_json(settings.machine_colors)))
     if settings.masks_semantic_rgb:
-        yield SEMANTIC_COLORS, colors_json(semantic_colors(settings, classes))
+        files.append((SEMANTIC_COLORS, colors_json(semantic_colors(settings, classes))))
+    return files
 
 
-def _totals(
-    layer: SaveMasks, classes: Sequence[ClassColor], counts: Iterable[bytes]
-) -> dict[str, Counts]:
-    """Sums over all items, by title."""
+def _counts(layer: SaveMasks, classes: Sequence[ClassColor], totals: Totals) -> dict[str, Counts]:
+    """What was counted, by title."""
     titles = counted_titles(palettes_of(layer, classes))
-    totals = total_counts(counts, len(titles)).T.tolist()
-    return {title: Counts(*total) for title, total in zip(titles, totals, strict=True)}
+    return {
+        title: Counts(*totals[label]) for label, title in enumerate(titles, 1) if label in totals
+    }
 
 
 def _picture(classes: Mapping[str, Mapping[str, Any]]) -> bytes:

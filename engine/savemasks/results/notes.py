@@ -27,7 +27,8 @@ class Findings(Protocol):
 
 def count_findings(totals: Findings, outcome: Outcome) -> None:
     """Add what was found in one item."""
-    totals.unsupported.update(outcome.unsupported)
+    for geometry, number in outcome.unsupported.items():
+        totals.unsupported[geometry] += number
     _count_titles(totals.unknown_classes, outcome.unknown_classes)
     _count_titles(totals.missing_edges, outcome.missing_edges)
     totals.blank_images += outcome.is_blank and bool(outcome.unknown_classes)

@@ -16,7 +16,7 @@ from ..layers.auto_colors import needs_colors
 from ..layers.graph import Graph
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
-from ..line.job import Outcome, PackRules
+from ..line.job import Files, Outcome, PackRules
 from ..projects.supervisely import Project
 from ..store.files import UNFINISHED, Store, Written
 from ..system import sync_folder
@@ -282,7 +282,7 @@ class Output:
         self,
         outcome: Outcome,
         dataset: str,
-        written: Mapping[str, Written],
+        written: Files,
         *,
         has_image: bool,
         counts: bytes | None = None,

@@ -9,10 +9,16 @@ A run walks along the samples that are there. As long as each lies where it belo
 written. From the first one that does not on, because an item before it has changed, is new, or is
 gone, shards are written anew: samples that are there already are copied, in the system. So in the
 end the shards are those of a run in which everything has been as it is now.
+
+A sample that is in a worker's memory gets its place here, and is written there by that worker.
+Meanwhile other samples get theirs, also in the next shards: several may grow at a time. A shard is
+whole when nothing is missing in it.
 """
 
 import os
+from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +34,29 @@ from .places import Shard, State
 from .shards import path_of, put_in_place, settle, unlink_shards
 
 _COPIED_AT_ONCE = 1 << 26
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A shard that is written.
+
+    Attributes
+    ----------
+    place
+        How far it is.
+    path, file
+        Where its file is, and its descriptor.
+    missing
+        Samples that have their place in it, but are not there.
+    is_full
+        Whether it gets no more samples.
+    """
+
+    place: Shard
+    path: str
+    file: int
+    missing: int = 0
+    is_full: bool = False
 
 
 class Packer:
@@ -77,7 +106,7 @@ class Packer:
             del self._old[number]
         self._files = Descriptors(self._path_of)
         self._done: list[Shard] = []
-        self._target = -1
+        self._growing: deque[_Growing] = deque()  # the last one gets samples, unless it is full
         self._oversized: list[str] = []
         self._place = Shard(0, "")  # how far the shard is that is walked along or written
         self._walked: Shard | None = None  # the old one that nothing has differed from so far
@@ -109,7 +138,7 @@ class Packer:
         return self._append(source, extent.offset, extent.length)
 
     def add(self, sample: Sample) -> Extent:
-        """Take the next sample, which is new.
+        """Take the next sample, which is new and in a spool.
 
         Raises `OutputError` if it cannot be written; the shard then ends where it ended before.
         """
@@ -120,6 +149,38 @@ class Packer:
         except OSError as error:
             raise self._failure(error) from error
         return self._append(source, sample.offset, sample.length)
+
+    def reserve(self, length: int) -> tuple[Extent, str]:
+        """Give the next sample, which is new, its place; somebody else will write it there.
+
+        Returns
+        -------
+        The place, and the path of the file.
+
+        Raises
+        ------
+        OutputError
+            If a shard cannot be written.
+        """
+        self._make_room(length)
+        self._stop_walking()
+        growing, place = self._growing[-1], self._place
+        extent = Extent(place.number, place.size, length)
+        growing.missing += 1
+        self._advance(length)
+        return extent, growing.path
+
+    def shard_of(self, extent: Extent) -> Path:
+        """Where the shard will be that a sample has its place in."""
+        names = [each.place.name for each in self._growing if each.place.number == extent.shard]
+        return self._root / next(iter(names), "")
+
+    def note_written(self, extent: Extent) -> None:
+        """Note that a sample is in its place, and known to the journal; raises `OutputError`."""
+        for growing in self._growing:
+            if growing.place.number == extent.shard:
+                growing.missing -= 1
+        self._end_full_ones()
 
     def let_go(self, spool: str) -> None:
         """Remove a spool of which every sample is in a shard."""
@@ -143,7 +204,7 @@ class Packer:
             self._end_shard()
         elif self._walked is None:
             self._old[self._place.number] = self._place  # nothing has come into it
-        self._close_target()
+        self._close_growing()
         self._journal.commit()
         gone = [*self._old.values(), *self._replaced.values()]
         self._old.clear()
@@ -165,7 +226,7 @@ class Packer:
 
     def close(self) -> None:
         """Close all files."""
-        self._close_target()
+        self._close_growing()
         self._files.close()
 
     # ------------------------------------------------------------ one shard
@@ -213,8 +274,9 @@ class Packer:
         self._place.size = sum(map(len, content))
         try:
             path = self._path_of(self._place.number)
-            self._target = os.open(path, NEW_TO_READ, 0o666)
-            write_all(self._target, content)
+            growing = _Growing(self._place, path, os.open(path, NEW_TO_READ, 0o666))
+            self._growing.append(growing)
+            write_all(growing.file, content)
             self._sync_folder(os.path.dirname(path))
         except OSError as error:
             raise self._failure(error) from error
@@ -231,13 +293,14 @@ class Packer:
             grows = walked.state is State.GROWS
             if grows and size >= self._places.end_of(walked.number):
                 # It ends here: what is new goes behind it.
-                self._target = os.open(self._path_of(walked.number), READ_AND_WRITE)
-                os.ftruncate(self._target, size)
-                os.lseek(self._target, size, os.SEEK_SET)
+                path = self._path_of(walked.number)
+                growing = _Growing(place, path, os.open(path, READ_AND_WRITE))
+                self._growing.append(growing)
+                os.ftruncate(growing.file, size)
                 return
             self._open_new(place.name, [])
             source = self._files.of_shard(walked.number)
-            copy_range(source, self._target, 0, size, _COPIED_AT_ONCE)
+            copy_range(source, self._growing[-1].file, 0, size, _COPIED_AT_ONCE)
             self._sync()
         except (OSError, EOFError) as error:
             raise self._failure(error) from error
@@ -245,13 +308,13 @@ class Packer:
         self._places.move(walked.number, size, self._place.number)
 
     def _append(self, source: int, offset: int, length: int) -> Extent:
-        place = self._place
+        place, file = self._place, self._growing[-1].file
         try:
-            copy_range(source, self._target, offset, length, _COPIED_AT_ONCE)
+            os.lseek(file, place.size, os.SEEK_SET)
+            copy_range(source, file, offset, length, _COPIED_AT_ONCE)
         except (OSError, EOFError) as error:
             with suppress(OSError):
-                os.ftruncate(self._target, place.size)
-                os.lseek(self._target, place.size, os.SEEK_SET)
+                os.ftruncate(file, place.size)
             raise self._failure(error) from error
         extent = Extent(place.number, place.size, length)
         self._advance(length)
@@ -265,27 +328,35 @@ class Packer:
         place.size += length
 
     def _end_shard(self) -> None:
-        """Make the shard whole, unless it is and nothing differs."""
+        """Let the shard have no more samples, unless it is whole and nothing differs."""
         walked, place = self._walked, self._place
         if walked is not None and walked.number in self._intact and place.size == walked.size:
             self._done.append(self._old.pop(walked.number))
             self._walked = None
             return
         self._stop_walking()
-        place = self._place
-        try:
-            os.ftruncate(self._target, place.size)
-            os.lseek(self._target, place.size, os.SEEK_SET)
-            write_all(self._target, [memoryview(END)])
-            self._sync()
-        except OSError as error:
-            raise self._failure(error) from error
-        self._commit()
-        self._close_target()
-        self._old.pop(place.number, None)
-        self._put_in_place(place)
-        self._done.append(place)
-        self._remove_empty()
+        self._growing[-1].is_full = True
+        self._done.append(self._place)
+        self._end_full_ones()
+
+    def _end_full_ones(self) -> None:
+        """Make the shards whole that are full and in which nothing is missing, in their order."""
+        while self._growing and self._growing[0].is_full and not self._growing[0].missing:
+            growing = self._growing[0]
+            place, file = growing.place, growing.file
+            try:
+                os.ftruncate(file, place.size)
+                os.lseek(file, place.size, os.SEEK_SET)
+                write_all(file, [memoryview(END)])
+                self._sync()
+            except OSError as error:
+                raise self._failure(error, self._root / place.name) from error
+            self._commit()
+            os.close(file)
+            self._growing.popleft()
+            self._old.pop(place.number, None)
+            self._put_in_place(place)
+            self._remove_empty()
 
     def _put_in_place(self, shard: Shard) -> None:
         """Move a whole shard to where it belongs, instead of the one that was there.
@@ -329,17 +400,17 @@ class Packer:
             raise OutputError(self._journal.problem)
 
     def _sync(self) -> None:
-        if self._durable and self._target >= 0:
-            os.fsync(self._target)
+        if self._durable:
+            for growing in self._growing:
+                os.fsync(growing.file)
 
     def _sync_folder(self, path: str) -> None:
         if self._durable:
             sync_folder(path)
 
-    def _close_target(self) -> None:
-        if self._target >= 0:
-            os.close(self._target)
-            self._target = -1
+    def _close_growing(self) -> None:
+        while self._growing:
+            os.close(self._growing.popleft().file)
 
     def _failure(self, error: Exception, path: Path | None = None) -> OutputError:
         if isinstance(error, OutputError):

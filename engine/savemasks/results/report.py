@@ -139,8 +139,9 @@ class Summary:
 
     def add(self, outcome: Outcome) -> None:
         """Add the outcome of one item."""
+        stations: dict[str, float] = self.stations  # type: ignore[assignment]  # a Counter of floats
         for station, seconds in outcome.seconds.items():
-            self.stations[station] += seconds  # type: ignore[assignment]  # a Counter of floats
+            stations[station] = stations.get(station, 0) + seconds
         if outcome.error is not None:
             self.failed += 1
             if len(self.failures) < _MAX_FAILURES:
@@ -148,7 +149,8 @@ class Summary:
             return
         self.images += 1
         self.pixels += outcome.pixels
-        self.geometries.update(outcome.geometries)
+        for geometry, number in outcome.geometries.items():
+            self.geometries[geometry] += number
         count_findings(self, outcome)
 
     @property
@@ -279,12 +281,15 @@ class ReportWriter:
 
     def add(self, outcome: Outcome, folders: Sequence[str] = ("",)) -> None:
         """Write one item; `folders` precede the names of its files, place by place."""
+        if self._file is None:
+            return
         entry = _identify(outcome.item)
         if outcome.error is None:
+            places = range(len(outcome.written))
             entry["outputs"] = [
                 printable(folder + name)
-                for folder, files in zip(folders, outcome.written, strict=False)
-                for name in files
+                for place, folder in zip(places, folders, strict=False)
+                for name in outcome.outputs(place)
             ]
         else:
             entry["error"] = describe(outcome.error, outcome.item)

@@ -103,11 +103,11 @@ class Survey:
             self.failed += 1
             if len(self.failures) < _MAX_FAILURES:
                 self.failures.append(Failure.of(outcome.error, item))
-        elif outcome.outputs:
+        elif outcome.written and outcome.written[0].sums:
             self.sampled += 1
             self.sample_seconds += sum(outcome.seconds.values())
-            for written in outcome.written:
-                self.sample_bytes += sum(file.size for file in written.values())
+            for files in outcome.written:
+                self.sample_bytes += sum(written.size for _, written in files.each())
 
     @property
     def seconds(self) -> float:

@@ -1,7 +1,7 @@
 """Export many items: open projects and output, let workers do what remains, add up the totals."""
 
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -13,7 +13,7 @@ from ..layers.graph import Graph
 from ..layers.reading import Sink
 from ..layers.save import SaveSettings
 from ..layers.save_masks import SaveMasks
-from ..line.job import Job, Outcome, needs_image
+from ..line.job import Files, Job, Outcome, needs_image
 from ..projects.ignored import Ignored
 from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
 from ..results.output import (
@@ -28,10 +28,11 @@ from ..results.output import (
 )
 from ..results.report import Failure, ReportWriter, Summary
 from ..store.files import Store
+from .legend_making import put_legends
 from .log import LOGGER
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
 from .packing import Packing, check_packing, remove_packing, take_kept
-from .pool import process_items, start_pool
+from .pool import Pool, process_items, start_pool
 from .remaining import Target
 from .routes import Result, Routing, check_outside, find_routes, routing_notes
 from .worklist import Worklist
@@ -126,39 +127,17 @@ def _run(routing: Routing, out: Path, options: RunOptions, hooks: Hooks) -> Summ
         folders = [result.sink.dst for result in routing.results]
         receivers = _Receivers(folders, outputs, targets, routing.sinks, packing)
         recorder = _Recorder(summary, report, receivers, worklist, total, options, hooks)
-        _export_remaining(_job(routing, options), recorder, started)
+        pool = _export_remaining(_job(routing, options), recorder, started, stack)
         if packing:
             if not (summary.interrupted or summary.stopped):
                 packing.finish(stores[0])
             summary.warnings += packing.notes()
         known = frozenset[str]().union(*(result.known_classes for result in routing.results))
-        _put_legends(summary, routing, outputs, stores)
+        put_legends(summary, routing, outputs, stores, pool)
         _add_notes(summary, worklist.ignored, known)
         report.finish(summary)
     _log_end(summary)
     return summary
-
-
-def _put_legends(
-    summary: Summary, routing: Routing, outputs: Sequence[Output], stores: Sequence[Store]
-) -> None:
-    """Write what the values of masks mean, and how much there is of every class by now.
-
-    If that fails, it goes into the summary: what was exported is whole. Where nothing has changed,
-    what is there stays.
-    """
-    has_changed = bool(summary.images or summary.failed or summary.vanished)
-    for result, output, store in zip(routing.results, outputs, stores, strict=True):
-        if isinstance(result.layer, SaveMasks) and (has_changed or not output.keep_legend()):
-            from ..results.legends import legend_files  # loads NumPy, Numba and libvips
-
-            journal = output.journal
-            try:
-                counts = journal.counts() if journal.has_all_counts() else None
-                files = legend_files(result.layer, result.classes, result.shapes, counts)
-                output.put_legend(files, store)
-            except OutputError as error:
-                summary.legend_problem = str(error)
 
 
 def _opened(results: Sequence[Result], options: RunOptions, stack: ExitStack) -> list[Output]:
@@ -269,7 +248,7 @@ class _Receivers:
         item = outcome.item
         for number, (inlet, dataset) in enumerate(item.reached):
             result = self.sinks[item.flow][inlet]
-            written = outcome.written[number] if outcome.written else {}
+            written = outcome.written[number] if outcome.written else Files()
             settings = self.targets[result].settings
             counts = (
                 None if isinstance(settings, SaveSettings) else outcome.counts[number : number + 1]
@@ -332,49 +311,76 @@ class _Recorder:
         self.report.add(outcome, self.receivers.folders_of(outcome))
         self.receivers.add(outcome)
 
-    def accept(self, outcome: Outcome) -> bool:
-        """Record an outcome, tell the caller, and return whether the run may go on."""
+    def accept(self, outcome: Outcome, pool: Pool | None = None) -> bool:
+        """Record an outcome, tell the caller, and return whether the run may go on.
+
+        Of a packed result, those are recorded whose samples are in their places by now.
+        """
+        if packing := self.receivers.packing:
+            if not packing.take(outcome, pool):
+                return False
+            packing.ready(self._record_and_tell)
+            if packing.problem:
+                return False
+        else:
+            self._record_and_tell(outcome)
+        limit = self.options.failure_limit
+        return (limit is None or self.summary.failed < limit) and not self.receivers.is_stuck
+
+    def accept_late(self, outcome: Outcome) -> None:
+        """Record an outcome of an item that was in progress when the end was decided.
+
+        Of a packed result, samples that had no place are not in their order any more.
+        """
         packing = self.receivers.packing
-        if packing and not packing.take(outcome):
-            return False
-        if outcome.kept is not None:
-            return True
+        if packing is None:
+            self.record(outcome)
+        elif outcome.is_placed and packing.take(outcome, None):
+            packing.ready(self.record)
+
+    def _record_and_tell(self, outcome: Outcome) -> None:
         self.record(outcome)
-        failed = self.summary.failed
         if self.hooks.on_progress:
+            failed = self.summary.failed
             done = self.summary.images + failed
             self.hooks.on_progress(done, failed, self.total - self.worklist.skipped)
-        limit = self.options.failure_limit
-        return (limit is None or failed < limit) and not self.receivers.is_stuck
 
 
-def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
-    """Export all items that are not finished, and complete the summary; `started` is in seconds."""
+def _export_remaining(
+    job: Job, recorder: _Recorder, started: float, stack: ExitStack
+) -> Pool | None:
+    """Export all items that are not finished, and complete the summary; `started` is in seconds.
+
+    Returns
+    -------
+    The workers, which have nothing to do and are closed with the stack; None if none was needed.
+    """
     summary, hooks, receivers = recorder.summary, recorder.hooks, recorder.receivers
     items = recorder.worklist.remaining()
     # Workers take a second to start: look first whether there is anything to do.
     first, summary.stopped = take_kept(items, recorder.accept)
     processes = recorder.options.processes
     pool = None if first is None else start_pool(job, hooks.stop, processes=processes)
-    with closing(pool) if pool else nullcontext():
-        summary.startup_seconds = perf_counter() - started
-        if hooks.on_start:
-            hooks.on_start()
-        started = perf_counter()
-        if pool and first:
-            summary.stopped = process_items(
-                pool,
-                chain([first], items),
-                hooks.stop,
-                accept=recorder.accept,
-                # Samples of items that come after others cannot be packed before these.
-                record=(lambda _: None) if receivers.packing else recorder.record,
-            )
-        receivers.commit()
-        summary.seconds = perf_counter() - started
+    if pool:
+        stack.enter_context(closing(pool))
+    summary.startup_seconds = perf_counter() - started
+    if hooks.on_start:
+        hooks.on_start()
+    started = perf_counter()
+    if pool and first:
+        summary.stopped = process_items(
+            pool,
+            chain([first], items),
+            hooks.stop,
+            accept=lambda outcome: recorder.accept(outcome, pool),
+            record=recorder.accept_late,
+        )
+    receivers.commit()
+    summary.seconds = perf_counter() - started
     summary.interrupted = hooks.stop.is_set()
     _add_worklist(summary, recorder.worklist, is_packed=receivers.packing is not None)
     summary.journal_problem = receivers.problem
+    return pool
 
 
 def _add_worklist(summary: Summary, worklist: Worklist, *, is_packed: bool) -> None:

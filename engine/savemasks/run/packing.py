@@ -1,12 +1,18 @@
-"""Packs the samples of a run: from outcomes to shards and their rows in the journal."""
+"""Packs the samples of a run: from outcomes to shards and their rows in the journal.
+
+Outcomes come in the order of the items. Each sample gets its place at once, but a worker may still
+have to write it there. An outcome is recorded when it and all before it are written, so the journal
+knows the same samples as if they had been written one after the other.
+"""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import orjson
 
-from ..errors import OutputError
-from ..line.job import Extent, Outcome
+from ..errors import OutputError, printable
+from ..line.job import Outcome
 from ..projects.items import Item
 from ..results.lock import HIDDEN
 from ..results.output import Output
@@ -16,6 +22,7 @@ from ..store.files import Store
 from ..store.pack_members import member
 from ..store.packs import NO_ROOM, SPOOL_BYTES, Sample, clear_spools
 from .options import RunOptions
+from .pool import Pool
 from .routes import Routing
 
 INDEX = "index.json"
@@ -44,29 +51,69 @@ class Packing:
             output.root, self._rules, output.journal, prelude, durable=options.durable
         )
         self._taken: dict[str, int] = {}  # bytes of every spool that are in shards
+        self._waiting: deque[Outcome] = deque()  # until they can be recorded
 
-    def take(self, outcome: Outcome) -> bool:
-        """Put what became of the next item into its shard; return whether that went well."""
-        item = outcome.item
-        extent: Extent | None = None
+    def take(self, outcome: Outcome, pool: Pool | None) -> bool:
+        """Take what became of the next item, and again when its sample is in its place.
+
+        Returns whether that went well; `pool` writes samples that are in the memory of workers.
+        """
+        if self.problem is not None:
+            return False
         try:
-            if outcome.kept is not None:
-                extent = self.packer.keep(outcome.kept)
+            if outcome.is_placed:
+                self._check_place(outcome)
             elif outcome.sample == NO_ROOM:
                 self.problem = str(outcome.error)
-                return False
-            elif outcome.sample is not None:
-                extent = self.packer.add(outcome.sample)
-                self._let_go(outcome.sample)
+            else:
+                self._waiting.append(outcome)
+                self._place(outcome, pool)
         except OutputError as error:
             self.problem = str(error)
-            return False
-        if extent is not None:
-            journal = self._output.journal
-            journal.places.place(item.dataset, os.fsencode(item.name), extent)
-            if outcome.kept is not None:  # of what is new, there will be a row that commits
+        return self.problem is None
+
+    def _check_place(self, outcome: Outcome) -> None:
+        """Raise `OutputError` if a sample could not be written where it belongs."""
+        if outcome.place_problem is not None:
+            assert outcome.extent is not None
+            shard = self.packer.shard_of(outcome.extent)
+            raise OutputError(f"{printable(shard)}: cannot be written: {outcome.place_problem}")
+
+    def _place(self, outcome: Outcome, pool: Pool | None) -> None:
+        """Give a sample its place, and write it there or have it written; raises `OutputError`."""
+        sample = outcome.sample
+        if sample is not None and sample.is_held:
+            assert pool is not None
+            outcome.extent, shard = self.packer.reserve(sample.length)
+            pool.place(outcome, shard)
+            return
+        if outcome.kept is not None:
+            outcome.extent = self.packer.keep(outcome.kept)
+        elif sample is not None:
+            outcome.extent = self.packer.add(sample)
+            self._let_go(sample)
+        outcome.is_placed = True
+
+    def ready(self, record: Callable[[Outcome], None]) -> None:
+        """Record what is written with all before it, as far as it is new."""
+        try:
+            self._record_ready(record)
+        except OutputError as error:
+            self.problem = str(error)
+
+    def _record_ready(self, record: Callable[[Outcome], None]) -> None:
+        journal = self._output.journal
+        while self._waiting and self._waiting[0].is_placed and self.problem is None:
+            outcome = self._waiting.popleft()
+            item, extent = outcome.item, outcome.extent
+            if extent is not None:
+                journal.places.place(item.dataset, os.fsencode(item.name), extent)
+            if outcome.kept is None:
+                record(outcome)
+            elif extent is not None:
                 journal.commit_if_due()
-        return True
+            if extent is not None and outcome.sample is not None and outcome.sample.is_held:
+                self.packer.note_written(extent)
 
     def finish(self, store: Store) -> None:
         """Make the last shard whole, and write the index; raises `OutputError`."""

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ..forks import libvips_is_lost
 from ..line.job import Job, Outcome
 from ..projects.items import Item
 from .processes import ProcessPool
+
+T = TypeVar("T")
 
 
 class Pool(Protocol):
@@ -20,8 +22,20 @@ class Pool(Protocol):
         is set; `drain` has the rest.
         """
 
+    def place(self, outcome: Outcome, shard: str) -> None:
+        """Have the sample of an outcome, which is in a worker's memory, written where it belongs.
+
+        The outcome has its place, in that shard. It is yielded once more when it is there.
+        """
+
     def drain(self) -> list[Outcome]:
         """Cancel the items that have not begun, wait for the others, return their outcomes."""
+
+    def call(self, function: Callable[..., T], *args: object) -> T:
+        """Have a worker call a function of a module, after `drain`: it has loaded all stations.
+
+        Raises what the function raises, and `CrashError` if the worker dies.
+        """
 
     def close(self) -> None:
         """Release the workers, whatever they do."""

@@ -1,9 +1,11 @@
 """Workers as processes, so that none waits for another's Python or dies of another's item.
 
-Each process takes items one after the other from its pipe, in which a few wait so that it is never
-idle, and sends back an outcome for each. When a process dies, it was working on the first item that
-has no outcome. That item goes into quarantine: it is tried once more while nothing else runs, and
-fails if its process dies again.
+Each process takes items from its pipe, in which some wait so that it is never idle, and sends back
+an outcome for each as soon as there is one. Items that take a millisecond are submitted, and their
+outcomes taken, several at a time: to wake a process costs as much as to record ten outcomes.
+
+When a process dies, it was working on the first item that has no outcome. That item goes into
+quarantine: it is tried once more while nothing else runs, and fails if its process dies again.
 
 Processes are those of `multiprocessing`, where these may be used: not in a forked child, which may
 be one of its daemons, and whose main module need not be ready to be imported once more.
@@ -15,12 +17,13 @@ import os
 import pickle
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from time import sleep
+from typing import Any, TypeVar
 
 from ..errors import CrashError, OutputError, SavemasksError
 from ..forks import SIGNALS_OF_PARENT, Flag, FreshProcess, SeenFlag, libvips_is_lost
@@ -28,11 +31,18 @@ from ..line.job import Job, Outcome
 from ..projects.items import Item
 from ..results.lock import hold_worker_lock
 from ..store.files import remove_unfinished
-from ..system import Pipes, exit_reason, ignore_signals, signals_wait
+from ..system import Pipes, exit_reason, has_message, ignore_signals, signals_wait
+from .held import HeldSamples, Holder, Placement
 
-_QUEUE_LENGTH = 4  # items submitted to a process, with the one in progress
+T = TypeVar("T")
+
+_QUEUE_LENGTH = 4  # items submitted to a process, with the one in progress: at least so many,
+_LONGEST_QUEUE = 32  # at most so many,
+_QUEUE_SECONDS = 0.04  # and as many as take so long
+_QUEUE_LETTERS = 1 << 14  # of their paths at most: two full pipes would wait for each other
 _POLL_SECONDS = 0.1  # how often the stop event is looked at
 _WINDOW = 64  # items per process that may be submitted beyond the first without an outcome
+_SMOOTHING = 0.1  # weight of an item in the mean of their seconds
 _GC_THRESHOLD = 100_000
 
 
@@ -43,6 +53,25 @@ class _Worker:
     process: SpawnProcess | FreshProcess
     pipe: Connection
     items: deque[tuple[int, Item]] = field(default_factory=deque)
+
+    letters: int = 0  # of the items' paths
+    holder: Holder = field(default_factory=Holder)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is to come from it."""
+        return bool(self.items or self.holder.placing)
+
+    def add(self, numbered: tuple[int, Item]) -> None:
+        """Add an item that is about to be submitted."""
+        self.items.append(numbered)
+        self.letters += _letters(numbered[1])
+
+    def take(self) -> tuple[int, Item]:
+        """Take the item that it has worked on first."""
+        numbered = self.items.popleft()
+        self.letters -= _letters(numbered[1])
+        return numbered
 
 
 class ProcessPool:
@@ -56,8 +85,11 @@ class ProcessPool:
         self._done: dict[int, Outcome] = {}
         self._next = 0  # number of the next item whose outcome is to be yielded
         self._submitted = 0  # number of items taken from the source
+        self._is_exhausted = False  # the source
+        self._seconds = _QUEUE_SECONDS  # that an item takes, about
         self._resubmit: deque[tuple[int, Item]] = deque()  # their process died before their turn
         self._quarantine: deque[tuple[int, Item]] = deque()  # their process died at their turn
+        self._samples = HeldSamples()
         self._workers: list[_Worker] = []
         self._pipes = Pipes()  # each with its process
         try:
@@ -74,20 +106,44 @@ class ProcessPool:
         """Export items in parallel and yield their outcomes in order."""
         source = iter(items)
         while not self._stop.is_set():
-            more = self._submit_items(source)
             yield from self._completed()
-            if not more and not self._has_unfinished():
+            yield from self._samples.placed()
+            self._submit_all(source)
+            if self._are_busy():
+                self._let_gather()
+                self._receive()
+            elif self._is_exhausted and not self._has_unfinished():
                 return
-            if any(worker.items for worker in self._workers):
-                self._receive_outcomes()
+
+    def place(self, outcome: Outcome, shard: str) -> None:
+        """Have the process that holds the sample of an outcome write it where it belongs."""
+        self._samples.place(outcome, shard)
 
     def drain(self) -> list[Outcome]:
         """Cancel the items that have not begun, wait for the others, return their outcomes."""
         self._halt.set()
         self._resubmit.clear()
-        while any(worker.items for worker in self._workers):
-            self._receive_outcomes()
-        return [self._done[number] for number in sorted(self._done)]
+        self._samples.give_up()
+        for worker in self._workers:
+            self._submit(worker, [])
+        while self._are_busy():
+            self._receive()
+        return [*self._samples.placed(), *(self._done[number] for number in sorted(self._done))]
+
+    def call(self, function: Callable[..., T], *args: object) -> T:
+        """Have a process call a function of a module, after `drain`.
+
+        Raises what the function raises, and `CrashError` if the process dies.
+        """
+        worker = self._workers[0]
+        try:
+            _send(worker.pipe, (function, args))
+            error, result = _receive(worker.pipe)
+        except (EOFError, OSError) as failure:
+            raise CrashError(f"a worker process {_exit_reason(worker.process)}") from failure
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Kill all processes, whatever they do."""
@@ -127,50 +183,69 @@ class ProcessPool:
         # From now on it sends outcomes.
         self._pipes.add(worker.pipe, worker)
 
+    def _are_busy(self) -> bool:
+        return any(worker.is_busy for worker in self._workers)
+
     def _has_unfinished(self) -> bool:
-        waiting = self._quarantine or self._resubmit or self._done
-        return bool(waiting) or any(worker.items for worker in self._workers)
+        return bool(self._quarantine or self._resubmit or self._done or self._samples)
 
-    def _submit_items(self, source: Iterator[Item | Outcome]) -> bool:
-        """Fill the queues of the processes; return whether the source may have more items."""
-        if self._quarantine:
+    def _submit_all(self, source: Iterator[Item | Outcome]) -> None:
+        """Submit what is to be placed, and items that fill the queues of the processes."""
+        batches: list[list[tuple[int, Item]]] = [[] for _ in self._workers]
+        if not self._quarantine:
+            self._fill(batches, source)
+        elif not any(worker.items for worker in self._workers):
             # One alone, so that nothing else can be the cause. The others finish first.
-            if not any(worker.items for worker in self._workers):
-                self._submit(self._workers[0], *self._quarantine[0])
-            return True
-        for length in range(_QUEUE_LENGTH):
-            for worker in self._workers:
-                if len(worker.items) > length:
-                    continue
-                if self._resubmit:
-                    self._submit(worker, *self._resubmit.popleft())
-                elif self._is_far_ahead():
-                    return True
-                elif not self._submit_next(worker, source):
-                    return False
-        return True
+            batches[0].append(self._quarantine[0])
+        for worker, batch in zip(self._workers, batches, strict=True):
+            self._submit(worker, batch)
 
-    def _submit_next(self, worker: _Worker, source: Iterator[Item | Outcome]) -> bool:
-        """Submit the next item of the source; return False if there is none."""
-        while (item := next(source, None)) is not None:
+    def _fill(
+        self, batches: list[list[tuple[int, Item]]], source: Iterator[Item | Outcome]
+    ) -> None:
+        """Take the next items: first one for each process that has none, then for the others."""
+        for waiting in range(self._queue_length()):
+            for worker, batch in zip(self._workers, batches, strict=True):
+                if len(worker.items) + len(batch) != waiting or worker.letters > _QUEUE_LETTERS:
+                    continue
+                numbered = self._next_item(source)
+                if numbered is None:
+                    return
+                batch.append(numbered)
+
+    def _queue_length(self) -> int:
+        """How many items may be submitted to a process."""
+        quick = int(_QUEUE_SECONDS / max(self._seconds, 1e-9))
+        return max(_QUEUE_LENGTH, min(quick, _LONGEST_QUEUE))
+
+    def _next_item(self, source: Iterator[Item | Outcome]) -> tuple[int, Item] | None:
+        """The next item and its number, unless there is none, or none may be submitted now."""
+        if self._resubmit:
+            return self._resubmit.popleft()
+        while not self._is_far_ahead() and not self._is_exhausted:
+            item = next(source, None)
+            if item is None:
+                self._is_exhausted = True
+                break
             number = self._submitted
             self._submitted += 1
             if not isinstance(item, Outcome):
-                self._submit(worker, number, item)
-                return True
+                return number, item
             self._done[number] = item
-            if self._is_far_ahead():
-                return True
-        return False
+        return None
 
     def _is_far_ahead(self) -> bool:
         """Whether as many items are begun beyond the first without an outcome as may be."""
         return self._submitted >= self._next + _WINDOW * len(self._workers)
 
-    def _submit(self, worker: _Worker, number: int, item: Item) -> None:
-        worker.items.append((number, item))
-        with suppress(OSError):  # a dead process is replaced by `_receive_outcomes`
-            _send(worker.pipe, item)
+    def _submit(self, worker: _Worker, batch: list[tuple[int, Item]]) -> None:
+        """Submit what is to be placed by a process, and items."""
+        for numbered in batch:
+            worker.add(numbered)
+        message = [*worker.holder.next_placements(), *(item for _, item in batch)]
+        if message:
+            with suppress(OSError):  # a dead process is replaced by `_receive`
+                _send(worker.pipe, message)
 
     def _completed(self) -> Iterator[Outcome]:
         while self._next in self._done:
@@ -178,19 +253,43 @@ class ProcessPool:
             self._next += 1
             yield outcome
 
-    def _receive_outcomes(self) -> None:
-        """Take the outcomes that have arrived; wait up to the poll interval for one."""
+    def _let_gather(self) -> None:
+        """Let some outcomes of quick items gather, while every process has enough to do."""
+        length = self._queue_length()
+        if length > _QUEUE_LENGTH and all(
+            len(worker.items) > length // 2 for worker in self._workers
+        ):
+            sleep(length * self._seconds / 4)
+
+    def _receive(self) -> None:
+        """Take what has arrived; wait up to the poll interval for something."""
         for worker in self._pipes.ready(_POLL_SECONDS):
             try:
-                outcome = _receive(worker.pipe)
+                messages = self._pipes.read(worker.pipe)
             except (EOFError, OSError):  # also in the middle of an outcome
                 self._replace_dead(worker)
                 continue
-            number, _ = worker.items.popleft()
-            if outcome is not None:
-                self._done[number] = outcome
-            if self._quarantine and self._quarantine[0][0] == number:
-                self._quarantine.popleft()
+            for message in messages:
+                answer = pickle.loads(message)  # noqa: S301  (from our own process)
+                if isinstance(answer, list):
+                    self._samples.take_answers(worker.holder, answer)
+                else:
+                    self._take(worker, answer)
+
+    def _take(self, worker: _Worker, packed: tuple[Any, ...] | None) -> None:
+        """Take the outcome of a process's first item; None if that was given up."""
+        number, item = worker.take()
+        if packed is not None:
+            outcome = Outcome.unpacked(item, packed)
+            self._seconds += _SMOOTHING * (sum(outcome.seconds.values()) - self._seconds)
+            self._complete(number, outcome, worker.holder)
+        if self._quarantine and self._quarantine[0][0] == number:
+            self._quarantine.popleft()
+
+    def _complete(self, number: int, outcome: Outcome, holder: Holder | None) -> None:
+        outcome.number = number
+        if self._samples.add(outcome, holder):
+            self._done[number] = outcome
 
     def _replace_dead(self, worker: _Worker) -> None:
         """Start a process in place of one that died, and see to its items."""
@@ -198,15 +297,19 @@ class ProcessPool:
         worker.pipe.close()
         worker.process.join()
         if worker.items:
-            failed = worker.items.popleft()
+            failed = worker.take()
             for folder in self._job.folders_of(failed[1]):
                 stem = failed[1].stem
                 remove_unfinished(folder, worker.process.pid or 0, stem)
             self._isolate_or_fail(failed, _exit_reason(worker.process))
+        lost = self._samples.lose(worker.holder)
+        for number, _ in lost:
+            self._done.pop(number, None)
         if not self._halt.is_set():
-            self._resubmit.extend(worker.items)
+            self._resubmit.extend([*lost, *worker.items])
             self._start_replacement(worker)
         worker.items.clear()
+        worker.holder.placing.clear()
 
     def _isolate_or_fail(self, failed: tuple[int, Item], how: str) -> None:
         """Put an item whose process died into quarantine; if it comes from there, it has failed."""
@@ -217,7 +320,7 @@ class ProcessPool:
                 f"the process that worked on it {how}, twice; the item was alone the second time",
                 file=item.image or item.annotation,
             )
-            self._done[number] = Outcome(item, error=error)
+            self._complete(number, Outcome(item, error=error), None)
         elif not self._halt.is_set():
             self._quarantine.append(failed)
 
@@ -244,6 +347,18 @@ def _receive(pipe: Connection) -> Any:
     return pickle.loads(pipe.recv_bytes())  # noqa: S301  (from our own process)
 
 
+def _called(function: Callable[..., object], args: tuple[object, ...]) -> tuple[object, object]:
+    """Call a function; return its error or None, and its result."""
+    try:
+        return None, function(*args)
+    except Exception as error:
+        return error, None
+
+
+def _letters(item: Item) -> int:
+    return len(item.image or "") + len(item.annotation or "")
+
+
 def _exit_reason(process: SpawnProcess | FreshProcess) -> str:
     process.join()
     return exit_reason(process.exitcode or 0)
@@ -268,9 +383,20 @@ def _serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None
     gc.set_threshold(_GC_THRESHOLD)
     try:
         _send(pipe, None)
+        items: deque[Item] = deque()
         while True:
-            item = _receive(pipe)
-            _send(pipe, None if halt.is_set() else worker.export(item, scratch))
+            # Between two items it looks for samples that it is to place.
+            while not items or (job.pack and has_message(pipe)):
+                message = _receive(pipe)
+                if isinstance(message, tuple):
+                    _send(pipe, _called(*message))
+                    continue
+                items.extend(task for task in message if isinstance(task, Item))
+                if placements := [task for task in message if isinstance(task, Placement)]:
+                    _send(pipe, [worker.place(each) for each in placements])
+            item = items.popleft()
+            outcome = None if halt.is_set() else worker.export(item, scratch)
+            _send(pipe, outcome and outcome.packed())
     except (EOFError, ConnectionError):
         # The parent is gone. A regular exit could wait for threads of libraries.
         os._exit(0)

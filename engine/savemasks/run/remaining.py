@@ -21,10 +21,11 @@ from ..line.job import (
     output_names,
     own_folders,
     own_names,
+    pack_names,
 )
 from ..projects.archives import OpenFolder
 from ..projects.items import Entry, Item, Listing
-from ..results.journal import Journal, Record, pack_names, pack_stamps
+from ..results.journal import Journal, Record, pack_stamps
 from ..results.packer import Packer
 from ..store.files import Store
 

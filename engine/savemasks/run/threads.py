@@ -8,13 +8,17 @@ workers.
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from ..line.job import Job, Outcome
 from ..projects.items import Item
 from ..scratch import Scratch
+from .held import Placement
 from .worker import Worker
+
+T = TypeVar("T")
 
 _IN_FLIGHT_PER_WORKER = 4
 _POLL_SECONDS = 0.1  # how often the stop event is looked at
@@ -29,6 +33,7 @@ class ThreadPool:
         self._executor = ThreadPoolExecutor(job.workers, thread_name_prefix="savemasks")
         self._limit = job.workers * _IN_FLIGHT_PER_WORKER
         self._in_flight: deque[Future[Outcome | None]] = deque()
+        self._placed: deque[Outcome] = deque()
         self._local = threading.local()
 
     def map(self, items: Iterable[Item | Outcome]) -> Iterator[Outcome]:
@@ -44,21 +49,41 @@ class ThreadPool:
                 if self._stop.is_set():
                     return
                 yield from self._next_outcome()
-        while self._in_flight and not self._stop.is_set():
-            yield from self._next_outcome()
+                yield from self._take_placed()
+        while (self._in_flight or self._placed) and not self._stop.is_set():
+            yield from self._take_placed()
+            if self._in_flight:
+                yield from self._next_outcome()
+
+    def place(self, outcome: Outcome, shard: str) -> None:
+        """Write the sample of an outcome where it belongs."""
+        assert outcome.sample is not None
+        assert outcome.extent is not None
+        placement = Placement(outcome.number, outcome.sample, shard, outcome.extent.offset)
+        outcome.place_problem = self._worker.place(placement)
+        outcome.is_placed = True
+        self._placed.append(outcome)
 
     def drain(self) -> list[Outcome]:
         """Cancel the items that have not begun, wait for the others, return their outcomes."""
         self.close()
         outcomes = [future.result() for future in self._in_flight if not future.cancelled()]
         self._in_flight.clear()
-        return [outcome for outcome in outcomes if outcome]
+        return [*self._take_placed(), *filter(None, outcomes)]
+
+    def call(self, function: Callable[..., T], *args: object) -> T:
+        """Call a function: this process has loaded all stations."""
+        return function(*args)
 
     def close(self) -> None:
         """Wait for the items in progress, and end the threads."""
         self._halt.set()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._worker.close()
+
+    def _take_placed(self) -> Iterator[Outcome]:
+        while self._placed:
+            yield self._placed.popleft()
 
     def _next_outcome(self) -> list[Outcome]:
         """Return the next outcome, or nothing if it takes longer than the poll interval."""

@@ -18,6 +18,10 @@ from ..results.lock import HIDDEN
 from ..scratch import Scratch
 from ..store.files import Store
 from ..store.packs import PackStore
+from .held import Placement
+
+_QUICK_SECONDS = 0.05
+"""A sample of an item that took longer is not held in memory, where it would be lost by a kill."""
 
 
 class Worker:
@@ -50,6 +54,11 @@ class Worker:
         except GivenUp:
             return None
 
+    def place(self, placement: Placement) -> str | None:
+        """Write a sample where it belongs in a shard; return why that has failed, or None."""
+        assert self._packs is not None
+        return self._packs.place(placement.sample, placement.shard, placement.offset)
+
     def close(self) -> None:
         """Close files; no thread may be at work."""
         if self._packs:
@@ -78,7 +87,8 @@ def _export_sample(item: Item, line: Line, rules: PackRules) -> Outcome | None:
     try:
         outcome = export_item(item, line)
         if outcome.error is None:
-            outcome.sample = store.seal(is_whole=True)
+            is_quick = sum(outcome.seconds.values()) < _QUICK_SECONDS
+            outcome.sample = store.seal(is_whole=True, holds=is_quick)
             return outcome
     except GivenUp:
         store.seal(is_whole=False)

@@ -1,8 +1,9 @@
 """Files out as members of archives: a worker's side.
 
-What an item becomes is its *sample*: the members of one archive, side by side. A worker writes
-samples one after the other into files of its own, which are called spools. From there they are
-copied into shards, in the order of the items, by whoever leads.
+What an item becomes is its *sample*: the members of one archive, side by side. Where it belongs is
+known only when all items before it are made. Until then a worker holds a small sample in memory,
+and then writes it into the shard itself. A large one, or one that took long, it writes into a file
+of its own, which is called a spool; from there whoever leads copies it into the shard.
 """
 
 import itertools
@@ -17,7 +18,7 @@ from typing import NamedTuple
 from isal import isal_zlib
 
 from ..errors import WriteError
-from ..system import NEW, write_all
+from ..system import NEW, READ, READ_AND_WRITE, copy_range, write_all, write_at
 from .files import Part, UnfinishedFile, Written
 from .pack_members import header, padding
 
@@ -27,16 +28,28 @@ SPOOL = "spool-"
 SPOOL_BYTES = 1 << 22
 """A spool of at least so many bytes gets no more samples."""
 
+_LARGEST_HELD = 1 << 22  # bytes of a sample
+_MOST_HELD = 1 << 25  # bytes of all samples that a process holds
+_MOST_SHARDS = 4  # that are open
 _PIECE = 1 << 20
 _counter = itertools.count()
 
 
 class Sample(NamedTuple):
-    """Where a sample is: the file, its first byte there, and how many there are."""
+    """Where a sample is: the file, its first byte there, and how many there are.
+
+    Without a path it is in the memory of the process that made it, under a number instead of an
+    offset.
+    """
 
     path: str
     offset: int
     length: int
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is in memory."""
+        return not self.path and self.length > 0
 
 
 NO_ROOM = Sample("", 0, 0)
@@ -68,6 +81,35 @@ class _Spool:
         os.close(self.file)
 
 
+class _Own(threading.local):
+    """What a thread has of its own: a spool, and the sample that it is making.
+
+    Attributes
+    ----------
+    spool
+        Its spool, if it has needed one.
+    name_of
+        Makes the name of a member of a file's name below the root.
+    parts, size
+        The sample as far as it is in memory, and its bytes there.
+    is_spooled
+        Whether it goes into the spool instead.
+    grown
+        Files that grow, in the order in which they have begun, and where they are once they are
+        whole.
+    has_room
+        Whether spools could be written.
+    """
+
+    spool: _Spool | None = None
+    name_of: Callable[[str], str]
+    parts: list[bytes]
+    size: int
+    is_spooled: bool
+    grown: dict[str, str | None]
+    has_room: bool
+
+
 class PackStore:
     """Takes the files of items as members of their samples. May be shared by threads."""
 
@@ -75,29 +117,32 @@ class PackStore:
         """Write spools into a folder; `root` is that of the result, for messages."""
         self.root = root
         self._folder = os.fspath(folder)
-        self._own = threading.local()
+        self._own = _Own()
         self._spools: list[_Spool] = []
+        self._held: dict[int, list[bytes]] = {}
+        self._held_bytes = 0
+        self._counting = threading.Lock()
+        self._shards: dict[str, int] = {}
 
     def begin(self, name_of: Callable[[str], str]) -> None:
         """Begin the sample of an item: this thread's files are its members until `seal`.
 
         `name_of` makes the name of a member of a file's name below the root.
         """
-        self._own.name_of = name_of
-        self._own.grown = {}
-        self._own.has_room = True
+        own = self._own
+        own.name_of, own.grown, own.has_room = name_of, {}, True
+        own.parts, own.size, own.is_spooled = [], 0, False
 
     def write(self, name: str, parts: Iterable[Part]) -> Written:
         """Add a file; `name` is relative to the root, with "/". Raises `WriteError`."""
         self._add_grown()
-        views = [memoryview(part).cast("B") for part in parts]
-        size = sum(map(len, views))
+        pieces = [part if isinstance(part, bytes) else bytes(part) for part in parts]
+        size = sum(map(len, pieces))
         checksum = 0
-        for view in views:
-            checksum = isal_zlib.crc32(view, checksum)
-        head, tail = header(self._own.name_of(name), size), padding(size)
+        for piece in pieces:
+            checksum = isal_zlib.crc32(piece, checksum)
         try:
-            self._append([memoryview(head), *views, memoryview(tail)])
+            self._append([header(self._own.name_of(name), size), *pieces, padding(size)])
         except OSError as error:
             raise self._failure(name, error.strerror) from error
         return Written(size, checksum)
@@ -144,7 +189,7 @@ class PackStore:
 
     def _add_grown(self) -> None:
         """Add the files that have grown."""
-        grown: dict[str, str | None] = self._own.grown
+        grown = self._own.grown
         while grown:
             name = next(iter(grown))
             path = grown.pop(name)
@@ -161,14 +206,14 @@ class PackStore:
         try:
             with open(source, "rb", buffering=0) as file:
                 length = os.fstat(file.fileno()).st_size
-                self._append([memoryview(header(self._own.name_of(name), length))])
+                self._append([header(self._own.name_of(name), length)])
                 while piece := file.read(min(_PIECE, length - size)):
                     size += len(piece)
                     checksum = isal_zlib.crc32(piece, checksum)
-                    self._append([memoryview(piece)])
+                    self._append([piece])
                 if size != length:
                     raise self._failure(name, f"{source} has become shorter meanwhile")
-                self._append([memoryview(padding(size))])
+                self._append([padding(size)])
         except OSError as error:
             if isinstance(error, WriteError):
                 raise
@@ -181,50 +226,128 @@ class PackStore:
     def remove_empty_folder(self, name: str) -> None:
         """Do nothing."""
 
-    def seal(self, *, is_whole: bool) -> Sample | None:
+    def seal(self, *, is_whole: bool, holds: bool = True) -> Sample | None:
         """End the sample, or forget it if it is not whole.
 
-        Returns where it is; None if it is not whole; `NO_ROOM` if that is because of the spool.
-        Raises `WriteError` if it cannot be made whole; then it has to be forgotten.
+        Parameters
+        ----------
+        is_whole
+            Whether the item was made.
+        holds
+            Whether the sample may stay in memory.
+
+        Returns
+        -------
+        Where it is; None if it is not whole; `NO_ROOM` if that is because of the spool.
+
+        Raises
+        ------
+        WriteError
+            If it cannot be made whole; then it has to be forgotten.
         """
+        own = self._own
         if is_whole:
             self._add_grown()
-        for path in filter(None, self._own.grown.values()):
+            if not own.is_spooled and holds and (number := self._hold()) is not None:
+                return Sample("", number, own.size)
+            return self._end_spooled()
+        for path in filter(None, own.grown.values()):
             with suppress(OSError):
                 os.unlink(path)
-        spool: _Spool | None = getattr(self._own, "spool", None)
-        if spool is None:  # it could not be made, or the item has failed before it was needed
-            return None if self._own.has_room else NO_ROOM
-        if not is_whole:
-            spool.give_up()
-            return None if self._own.has_room else NO_ROOM
+        if own.spool is not None:
+            own.spool.give_up()
+        return None if own.has_room else NO_ROOM
+
+    def _hold(self) -> int | None:
+        """Keep the sample of this thread in memory; None if that has no room."""
+        own = self._own
+        with self._counting:
+            if self._held_bytes + own.size > _MOST_HELD:
+                return None
+            self._held_bytes += own.size
+        number = next(_counter)
+        self._held[number] = own.parts
+        return number
+
+    def _end_spooled(self) -> Sample:
+        """End the sample in the spool of this thread."""
+        own = self._own
+        if not own.is_spooled:
+            try:
+                self._spill()
+            except OSError as error:
+                failure = f"cannot be written: {error.strerror}"
+                raise WriteError(failure, file=str(self.root)) from error
+        spool = own.spool
+        assert spool is not None
         sample = Sample(spool.path, spool.begin, spool.end - spool.begin)
         spool.begin = spool.end
         if spool.end >= SPOOL_BYTES:
             spool.close()
             self._spools.remove(spool)
-            self._own.spool = None
+            own.spool = None
         return sample
 
+    def place(self, sample: Sample, shard: str, offset: int) -> str | None:
+        """Write a sample where it belongs in a shard; return why that has failed, or None.
+
+        It is forgotten then, if it was in memory.
+        """
+        try:
+            file = self._shard(shard)
+            if sample.is_held:
+                with self._counting:
+                    self._held_bytes -= sample.length
+                write_at(file, self._held.pop(sample.offset), offset)
+            else:
+                spool = os.open(sample.path, READ)
+                try:
+                    os.lseek(file, offset, os.SEEK_SET)
+                    copy_range(spool, file, sample.offset, sample.length, _PIECE)
+                finally:
+                    os.close(spool)
+        except OSError as error:
+            return str(error.strerror)
+        except EOFError:
+            return "what it is made of is too short"
+        return None
+
     def close(self) -> None:
-        """Close the spools; nobody may write any more."""
+        """Close the spools and shards; nobody may write any more."""
         while self._spools:
             self._spools.pop().close()
+        while self._shards:
+            os.close(self._shards.popitem()[1])
 
-    def _append(self, parts: list[memoryview]) -> None:
-        """Write to the spool of this thread; may raise `OSError`."""
+    def _append(self, parts: list[bytes]) -> None:
+        """Add to the sample of this thread; may raise `OSError`."""
+        own = self._own
+        own.parts += parts
+        own.size += sum(map(len, parts))
+        if own.is_spooled or own.size > _LARGEST_HELD:
+            self._spill()
+
+    def _spill(self) -> None:
+        """Write the sample of this thread, as far as it is in memory, to its spool."""
+        own = self._own
         try:
-            self._spool().write(parts)
+            if own.spool is None:
+                own.spool = _Spool(self._folder)
+                self._spools.append(own.spool)
+            own.spool.write([memoryview(part) for part in own.parts])
         except OSError:
-            self._own.has_room = False
+            own.has_room = False
             raise
+        own.parts, own.is_spooled = [], True
 
-    def _spool(self) -> _Spool:
-        spool: _Spool | None = getattr(self._own, "spool", None)
-        if spool is None:
-            spool = self._own.spool = _Spool(self._folder)
-            self._spools.append(spool)
-        return spool
+    def _shard(self, path: str) -> int:
+        """A shard, to write into it."""
+        file = self._shards.get(path)
+        if file is None:
+            if len(self._shards) == _MOST_SHARDS:
+                os.close(self._shards.pop(next(iter(self._shards))))
+            file = self._shards[path] = os.open(path, READ_AND_WRITE)
+        return file
 
     def _failure(self, name: str, reason: object) -> WriteError:
         return WriteError(f"cannot be written: {reason}", file=f"{self.root}/{name}")

@@ -1,0 +1,82 @@
+"""Samples in the memory of worker processes, which may die before these are in their shards."""
+
+from pathlib import Path
+
+import pytest
+
+from savemasks.line.job import Outcome
+from savemasks.run.processes import ProcessPool
+from savemasks.store import packs
+from support.packing import Bench, hidden, shards
+from support.projects import Project
+
+pytestmark = pytest.mark.usefixtures("warm")
+
+
+@pytest.fixture
+def bench(project: Project, tmp_path: Path) -> Bench:
+    bench = Bench(project, tmp_path)
+    bench.fill()
+    return bench
+
+
+class Killer:
+    """Kills the process that holds a sample which is about to be placed, once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, bench: Bench, name: str) -> None:
+        self.killed = ""
+        self.change = False
+        place = ProcessPool.place
+
+        def place_and_kill(pool: ProcessPool, outcome: Outcome, shard: str) -> None:
+            place(pool, outcome, shard)
+            item = outcome.item
+            if item.name != name or self.killed:
+                return
+            for worker in pool._workers:
+                if outcome.number in worker.holder.held:
+                    self.killed = f"{item.dataset}/{item.name}"
+                    worker.process.kill()
+                    worker.process.join()
+            if self.change:
+                bench.add(name, item.dataset)
+
+        monkeypatch.setattr(ProcessPool, "place", place_and_kill)
+
+
+@pytest.mark.parametrize("name", ["01.png", "10.png", "17.png"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_dead_process_held_is_made_once_more_and_takes_its_place(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, workers: int
+) -> None:
+    killer = Killer(monkeypatch, bench, name)
+    summary = bench.run(processes=True, workers=workers)
+    assert killer.killed.endswith(name)
+    assert (summary.images, summary.failed, summary.problems) == (18, 0, [])
+    bench.check()
+
+
+def test_what_is_not_what_it_was_gets_no_place_and_a_later_run_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = Killer(monkeypatch, bench, "10.png")
+    killer.change = True
+    summary = bench.run(processes=True)
+    (problem,) = summary.problems
+    assert problem.endswith(
+        f"cannot be written: {killer.killed}: its process died, and it is not what it was: run the"
+        " same again"
+    )
+    bench.run(processes=True)
+    bench.check()
+
+
+@pytest.mark.parametrize("most", [("_LARGEST_HELD", 0), ("_MOST_HELD", 2000)])
+def test_where_samples_wait_for_their_place_does_not_matter(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, most: tuple[str, int]
+) -> None:
+    expected = bench.fresh()
+    monkeypatch.setattr(packs, *most)
+    bench.run()
+    assert shards(bench.base / "out") == expected
+    assert not hidden(bench.base / "out")
