@@ -1,6 +1,7 @@
 """Whether memory, open files and the rate of a run stay as they are over many items.
 
     python benchmarks/flat.py [--items 100000] [--workers 2] [--folder DIR]
+                              [--pack tar|webdataset]
 
 The items are tiny, so that what is done once per item counts most.
 """
@@ -16,6 +17,7 @@ import orjson
 
 from savemasks.cli.demo import CONFIG, write_project
 from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.job import PackRules
 from savemasks.run.export import run
 from savemasks.run.options import Hooks, RunOptions
 
@@ -65,7 +67,9 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--pack", choices=("tar", "webdataset"), help="into archives of 1000")
     options = parser.parse_args()
+    pack = PackRules(options.pack, items=1000) if options.pack else None
     folder = Path(tempfile.mkdtemp(dir=options.folder))
     last = perf_counter()
 
@@ -85,7 +89,7 @@ def main() -> None:
             layer,
             [folder / "project"],
             folder / "out",
-            RunOptions(workers=options.workers, processes=True),
+            RunOptions(workers=options.workers, processes=True, pack=pack),
             Hooks(on_progress=tell),
         )
         print(f"{summary.images} images in {summary.seconds:.1f} s")

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,47 @@ def test_the_library_webdataset_reads_the_same(
         for part, content in parts.items():
             assert expected[f"{sample['__key__']}.{part}"] == content
         assert sorted(parts) == ["human.png", "json", "machine.png", "png"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_library_datasets_reads_the_same(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    datasets = pytest.importorskip("datasets")
+    _export(bench)
+    paths = sorted(map(str, (bench.base / "out" / NAME).glob("*.tar")))
+    expected = [*savemasks.samples(bench.base / "out" / NAME)]
+    for is_streamed in (True, False):
+        found = datasets.load_dataset(
+            "webdataset",
+            data_files={"train": paths},
+            split="train",
+            streaming=is_streamed,
+            cache_dir=str(tmp_path / "cache"),
+        )
+        rows = [*found]
+        assert [row["__key__"] for row in rows] == [sample.key for sample in expected]
+        for row, sample in zip(rows, expected, strict=True):
+            assert row["json"]["tags"] == sample.parts["json"]["tags"]
+            for part in ("png", "machine.png", "human.png"):
+                assert (np.asarray(row[part]) == sample.parts[part]).all()
+
+
+def test_gnu_tar_reads_the_same(bench: Bench) -> None:
+    for pack in ("tar", "webdataset"):
+        savemasks.export(bench.project.folder, bench.base / pack, LAYER, pack=pack)
+        for path in (bench.base / pack / NAME).glob("*.tar"):
+            listed = subprocess.run(
+                ["tar", "-tf", path], capture_output=True, check=True, text=True
+            )
+            assert listed.stdout.splitlines() == [*members(path)]
+            assert listed.stderr == ""
+        names = [*members(path)]
+        subprocess.run(["tar", "-xf", path, "-C", bench.base, names[-1]], check=True)
+        assert (bench.base / names[-1]).read_bytes() == members(path)[names[-1]]
 
 
 def test_what_cannot_be_read_is_named(bench: Bench, tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Runs that are killed at any moment lose nothing; `faults.py` makes long series of it."""
 
+import os
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import pytest
 
 from savemasks.line.job import PackKind, PackRules
 from support.faults import start, torture
+from support.faults_packs import KINDS
 
 
 @pytest.mark.slow
@@ -27,3 +31,18 @@ def test_packed_runs_end_alike(tmp_path: Path, kind: PackKind) -> None:
     assert figures.kills.total() == 6
     assert figures.completed >= 1
     assert figures.new_rows > 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize("kind", range(len(KINDS)))
+def test_a_kill_costs_packed_runs_the_items_in_hand_at_most(tmp_path: Path, kind: int) -> None:
+    """In a process that has not used libvips, so that it can be forked."""
+    command = [sys.executable, "-m", "support.faults_packs", "--kills=12", f"--kind={kind}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
+    assert done.returncode == 0, done.stderr
+    assert "replacing=" in done.stdout
+
+
+def _environment() -> dict[str, str]:
+    return dict(os.environ) | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

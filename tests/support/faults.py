@@ -1,6 +1,7 @@
 """Kills runs at random moments, resumes them, and compares with a run that nobody disturbed.
 
-    python -m support.faults [--kills 200] [--seed 0] [--fork] [--pack tar|webdataset]
+    python -m support.faults [--kills 200] [--seed 0] [--fork]
+                             [--pack tar|webdataset] [--pack-items N] [--pack-size BYTES]
 
 After every kill each file that is in its place must be whole, and each item that the journal calls
 finished must have all of its files. At the end everything must be there, byte by byte.
@@ -96,19 +97,19 @@ def start(folder: Path, out: str, pack: PackRules | None = None) -> "subprocess.
     script = str(Path(sysconfig.get_path("scripts"), "savemasks"))
     command = [script, "run", "config.json", "project", f"--out={out}", f"--workers={_WORKERS}"]
     if pack:
-        command += [f"--pack={pack.kind}", f"--pack-items={pack.items}"]
+        command += [f"--pack={pack.kind}"]
+        command += [f"--pack-items={pack.items}"] if pack.items else []
+        command += [f"--pack-size={pack.size}"] if pack.size else []
     return subprocess.Popen(
         [*command, "--quiet"], cwd=folder, stderr=subprocess.PIPE, process_group=0
     )
 
 
 class Fork:
-    """A run in a copy of this process, which has all kernels: it begins to write at once.
+    """A call in a copy of this process; as far as is needed here it is a `subprocess.Popen`."""
 
-    As far as is needed here it is a `subprocess.Popen`.
-    """
-
-    def __init__(self, folder: Path, out: str, pack: PackRules | None = None) -> None:
+    def __init__(self, folder: Path, call: Callable[[], int]) -> None:
+        """Call, and end with the exit code that it returns; `folder` is for its errors."""
         self.returncode: int | None = None
         self._errors = folder / "errors.txt"
         self.pid = os.fork()
@@ -117,10 +118,7 @@ class Fork:
             self._errors.unlink(missing_ok=True)
             code = 70
             try:
-                where = folder / "project", folder / out
-                options = RunOptions(pack=pack)
-                done = run(SaveMasks.from_json(CONFIG), [where[0]], where[1], options)
-                code = int(done.failed > 0)
+                code = call()
             except BaseException:
                 self._errors.write_text(traceback.format_exc())
             os._exit(code)
@@ -153,6 +151,18 @@ class Fork:
     def __exit__(self, *_: object) -> None:
         if self.poll() is None:
             self.kill()
+
+
+def fork(folder: Path, out: str, pack: PackRules | None = None) -> Fork:
+    """Start a run in a copy of this process, which has all kernels: it begins to write at once."""
+    return Fork(folder, partial(run_here, folder, out, pack))
+
+
+def run_here(folder: Path, out: str, pack: PackRules | None) -> int:
+    """Run in this process; return the exit code."""
+    where = folder / "project", folder / out
+    done = run(SaveMasks.from_json(CONFIG), [where[0]], where[1], RunOptions(pack=pack))
+    return int(done.failed > 0)
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -326,13 +336,15 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fork", action="store_true", help="a copy of this process")
-    parser.add_argument("--pack", choices=("tar", "webdataset"), help="into archives of 30 images")
+    parser.add_argument("--pack", choices=("tar", "webdataset"), help="into archives")
+    parser.add_argument("--pack-items", type=int)
+    parser.add_argument("--pack-size", type=int)
     options = parser.parse_args()
-    pack = options.pack and PackRules(options.pack, items=30)
+    pack = options.pack and PackRules(options.pack, options.pack_items, options.pack_size)
     begin: Callable[[Path, str], Run] = partial(start, pack=pack)
     if options.fork:
         warm_up(Plan.of(SaveMasks.from_json(CONFIG)))
-        begin = partial(Fork, pack=pack)
+        begin = partial(fork, pack=pack)
     with tempfile.TemporaryDirectory() as folder:
         print(
             torture(Path(folder), options.kills, options.seed, begin, print, is_packed=bool(pack))
