@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from savemasks.results import growing
 from savemasks.results import packer as packer_module
 from savemasks.results.output import Output
 from savemasks.results.places import Places
@@ -38,6 +39,7 @@ class Deaths:
             (Places, "write"),
             (packer_module, "copy_range"),
             (packer_module, "write_all"),
+            (growing, "write_all"),
             (os, "ftruncate"),
             (Path, "unlink"),
             (Path, "replace"),

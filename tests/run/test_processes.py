@@ -1,6 +1,7 @@
 """Workers as processes: the same results, and one that dies costs its item at most."""
 
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
@@ -226,3 +227,49 @@ def test_the_leading_process_loads_nothing_that_workers_need() -> None:
     code = "import sys, savemasks.run.export; print([m for m in {heavy} if m in sys.modules])"
     program = code.format(heavy=("numba", "numpy", "pyvips"))
     assert subprocess.check_output([sys.executable, "-c", program]) == b"[]\n"
+
+
+def test_a_process_calls_a_function_of_a_module(tmp_path: Path) -> None:
+    pool = ProcessPool(Job(flows(tmp_path / "out"), workers=1), threading.Event())
+    try:
+        assert pool.call(os.path.join, "a", "b") == "a/b"
+        with pytest.raises(ZeroDivisionError):
+            pool.call(divmod, 1, 0)
+        with pytest.raises(CrashError, match="ended with exit code 7"):
+            pool.call(os._exit, 7)
+    finally:
+        pool.close()
+
+
+def test_a_legend_is_drawn_even_if_the_process_dies_that_was_to(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.add("a.png")
+    call = ProcessPool.call
+    options = RunOptions(workers=1, processes=True)
+    expected = run(LAYER, [project.folder], tmp_path / "expected", options)
+    monkeypatch.setattr(ProcessPool, "call", lambda pool, *_: call(pool, os._exit, 7))
+    summary = run(LAYER, [project.folder], tmp_path / "out", options)
+    assert summary.problems == []
+    same(tree(summary.out), tree(expected.out))
+
+
+def test_many_quick_items_are_submitted_at_once_and_long_paths_few_at_a_time(
+    ten: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths: list[int] = []
+    submit = ProcessPool._submit
+
+    def noting(pool: ProcessPool, worker: Any, batch: list[Any]) -> None:
+        submit(pool, worker, batch)
+        lengths.append(len(worker.items))
+
+    monkeypatch.setattr(ProcessPool, "_submit", noting)
+    monkeypatch.setattr(ProcessPool, "_queue_length", lambda _: 32)
+    items = ten * 20
+    assert len(export(tmp_path / "out", items, 1)) == len(items)
+    assert max(lengths) == 32
+    lengths.clear()
+    monkeypatch.setattr("savemasks.run.processes._QUEUE_LETTERS", 1)
+    assert len(export(tmp_path / "again", items, 1)) == len(items)
+    assert max(lengths) == 1

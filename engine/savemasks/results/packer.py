@@ -18,7 +18,6 @@ whole when nothing is missing in it.
 import os
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,37 +25,15 @@ from ..errors import OutputError, printable
 from ..line.job import Extent, PackRules
 from ..store.pack_members import END
 from ..store.packs import Sample
-from ..system import NEW_TO_READ, READ_AND_WRITE, copy_range, read_at, sync_folder, write_all
+from ..system import copy_range, read_at, sync_folder, write_all
 from .descriptors import Descriptors
+from .growing import Growing
 from .journal import Journal
 from .lock import HIDDEN
 from .places import Shard, State
 from .shards import path_of, put_in_place, settle, unlink_shards
 
 _COPIED_AT_ONCE = 1 << 26
-
-
-@dataclass(slots=True)
-class _Growing:
-    """A shard that is written.
-
-    Attributes
-    ----------
-    place
-        How far it is.
-    path, file
-        Where its file is, and its descriptor.
-    missing
-        Samples that have their place in it, but are not there.
-    is_full
-        Whether it gets no more samples.
-    """
-
-    place: Shard
-    path: str
-    file: int
-    missing: int = 0
-    is_full: bool = False
 
 
 class Packer:
@@ -106,7 +83,7 @@ class Packer:
             del self._old[number]
         self._files = Descriptors(self._path_of)
         self._done: list[Shard] = []
-        self._growing: deque[_Growing] = deque()  # the last one gets samples, unless it is full
+        self._growing: deque[Growing] = deque()  # the last one gets samples, unless it is full
         self._oversized: list[str] = []
         self._place = Shard(0, "")  # how far the shard is that is walked along or written
         self._walked: Shard | None = None  # the old one that nothing has differed from so far
@@ -273,11 +250,10 @@ class Packer:
         self._place = self._places.begin(name)
         self._place.size = sum(map(len, content))
         try:
-            path = self._path_of(self._place.number)
-            growing = _Growing(self._place, path, os.open(path, NEW_TO_READ, 0o666))
+            growing = Growing.new(self._place, self._path_of(self._place.number))
             self._growing.append(growing)
             write_all(growing.file, content)
-            self._sync_folder(os.path.dirname(path))
+            self._sync_folder(os.path.dirname(growing.path))
         except OSError as error:
             raise self._failure(error) from error
 
@@ -293,10 +269,7 @@ class Packer:
             grows = walked.state is State.GROWS
             if grows and size >= self._places.end_of(walked.number):
                 # It ends here: what is new goes behind it.
-                path = self._path_of(walked.number)
-                growing = _Growing(place, path, os.open(path, READ_AND_WRITE))
-                self._growing.append(growing)
-                os.ftruncate(growing.file, size)
+                self._growing.append(Growing.old(place, self._path_of(walked.number)))
                 return
             self._open_new(place.name, [])
             source = self._files.of_shard(walked.number)
@@ -341,18 +314,16 @@ class Packer:
 
     def _end_full_ones(self) -> None:
         """Make the shards whole that are full and in which nothing is missing, in their order."""
-        while self._growing and self._growing[0].is_full and not self._growing[0].missing:
+        while self._growing and self._growing[0].is_whole:
             growing = self._growing[0]
-            place, file = growing.place, growing.file
+            place = growing.place
             try:
-                os.ftruncate(file, place.size)
-                os.lseek(file, place.size, os.SEEK_SET)
-                write_all(file, [memoryview(END)])
+                growing.write_end()
                 self._sync()
             except OSError as error:
                 raise self._failure(error, self._root / place.name) from error
             self._commit()
-            os.close(file)
+            os.close(growing.file)
             self._growing.popleft()
             self._old.pop(place.number, None)
             self._put_in_place(place)

@@ -11,9 +11,7 @@ Processes are those of `multiprocessing`, where these may be used: not in a fork
 be one of its daemons, and whose main module need not be ready to be imported once more.
 """
 
-import gc
 import multiprocessing
-import os
 import pickle
 import threading
 from collections import deque
@@ -26,13 +24,13 @@ from time import sleep
 from typing import Any, TypeVar
 
 from ..errors import CrashError, OutputError, SavemasksError
-from ..forks import SIGNALS_OF_PARENT, Flag, FreshProcess, SeenFlag, libvips_is_lost
+from ..forks import SIGNALS_OF_PARENT, Flag, FreshProcess, libvips_is_lost
 from ..line.job import Job, Outcome
 from ..projects.items import Item
-from ..results.lock import hold_worker_lock
 from ..store.files import remove_unfinished
-from ..system import Pipes, exit_reason, has_message, ignore_signals, signals_wait
-from .held import HeldSamples, Holder, Placement
+from ..system import Pipes, exit_reason, signals_wait
+from .held import HeldSamples, Holder
+from .serving import receive, send, serve
 
 T = TypeVar("T")
 
@@ -43,7 +41,6 @@ _QUEUE_LETTERS = 1 << 14  # of their paths at most: two full pipes would wait fo
 _POLL_SECONDS = 0.1  # how often the stop event is looked at
 _WINDOW = 64  # items per process that may be submitted beyond the first without an outcome
 _SMOOTHING = 0.1  # weight of an item in the mean of their seconds
-_GC_THRESHOLD = 100_000
 
 
 @dataclass(slots=True, eq=False)
@@ -62,10 +59,11 @@ class _Worker:
         """Whether something is to come from it."""
         return bool(self.items or self.holder.placing)
 
-    def add(self, numbered: tuple[int, Item]) -> None:
-        """Add an item that is about to be submitted."""
-        self.items.append(numbered)
-        self.letters += _letters(numbered[1])
+    def add(self, number: int, item: Item) -> Item:
+        """Add an item that is about to be submitted, and return it."""
+        self.items.append((number, item))
+        self.letters += _letters(item)
+        return item
 
     def take(self) -> tuple[int, Item]:
         """Take the item that it has worked on first."""
@@ -137,8 +135,8 @@ class ProcessPool:
         """
         worker = self._workers[0]
         try:
-            _send(worker.pipe, (function, args))
-            error, result = _receive(worker.pipe)
+            send(worker.pipe, (function, args))
+            error, result = receive(worker.pipe)
         except (EOFError, OSError) as failure:
             raise CrashError(f"a worker process {_exit_reason(worker.process)}") from failure
         if error is not None:
@@ -157,11 +155,11 @@ class ProcessPool:
     def _start(self) -> _Worker:
         if isinstance(self._halt, Flag):
             halt = self._halt.seen
-            fresh = FreshProcess(_serve, self._job, halt, inherits=(halt.descriptor,))
+            fresh = FreshProcess(serve, self._job, halt, inherits=(halt.descriptor,))
             return _Worker(fresh, fresh.pipe)
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=_serve, args=(theirs, self._job, self._halt), name="savemasks", daemon=True
+            target=serve, args=(theirs, self._job, self._halt), name="savemasks", daemon=True
         )
         # Signals wait until the process ignores them itself.
         with signals_wait(SIGNALS_OF_PARENT):
@@ -175,7 +173,7 @@ class ProcessPool:
             if self._stop.is_set():
                 raise KeyboardInterrupt
         try:
-            failure = _receive(worker.pipe)
+            failure = receive(worker.pipe)
         except EOFError:
             failure = OutputError(f"a worker process {_exit_reason(worker.process)} at its start")
         if failure is not None:
@@ -191,27 +189,25 @@ class ProcessPool:
 
     def _submit_all(self, source: Iterator[Item | Outcome]) -> None:
         """Submit what is to be placed, and items that fill the queues of the processes."""
-        batches: list[list[tuple[int, Item]]] = [[] for _ in self._workers]
+        batches: list[list[Item]] = [[] for _ in self._workers]
         if not self._quarantine:
             self._fill(batches, source)
         elif not any(worker.items for worker in self._workers):
             # One alone, so that nothing else can be the cause. The others finish first.
-            batches[0].append(self._quarantine[0])
+            batches[0].append(self._workers[0].add(*self._quarantine[0]))
         for worker, batch in zip(self._workers, batches, strict=True):
             self._submit(worker, batch)
 
-    def _fill(
-        self, batches: list[list[tuple[int, Item]]], source: Iterator[Item | Outcome]
-    ) -> None:
+    def _fill(self, batches: list[list[Item]], source: Iterator[Item | Outcome]) -> None:
         """Take the next items: first one for each process that has none, then for the others."""
         for waiting in range(self._queue_length()):
             for worker, batch in zip(self._workers, batches, strict=True):
-                if len(worker.items) + len(batch) != waiting or worker.letters > _QUEUE_LETTERS:
+                if len(worker.items) != waiting or worker.letters > _QUEUE_LETTERS:
                     continue
                 numbered = self._next_item(source)
                 if numbered is None:
                     return
-                batch.append(numbered)
+                batch.append(worker.add(*numbered))
 
     def _queue_length(self) -> int:
         """How many items may be submitted to a process."""
@@ -238,14 +234,11 @@ class ProcessPool:
         """Whether as many items are begun beyond the first without an outcome as may be."""
         return self._submitted >= self._next + _WINDOW * len(self._workers)
 
-    def _submit(self, worker: _Worker, batch: list[tuple[int, Item]]) -> None:
+    def _submit(self, worker: _Worker, batch: list[Item]) -> None:
         """Submit what is to be placed by a process, and items."""
-        for numbered in batch:
-            worker.add(numbered)
-        message = [*worker.holder.next_placements(), *(item for _, item in batch)]
-        if message:
+        if message := [*worker.holder.next_placements(), *batch]:
             with suppress(OSError):  # a dead process is replaced by `_receive`
-                _send(worker.pipe, message)
+                send(worker.pipe, message)
 
     def _completed(self) -> Iterator[Outcome]:
         while self._next in self._done:
@@ -338,23 +331,6 @@ class ProcessPool:
             fresh.pipe.close()
 
 
-def _send(pipe: Connection, thing: object) -> None:
-    """Do as `Connection.send` in half its time: plain data needs none of its reducers."""
-    pipe.send_bytes(pickle.dumps(thing, pickle.HIGHEST_PROTOCOL))
-
-
-def _receive(pipe: Connection) -> Any:
-    return pickle.loads(pipe.recv_bytes())  # noqa: S301  (from our own process)
-
-
-def _called(function: Callable[..., object], args: tuple[object, ...]) -> tuple[object, object]:
-    """Call a function; return its error or None, and its result."""
-    try:
-        return None, function(*args)
-    except Exception as error:
-        return error, None
-
-
 def _letters(item: Item) -> int:
     return len(item.image or "") + len(item.annotation or "")
 
@@ -362,41 +338,3 @@ def _letters(item: Item) -> int:
 def _exit_reason(process: SpawnProcess | FreshProcess) -> str:
     process.join()
     return exit_reason(process.exitcode or 0)
-
-
-def _serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None:
-    """Work: export the items that come through the pipe until it is closed."""
-    # The parent handles signals and sets `halt`. If it dies, the pipe is closed.
-    ignore_signals(SIGNALS_OF_PARENT)
-    try:
-        from ..scratch import Scratch  # only workers load NumPy and Numba
-        from .worker import Worker
-
-        for root in job.roots:
-            hold_worker_lock(root)
-        worker, scratch = Worker(job, halt.is_set), Scratch()
-    except Exception as error:
-        _send(pipe, error)
-        return
-    # Nearly all objects of this process are parsed JSON, which has no cycles to collect.
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
-    try:
-        _send(pipe, None)
-        items: deque[Item] = deque()
-        while True:
-            # Between two items it looks for samples that it is to place.
-            while not items or (job.pack and has_message(pipe)):
-                message = _receive(pipe)
-                if isinstance(message, tuple):
-                    _send(pipe, _called(*message))
-                    continue
-                items.extend(task for task in message if isinstance(task, Item))
-                if placements := [task for task in message if isinstance(task, Placement)]:
-                    _send(pipe, [worker.place(each) for each in placements])
-            item = items.popleft()
-            outcome = None if halt.is_set() else worker.export(item, scratch)
-            _send(pipe, outcome and outcome.packed())
-    except (EOFError, ConnectionError):
-        # The parent is gone. A regular exit could wait for threads of libraries.
-        os._exit(0)
