@@ -8,7 +8,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
 from ..system import at_fork
-from .cache import KernelCache
+from .linking import Kernel
 
 Array: TypeAlias = NDArray[Any]
 """What a kernel takes; its docstring says which shapes and dtypes."""
@@ -42,8 +42,6 @@ def brief_kernel(function: F) -> F:
 
 
 def _compiled(function: F, *, nogil: bool) -> F:
-    """`error_model="numpy"` drops the test for division by zero, which kernels rule out."""
-    dispatcher = numba.njit(nogil=nogil, error_model="numpy")(function)
-    if not numba.config.DISABLE_JIT:
-        dispatcher._cache = KernelCache(function)
-    return cast(F, dispatcher)
+    if numba.config.DISABLE_JIT:
+        return function
+    return cast(F, Kernel(function, nogil=nogil))
