@@ -1,9 +1,11 @@
 """The one place that decides how kernels are compiled. `cache` keeps their machine code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
+from numba.core import event
 from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
@@ -39,6 +41,22 @@ def brief_kernel(function: F) -> F:
     once. Eight threads on two cores paint a fifth more annotations since they are read so.
     """
     return _compiled(function, nogil=False)
+
+
+@contextmanager
+def when_compiling(function: Callable[[], object]) -> Iterator[None]:
+    """Call a function whenever this process begins to compile a kernel that is in no cache."""
+
+    class Listener(event.Listener):  # type: ignore[misc]  # Numba is not typed
+        def on_start(self, event: Any) -> None:
+            if isinstance(event.data["dispatcher"], Kernel):
+                function()
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Listener()):
+        yield
 
 
 def _compiled(function: F, *, nogil: bool) -> F:

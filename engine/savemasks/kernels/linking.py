@@ -15,6 +15,7 @@ from numba import _dynfunc
 from numba.core import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder, _LowerResult
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
@@ -88,6 +89,11 @@ class Kernel(CPUDispatcher):  # type: ignore[misc]
         self.typingctx._remove_global(self)
         self.typingctx.insert_global(self, self._numba_type_)
         self._cache = KernelCache(function)
+
+    def compile(self, sig: Any) -> Any:
+        """Load or compile it for arguments of these types; other processes wait for the code."""
+        with global_compiler_lock, self._cache.turn():
+            return super().compile(sig)
 
     @property
     def _numba_type_(self) -> Any:
