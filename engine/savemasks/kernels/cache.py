@@ -238,7 +238,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
         return None
 
     def _take_turn(self) -> bool:
-        """Wait until no other process compiles this kernel; false if there is nothing to wait by."""
+        """Wait until nobody else compiles this kernel; false if that cannot be known."""
         if (folder := cache_folder()) is None:
             return False
         with suppress(OSError):

@@ -19,6 +19,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
+from numba.core.types.misc import unliteral
 
 from .cache import KernelCache
 
@@ -74,8 +75,8 @@ class _Part(CPUDispatcher):  # type: ignore[misc]
 
     def get_call_template(self, args: Iterable[Any], kws: Mapping[str, Any]) -> Any:
         """How it is called with arguments of these types; constants count as their types."""
-        plain = {name: types.unliteral(kind) for name, kind in kws.items()}
-        return super().get_call_template([types.unliteral(kind) for kind in args], plain)
+        plain = {name: unliteral(kind) for name, kind in kws.items()}
+        return super().get_call_template([unliteral(kind) for kind in args], plain)
 
 
 class Kernel(CPUDispatcher):  # type: ignore[misc]

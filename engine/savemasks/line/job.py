@@ -1,9 +1,9 @@
 """What workers are given, and what they hand back. All of it may go from process to process."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from ..layers.auto_colors import ClassColor
 from ..layers.class_table import IDENTITY, ClassTable
@@ -13,6 +13,9 @@ from ..projects.classes import ClassTemplate
 from ..projects.items import Entry, Item
 from ..store.files import Written
 from ..store.packs import Sample
+
+OnCompile: TypeAlias = Callable[[int, int], None]
+"""Is told, while kernels are compiled, how many parts of the work are done, and of how many."""
 
 PackKind = Literal["tar", "webdataset"]
 

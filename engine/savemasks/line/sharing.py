@@ -15,12 +15,10 @@ from ..forks import FreshProcess, libvips_is_lost
 from ..kernels.cache import cache_folder
 from ..kernels.jit import when_compiling
 from ..system import usable_cores
+from .job import OnCompile
 
 Step: TypeAlias = Callable[[], object]
 """Calls some kernels; does not depend on other steps."""
-
-OnCompile: TypeAlias = Callable[[int, int], None]
-"""Is told how many steps are done, and how many there are."""
 
 
 def share(

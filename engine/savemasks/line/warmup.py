@@ -36,8 +36,9 @@ from ..shapes import Shapes
 from ..store.files import Store
 from .counting_classes import ClassCounter
 from .drawings import drawing
+from .job import OnCompile
 from .plan import Plan
-from .sharing import OnCompile, Step, share
+from .sharing import Step, share
 from .sinks import Sink
 
 _SIZE = 8

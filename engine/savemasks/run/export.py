@@ -355,7 +355,11 @@ def _export_remaining(job: Job, recorder: _Recorder, started: float) -> None:
     # Workers take a second to start: look first whether there is anything to do.
     first, summary.stopped = take_kept(items, recorder.accept)
     processes = recorder.options.processes
-    pool = None if first is None else start_pool(job, hooks.stop, processes=processes)
+    pool = (
+        None
+        if first is None
+        else start_pool(job, hooks.stop, hooks.on_compile, processes=processes)
+    )
     with closing(pool) if pool else nullcontext():
         summary.startup_seconds = perf_counter() - started
         if hooks.on_start:
