@@ -70,7 +70,8 @@ def measure(times: int) -> dict[str, Any]:
     """Seconds by kernel, for every signature that it is called with; and by job, cold and warm."""
     found: dict[str, Any] = {"jobs": {}}
     for name, (shape, is_human) in JOBS.items():
-        cold, warm = [], []
+        cold: list[float] = []
+        warm: list[float] = []
         for _ in range(times):
             with tempfile.TemporaryDirectory() as folder:
                 environment = _copied(Path(folder))
