@@ -117,5 +117,6 @@ def test_bitmaps_are_prepared_only_if_painted_classes_may_have_some(
     shapes: dict[str, str], *, expected: bool
 ) -> None:
     classes = [{"title": t, "shape": s, "color": "#112233"} for t, s in shapes.items()]
-    found = SaveMasks.from_json(layer(gt_machine_color={"kiwi": [1, 2, 3]}))
+    colors = {"kiwi": [1, 2, 3]}
+    found = SaveMasks.from_json(layer(gt_machine_color=colors, gt_human_color=colors))
     assert _may_have_bitmaps(Plan.of(found, {"classes": classes})) is expected

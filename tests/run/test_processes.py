@@ -1,6 +1,8 @@
 """Workers as processes: the same results, and one that dies costs its item at most."""
 
 import dataclasses
+import multiprocessing
+import pickle
 import signal
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from savemasks.projects.supervisely import Project as OpenedProject
 from savemasks.projects.supervisely import plan_datasets
 from savemasks.run.export import run
 from savemasks.run.options import Hooks, RunOptions
-from savemasks.run.processes import ProcessPool
+from savemasks.run.processes import ProcessPool, _Worker
 from support.deadly import DeadlyItem
 from support.projects import Project, annotation, names, same, tree
 
@@ -226,3 +228,18 @@ def test_the_leading_process_loads_nothing_that_workers_need() -> None:
     code = "import sys, savemasks.run.export; print([m for m in {heavy} if m in sys.modules])"
     program = code.format(heavy=("numba", "numpy", "pyvips"))
     assert subprocess.check_output([sys.executable, "-c", program]) == b"[]\n"
+
+
+def test_a_pool_hands_on_what_its_workers_compile(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    job, stop = Job(flows(tmp_path / "out"), workers=1), threading.Event()
+    pool = ProcessPool(job, stop, lambda done, total: told.append((done, total)))
+    ours, theirs = multiprocessing.Pipe()
+    try:
+        for message in ((0, 2), (2, 2), None):
+            theirs.send_bytes(pickle.dumps(message))
+        process = pool._workers[0].process
+        pool._await_ready(_Worker(process, ours))
+        assert told == [(0, 2), (2, 2)]
+    finally:
+        pool.close()
