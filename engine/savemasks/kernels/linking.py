@@ -51,7 +51,7 @@ class _MakePart(LoweringPass):  # type: ignore[misc]
         # It stands for the function in Numba's tables; nobody calls it.
         function = _dynfunc.make_function(module, name, "", 0, lowered.env, (library,))
         state.targetctx.insert_user_function(function, lowered.fndesc, [library])
-        state.reload_init.extend(library._reload_init)
+        state.reload_init.extend(getattr(library, "_reload_init", ()))  # later versions have it
         state["cr"] = _LowerResult(lowered.fndesc, lowered.call_helper, function, lowered.env)
         return True
 
