@@ -221,7 +221,7 @@ def compiled():
     for entry in pkgutil.walk_packages(savemasks.kernels.__path__, "savemasks.kernels."):
         module = importlib.import_module(entry.name)
         for name, value in vars(module).items():
-            if hasattr(value, "signatures"):
+            if hasattr(value, "signatures") and not isinstance(value, type):
                 found[entry.name + "." + name] = [str(s) for s in value.signatures]
     return found
 

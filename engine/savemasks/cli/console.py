@@ -38,10 +38,20 @@ def run_hooks(quiet: bool) -> Iterator[Hooks]:
     hint.daemon = True
     if not quiet:
         hint.start()
+
+    def on_compile(done: int, total: int) -> None:
+        hint.cancel()
+        click.echo(f"compiling kernels, once on this machine: {done} of {total} parts", err=True)
+
     stop = threading.Event()
     try:
         with _stop_on_signals(stop), progress(quiet) as on_progress:
-            yield Hooks(stop=stop, on_progress=on_progress, on_start=hint.cancel)
+            yield Hooks(
+                stop=stop,
+                on_progress=on_progress,
+                on_start=hint.cancel,
+                on_compile=None if quiet else on_compile,
+            )
     finally:
         hint.cancel()
 
