@@ -34,10 +34,10 @@ IN_DICT, IN_LIST, TEXT, NUMBER, LITERAL = range(5)
 # Places. What is not read is `SKIPPED`, however deep; all others are as deep as they must be.
 SKIPPED = 0
 IN_FILE, IN_SIZE, IN_OBJECTS, IN_OBJECT, IN_POINTS, IN_INTERIOR = range(1, 7)
-IN_EXTERIOR, IN_HOLE, IN_PAIR, IN_BITMAP, IN_ORIGIN = range(7, 12)
-_PLACES = 12
+IN_EXTERIOR, IN_HOLE, IN_BITMAP = range(7, 10)
+_PLACES = 10
 
-# What is done with other values.
+# What is done with other values, and with the points of a ring.
 PASS, TAKE, REFUSE = 20, 21, -1
 
 
@@ -45,7 +45,7 @@ def _steps() -> Array:
     """(places, keys, kinds of values) the place that begins, or what is done with the value."""
     steps = np.full((_PLACES, OTHER + 1, 5), PASS, np.int64)
     steps[:, :, (IN_DICT, IN_LIST)] = SKIPPED
-    for place in (IN_OBJECTS, IN_INTERIOR, IN_EXTERIOR, IN_HOLE, IN_PAIR, IN_ORIGIN):
+    for place in (IN_OBJECTS, IN_INTERIOR, IN_EXTERIOR, IN_HOLE):
         steps[place] = REFUSE
     usual = {
         (IN_FILE, SIZE, IN_DICT): IN_SIZE,
@@ -60,11 +60,9 @@ def _steps() -> Array:
         (IN_POINTS, EXTERIOR, IN_LIST): IN_EXTERIOR,
         (IN_POINTS, INTERIOR, IN_LIST): IN_INTERIOR,
         (IN_INTERIOR, OTHER, IN_LIST): IN_HOLE,
-        (IN_EXTERIOR, OTHER, IN_LIST): IN_PAIR,
-        (IN_HOLE, OTHER, IN_LIST): IN_PAIR,
-        (IN_PAIR, OTHER, NUMBER): TAKE,
-        (IN_ORIGIN, OTHER, NUMBER): TAKE,
-        (IN_BITMAP, ORIGIN, IN_LIST): IN_ORIGIN,
+        (IN_EXTERIOR, OTHER, IN_LIST): TAKE,
+        (IN_HOLE, OTHER, IN_LIST): TAKE,
+        (IN_BITMAP, ORIGIN, IN_LIST): TAKE,
         (IN_BITMAP, DATA, TEXT): TAKE,
     }
     for place, key, _ in usual:
@@ -83,14 +81,12 @@ STEPS = _steps()
 # the canvas, and of how much there is how many; ...
 N_HEIGHT, N_WIDTH, N_OBJECTS, N_SHAPES, N_RINGS, N_POINTS, N_BITMAPS = range(7)
 # ... with what is known of the object that is being read: its class and geometry, where its rings
-# and points begin, whether it has an exterior or an origin, and coordinates of the point so far;
-N_CLASS, N_GEOMETRY, N_FIRST_RING, N_FIRST_POINT, N_EXTERIORS, N_ORIGINS, N_COORDINATES = range(
-    7, 14
-)
+# and points begin, and whether it has an exterior or an origin;
+N_CLASS, N_GEOMETRY, N_FIRST_RING, N_FIRST_POINT, N_EXTERIORS, N_ORIGINS = range(7, 13)
 # where the vertices of the rings are noted, as `vertex` of `shapes.Shapes`;
-N_VERTEX = 14
+N_VERTEX = 13
 # for every geometry, how many objects have it, and the number of the first one.
-N_GEOMETRIES = 15
+N_GEOMETRIES = 14
 # Then come the shapes, each with: the end of its rings, kind, class, object, number of its payload,
 # and of a payload the first and last (excluded) character, and the threshold.
 SHAPES = N_GEOMETRIES + 2 * len(GEOMETRIES)

@@ -23,8 +23,6 @@ from .grammar import (
     IN_HOLE,
     IN_LIST,
     IN_OBJECT,
-    IN_ORIGIN,
-    IN_PAIR,
     IN_SIZE,
     KIND,
     KINDS,
@@ -32,7 +30,6 @@ from .grammar import (
     LITERAL,
     N_BITMAPS,
     N_CLASS,
-    N_COORDINATES,
     N_EXTERIORS,
     N_FIRST_POINT,
     N_FIRST_RING,
@@ -132,23 +129,37 @@ def _take_text(text: Array, at: int, key: int, is_wanted: bool, classes: Array, 
 
 
 @kernel
-def _take_number(
-    text: Array, at: int, place: int, key: int, is_wanted: bool, out: Array, xy: Array
-) -> int:
-    """Read a number; return the index behind it."""
+def _take_number(text: Array, at: int, key: int, is_wanted: bool, out: Array) -> int:
+    """Read a number, which is a side if it is wanted; return the index behind it."""
     value, at, rest = read_number(text, at)
-    if not is_wanted:
-        return at
-    if abs(value) > COORDINATE_LIMIT or rest == NEAR:
-        return WRONG
-    if place == IN_SIZE:
+    if is_wanted:
+        if rest != WHOLE or not 0 < value <= COORDINATE_LIMIT:
+            return WRONG
         out[N_HEIGHT if key == HEIGHT else N_WIDTH] = value
-        return at if rest == WHOLE and value > 0 else WRONG
-    if out[N_COORDINATES] == 2:
-        return WRONG
-    xy[np.uint64(out[N_POINTS]), np.uint64(out[N_COORDINATES])] = value
-    out[N_COORDINATES] += 1
     return at
+
+
+@kernel
+def _take_points(text: Array, at: int, out: Array, xy: Array) -> int:
+    """Read a point, and those that follow it behind commas; return the index behind the last."""
+    number = out[N_POINTS]
+    while True:
+        for i in range(2):
+            value, at, rest = read_number(text, after_white(text, at + 1))
+            if at == WRONG or abs(value) > COORDINATE_LIMIT or rest == NEAR:
+                return WRONG
+            xy[np.uint64(number), np.uint64(i)] = value
+            at = after_white(text, at)
+            if char_at(text, at) != (_CLOSE_LIST if i else _COMMA):
+                return WRONG
+        number += 1
+        at += 1
+        comma = after_white(text, at)
+        following = after_white(text, comma + 1)
+        if char_at(text, comma) != _COMMA or char_at(text, following) != _OPEN_LIST:
+            out[N_POINTS] = number
+            return at
+        at = following
 
 
 @kernel
@@ -163,51 +174,54 @@ def _take(
     out: Array,
     xy: Array,
 ) -> int:
-    """Read a value that is no list and no object; return the index behind it."""
+    """Read a text, a number, a literal, or points; return the index behind it."""
     if kind == TEXT:
         return _take_text(text, at, key, step == TAKE, classes, out)
     if kind == NUMBER:
-        return _take_number(text, at, place, key, step == TAKE, out, xy)
-    return after_literal(text, at)
+        return _take_number(text, at, key, step == TAKE, out)
+    if kind == LITERAL:
+        return after_literal(text, at)
+    at = _take_points(text, at, out, xy)
+    if place != IN_BITMAP or at == WRONG:
+        return at
+    is_one = out[N_POINTS] == out[out[N_VERTEX] + out[N_RINGS]] + 1
+    return at if is_one and _end_ring(place, out) else WRONG
 
 
 @kernel
-def _begin(place: int, out: Array) -> None:
-    """Note that a list or an object begins."""
-    if place in (IN_PAIR, IN_ORIGIN):
-        out[N_COORDINATES] = 0
-    elif place == IN_OBJECT:
-        out[N_CLASS] = out[N_GEOMETRY] = UNKNOWN
-        out[N_FIRST_RING] = out[N_RINGS]
-        out[N_FIRST_POINT] = out[N_POINTS]
-        out[N_EXTERIORS] = out[N_ORIGINS] = 0
+def _end_ring(place: int, out: Array) -> bool:
+    """Append the points since the last ring as one, if there are any; whether it may be here."""
+    rings = out[N_RINGS]
+    vertex = out[N_VERTEX] + rings
+    if out[N_POINTS] > out[vertex]:
+        # The exterior comes first, and a bitmap has none.
+        if (place == IN_HOLE) != (out[N_EXTERIORS] > 0) or out[N_ORIGINS]:
+            return False
+        out[N_EXTERIORS] += place == IN_EXTERIOR
+        out[N_ORIGINS] += place == IN_BITMAP
+        out[N_RINGS] = rings + 1
+        out[vertex + 1] = out[N_POINTS]
+    return True
+
+
+@kernel
+def _begin_object(out: Array) -> None:
+    out[N_CLASS] = out[N_GEOMETRY] = UNKNOWN
+    out[N_FIRST_RING] = out[N_RINGS]
+    out[N_FIRST_POINT] = out[N_POINTS]
+    out[N_EXTERIORS] = out[N_ORIGINS] = 0
 
 
 @kernel
 def _end(place: int, found: int, out: Array) -> bool:
     """Take what a list or an object has been; whether it may be so. `found` are its keys."""
-    if place in (IN_PAIR, IN_ORIGIN):
-        out[N_POINTS] += 1
-        if out[N_COORDINATES] != 2:
-            return False
-    if place in (IN_EXTERIOR, IN_HOLE, IN_ORIGIN):
-        rings = out[N_RINGS]
-        vertex = out[N_VERTEX] + rings
-        if out[N_POINTS] > out[vertex]:
-            # The exterior comes first, and a bitmap has none.
-            if (place == IN_HOLE) != (out[N_EXTERIORS] > 0) or out[N_ORIGINS]:
-                return False
-            out[N_EXTERIORS] += place == IN_EXTERIOR
-            out[N_ORIGINS] += place == IN_ORIGIN
-            out[N_RINGS] = rings + 1
-            out[vertex + 1] = out[N_POINTS]
-    elif place == IN_BITMAP:
+    if place in (IN_EXTERIOR, IN_HOLE):
+        return _end_ring(place, out)
+    if place == IN_BITMAP:
         return found >> ORIGIN & 3 == 3
-    elif place == IN_SIZE:
+    if place == IN_SIZE:
         return found >> HEIGHT & 3 == 3
-    elif place == IN_OBJECT:
-        return _end_object(out)
-    return True
+    return _end_object(out) if place == IN_OBJECT else True
 
 
 @kernel
@@ -291,14 +305,14 @@ def read_usual(text: Array, classes: Array, out: Array, xy: Array) -> bool:
         step = STEPS[place, key, kind] if depth else (IN_FILE if kind == IN_DICT else REFUSE)
         if step == REFUSE or depth == _DEEPEST:
             return False
-        if kind in (IN_DICT, IN_LIST):
+        if kind in (IN_DICT, IN_LIST) and step != TAKE:
             if place == SKIPPED and depth:
                 skipped += 1
             else:
                 places = places << _BITS | place
                 place = step
-                _begin(place, out)
                 if place == IN_OBJECT:
+                    _begin_object(out)
                     found &= _OF_FILE
             depth += 1
             dicts = dicts << 1 | (kind == IN_DICT)
