@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..jsontext import Text
+from ..kernels.parse.automaton import NOT_PAINTED, read_usual
 from ..kernels.parse.grammar import (
     FIELDS,
     FIRST,
@@ -29,8 +30,7 @@ from ..kernels.parse.grammar import (
     THRESHOLD,
     sizes_of,
 )
-from ..kernels.parse.names import name_table
-from ..kernels.parse.usual import NOT_PAINTED, read_usual
+from ..kernels.parse.lookup_names import name_table
 from ..scratch import Buffer, Scratch, own_scratch
 from ..shapes import Shapes
 from .payload import NO_MASKS, Payloads, decode_masks
@@ -87,7 +87,7 @@ def read(
         return None
     vertex, rings = count[N_VERTEX], count[N_RINGS]
     fields = out[SHAPES : SHAPES + FIELDS * shapes].reshape(shapes, FIELDS)
-    small = fields[:, KIND : PAYLOAD + 1].T.astype(_INT32)
+    small = fields[:, KIND : PAYLOAD + 1].T.astype(_INT32, order="C")
     ring = np.zeros(shapes + 1, _INT64)
     ring[1:] = fields[:, RING]
     area = np.empty(shapes)

@@ -1,4 +1,4 @@
-"""What a usual annotation looks like, as a table that `usual` follows from value to value.
+"""What a usual annotation looks like, as a table that `automaton` follows from value to value.
 
 A *place* is a list or an object that is being read; what its values mean depends on it and, in an
 object, on their keys.
@@ -8,7 +8,7 @@ import numpy as np
 
 from ...shapes import BITMAP, LINE, POINT, POLYGON, RECTANGLE
 from ..jit import Array, kernel
-from .names import name_table
+from .lookup_names import name_table
 
 GEOMETRIES = ("polygon", "rectangle", "line", "polyline", "point", "bitmap", "alpha_mask")
 """Those that are read here, in the order in which they are numbered."""

@@ -63,7 +63,7 @@ from .grammar import (
     WORDS,
     sizes_of,
 )
-from .names import UNKNOWN, find
+from .lookup_names import UNKNOWN, find
 from .tokens import (
     NEAR,
     WHOLE,
