@@ -3,10 +3,10 @@
 Numba makes every function by itself: machine code, wrappers for callers in Python and in C, and two
 files in the cache. For a function that only other kernels call this is for nothing, since they take
 in its optimised intermediate code. And it makes a function anew for every set of constants that it
-is called with. A `LinkedKernel` is two dispatchers, therefore: for Python, which gets machine code, and
-for other kernels, which get intermediate code and call with types instead of constants. That halves
-the time of compiling; `benchmarks/cold.py` measures it. It takes parts of Numba that may change with
-any version, so `jit` has it for those versions alone with which it was tested.
+is called with. A `LinkedKernel` is two dispatchers, therefore: for Python, which gets machine code,
+and for other kernels, which get intermediate code and call with types instead of constants. That
+halves the time of compiling; `benchmarks/cold.py` measures it. It takes parts of Numba that may
+change with any version, so `jit` has it for those versions alone with which it was tested.
 """
 
 from collections.abc import Callable, Iterable, Mapping
