@@ -5,6 +5,7 @@ the time for small annotations, and a tenth for those of many vertices.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from mmap import mmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ from ..kernels.parse.grammar import (
     sizes_of,
 )
 from ..kernels.parse.lookup_names import name_table
-from ..scratch import Buffer, Scratch, own_scratch
+from ..scratch import Buffer, own_scratch
 from ..shapes import Shapes
 from .payload import NO_MASKS, Payloads, decode_masks
 
@@ -68,7 +69,7 @@ def read(
     on_size
         Called with height and width of an annotation that is without error up to its bitmaps.
     max_pixels
-        Most pixels of a mask.
+        Most pixels of the canvas, and of a mask.
 
     Raises
     ------
@@ -79,12 +80,11 @@ def read(
     if text is None:
         return None
     out, xy = _memory(len(text))
-    if not read_usual(np.frombuffer(text, _UINT8), names, out, xy):
+    most = MAX_PIXELS if max_pixels is None else min(max_pixels, MAX_PIXELS)
+    if not read_usual(np.frombuffer(text, _UINT8), names, most, out, xy):
         return None
     count = out[:SHAPES].tolist()
     height, width, shapes = count[N_HEIGHT], count[N_WIDTH], count[N_SHAPES]
-    if height * width > MAX_PIXELS:
-        return None
     vertex, rings = count[N_VERTEX], count[N_RINGS]
     fields = out[SHAPES : SHAPES + FIELDS * shapes].reshape(shapes, FIELDS)
     small = fields[:, KIND : PAYLOAD + 1].T.astype(_INT32, order="C")
@@ -134,9 +134,13 @@ def _utf8(annotation: Text) -> bytes | None:
 
 def _memory(size: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Memory for what a text of so many bytes can hold."""
-    scratch = own_scratch() if size <= _LARGE else Scratch()
     _, numbers, points = sizes_of(size)
-    return scratch.take(_NUMBERS, (numbers,), _INT64), scratch.take(_XY, (points, 2), _INT32)
+    if size <= _LARGE:
+        scratch = own_scratch()
+        return scratch.take(_NUMBERS, (numbers,), _INT64), scratch.take(_XY, (points, 2), _INT32)
+    # Pages that are not used take no memory.
+    of_numbers, of_xy = mmap(-1, 8 * numbers), mmap(-1, 8 * points)
+    return np.frombuffer(of_numbers, _INT64), np.frombuffer(of_xy, _INT32).reshape(points, 2)
 
 
 def _geometries(counts: list[int]) -> dict[str, int]:

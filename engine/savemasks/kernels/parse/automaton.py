@@ -36,6 +36,7 @@ from .grammar import (
     N_GEOMETRIES,
     N_GEOMETRY,
     N_HEIGHT,
+    N_MOST,
     N_OBJECTS,
     N_ORIGINS,
     N_POINTS,
@@ -220,7 +221,7 @@ def _end(place: int, found: int, out: Array) -> bool:
     if place == IN_BITMAP:
         return found >> ORIGIN & 3 == 3
     if place == IN_SIZE:
-        return found >> HEIGHT & 3 == 3
+        return found >> HEIGHT & 3 == 3 and out[N_HEIGHT] * out[N_WIDTH] <= out[N_MOST]
     return _end_object(out) if place == IN_OBJECT else True
 
 
@@ -262,7 +263,7 @@ def _end_object(out: Array) -> bool:
 
 
 @brief_kernel
-def read_usual(text: Array, classes: Array, out: Array, xy: Array) -> bool:
+def read_usual(text: Array, classes: Array, most: int, out: Array, xy: Array) -> bool:
     """Read an annotation.
 
     Parameters
@@ -271,6 +272,8 @@ def read_usual(text: Array, classes: Array, out: Array, xy: Array) -> bool:
         (n,) uint8: UTF-8.
     classes
         A `name_table`: number of every class, or `NOT_PAINTED`.
+    most
+        Most pixels of the canvas; with more the text is refused as soon as its size is read.
     out
         (size,) int64, the result, as `grammar` says.
     xy
@@ -282,6 +285,7 @@ def read_usual(text: Array, classes: Array, out: Array, xy: Array) -> bool:
         False if it is not as usual; what is in `out` is void then.
     """
     out[:SHAPES] = 0
+    out[N_MOST] = most
     out[N_VERTEX] = sizes_of(text.size)[0]
     out[out[N_VERTEX]] = 0
     place = SKIPPED

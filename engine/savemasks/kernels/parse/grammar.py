@@ -85,8 +85,10 @@ N_HEIGHT, N_WIDTH, N_OBJECTS, N_SHAPES, N_RINGS, N_POINTS, N_BITMAPS = range(7)
 N_CLASS, N_GEOMETRY, N_FIRST_RING, N_FIRST_POINT, N_EXTERIORS, N_ORIGINS = range(7, 13)
 # where the vertices of the rings are noted, as `vertex` of `shapes.Shapes`;
 N_VERTEX = 13
+# most pixels that the canvas may have;
+N_MOST = 14
 # for every geometry, how many objects have it, and the number of the first one.
-N_GEOMETRIES = 14
+N_GEOMETRIES = 15
 # Then come the shapes, each with: the end of its rings, kind, class, object, number of its payload,
 # and of a payload the first and last (excluded) character, and the threshold.
 SHAPES = N_GEOMETRIES + 2 * len(GEOMETRIES)
