@@ -249,6 +249,7 @@ def test_every_form_of_a_text_is_read_alike() -> None:
 # ---------------------------------------------------------------- parts
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=20), st.integers(0, 2**31), max_size=40), st.text())
 def test_names_are_found(names: dict[str, int], other: str) -> None:
     table = name_table(names)

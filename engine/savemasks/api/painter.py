@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from ..encode.pages import PageStyle
 from ..layers.class_table import IDENTITY, ClassTable
+from ..layers.graph import Graph
 from ..layers.palette import Palette, paintable_grays
 from ..layers.save_masks import SaveMasks
 from ..line.drawings import Labels
@@ -26,9 +27,6 @@ from . import (
 )
 from .arguments import Annotation, Window, array_for, parse_given
 from .views import Pad, Size, paint_view, view_of
-
-if TYPE_CHECKING:
-    from ..layers.graph import Graph
 
 
 class Painter:
@@ -165,7 +163,7 @@ class Painter:
     @classmethod
     def from_graph(
         cls,
-        graph: "Graph",
+        graph: Graph,
         dst: str | None = None,
         meta: Meta | Mapping[str, ClassTemplate] | None = None,
         *,
