@@ -16,11 +16,14 @@ from .. import __version__
 from ..run.options import RunOptions
 from .console import (
     MAX_SHOWN_FAILURES,
+    exit_code,
     exit_on_errors,
+    print_summary,
     print_summary_and_exit,
     read_graph,
     run_hooks,
 )
+from .look_commands import build_galleries_of, gallery_command
 from .shared_options import (
     Folder,
     below_option,
@@ -28,6 +31,7 @@ from .shared_options import (
     durable_option,
     export_options,
     force_option,
+    gallery_option,
     link_option,
     out_option,
     pack_options,
@@ -67,6 +71,7 @@ def main(context: click.Context) -> None:
 @force_option
 @durable_option
 @pack_options
+@gallery_option
 @export_options
 @click.pass_obj
 def run_command(
@@ -78,6 +83,7 @@ def run_command(
     pack: "PackKind | None",
     pack_items: int | None,
     pack_size: int | None,
+    gallery: bool,
     quiet: bool,
 ) -> None:
     """Export PROJECTs (Supervisely folders or archives) through the layers in CONFIG.
@@ -95,7 +101,11 @@ def run_command(
             from ..run.export import run
 
             summary = run(graph, projects, out, options, hooks, below=below)
-    print_summary_and_exit(summary, quiet)
+    print_summary(summary, quiet)
+    code = exit_code(summary)
+    if gallery and not summary.interrupted:
+        code = build_galleries_of(summary, options, quiet=quiet) or code
+    sys.exit(code)
 
 
 def _read_graph(config: Path, projects: tuple[Path, ...], below: tuple[Path, ...]) -> "Graph":
@@ -188,6 +198,9 @@ def _print_survey_and_exit(survey: "Survey", quiet: bool) -> None:
     sys.exit(1 if survey.failed else 0)
 
 
+main.add_command(gallery_command)
+
+
 @main.command("cache")
 @click.option("--where", is_flag=True, help="Print the folders that are looked at (the default).")
 @click.option("--clear", is_flag=True, help="Remove what is compiled.")
@@ -239,16 +252,21 @@ def demo(options: RunOptions, folder: Path | None) -> None:
             if not (usual.failed or usual.interrupted):
                 graph = read_graph(everything)
                 summary = run(graph, (), others, options, hooks, below=(folder,))
+    code = exit_code(summary)
     click.echo(f"look at {usual.out}/market/masks_human and masks_machine; this was made by")
     click.echo(f"  {_command(config, project, '--out', folder)}")
     click.echo(f"and at {others} for masks of all other kinds, made by")
     click.echo(f"  {_command(everything, '--projects', folder, '--out', others)}")
-    print_summary_and_exit(summary, quiet=False)
+    print_summary(summary, quiet=False)
+    if not code:
+        code = build_galleries_of(summary, options, quiet=True)
+        code = build_galleries_of(usual, options, quiet=False) or code
+    sys.exit(code)
 
 
 def _command(*arguments: object) -> str:
     """What to paste to run something again."""
-    return shlex.join(["savemasks", "run", *map(str, arguments)])
+    return shlex.join(["savemasks", "run", *map(str, arguments), "--gallery"])
 
 
 def _unused_folder() -> Path:

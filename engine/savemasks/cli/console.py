@@ -113,6 +113,19 @@ def exit_on_errors() -> Iterator[None]:
 
 def print_summary_and_exit(summary: "Summary", quiet: bool) -> None:
     """Print failures to standard error and the totals to standard output, and exit."""
+    print_summary(summary, quiet)
+    sys.exit(exit_code(summary))
+
+
+def exit_code(summary: "Summary") -> int:
+    """The exit code of a run."""
+    if summary.interrupted:
+        return 130
+    return 1 if summary.failed or summary.problems else 0
+
+
+def print_summary(summary: "Summary", quiet: bool) -> None:
+    """Print failures to standard error and the totals to standard output."""
     from ..errors import printable
     from ..results.notes import unsupported_text
 
@@ -143,5 +156,3 @@ def print_summary_and_exit(summary: "Summary", quiet: bool) -> None:
         click.echo("stopped early: the same command goes on where this one was", err=True)
     if summary.interrupted:
         click.echo("interrupted: what was finished is whole", err=True)
-        sys.exit(130)
-    sys.exit(1 if summary.failed or summary.problems else 0)

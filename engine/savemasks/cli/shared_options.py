@@ -160,6 +160,10 @@ out_option = click.option(
     "--out", required=True, type=Folder, help="Folder that receives the layer's dst."
 )
 
+gallery_option = click.option(
+    "--gallery", is_flag=True, help="Then build a gallery of every result, as `savemasks gallery`."
+)
+
 config_argument = click.argument("config", type=click.Path(path_type=Path))
 projects_argument = click.argument(
     "projects",

@@ -92,6 +92,12 @@ def counted_titles(palettes: Palettes) -> tuple[str, ...]:
     return palettes.own or ()
 
 
+def unpacked(counts: bytes) -> list[tuple[int, int, int]]:
+    """Label, objects and pixels of every class that was counted in an item."""
+    found: list[tuple[int, int, int]] = np.frombuffer(counts, _ROW).tolist()
+    return found
+
+
 def total_counts(counts: Iterable[bytes], classes: int) -> NDArray[np.int64]:
     """Sums over items, (3, classes): objects, pixels, and items that have any, by label less 1."""
     totals = np.zeros((3, classes + 1), np.int64)
