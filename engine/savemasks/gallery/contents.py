@@ -69,11 +69,11 @@ class Files:
             with open(shard, "rb") as file:
                 file.seek(extent.offset)
                 with closing(tarfile.open(fileobj=file, mode="r:")) as archive:
-                    info = None
-                    for _ in range(number + 1):
-                        info = archive.next()
-                    content = info and archive.extractfile(info)
-                    if content is not None:
+                    for _ in range(number):
+                        archive.next()
+                    info = archive.next()
+                    content = archive.extractfile(info) if info else None
+                    if content:
                         return content.read()
         except tarfile.TarError as error:
             raise OSError(5, f"is no whole archive: {error}") from error
@@ -212,7 +212,8 @@ class Contents:
         if self.is_packed:
             extent = self._journal.places.extent(dataset, record.name)
             shard = shards.get(extent.shard) if extent else None
-            files = Files(names, None, shard and path_of(self.root, shard), extent)
+            path = path_of(self.root, shard) if shard else None
+            files = Files(names, None, path, extent)
         else:
             files = Files(names, f"{self.root}/{dataset}")
         return Entry(number, name, files, self._counts(dataset, record) if names else None, problem)

@@ -136,7 +136,8 @@ class _Annotations:
     def __init__(self, contents: Contents) -> None:
         palettes = contents.palettes
         titles = palettes.human.titles if palettes.human else palettes.own or ()
-        self.table = {label: [n] for label, n in enumerate(contents.numbers(titles), start=1)}
+        numbers = contents.numbers(titles)
+        self.table: Mapping[int, list[int]] = {label: [n] for label, n in enumerate(numbers, 1)}
         self._motif = HUMAN if palettes.human else OWN
         self._plan = Plan.of(contents.layer, contents.templates) if titles else None
 

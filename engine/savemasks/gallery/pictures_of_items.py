@@ -1,4 +1,4 @@
-"""What a gallery makes of one item: a thumbnail, a label map, and an original that browsers show."""
+"""What a gallery makes of an item: a thumbnail, a label map, an original that browsers show."""
 
 from dataclasses import dataclass
 from enum import IntFlag
@@ -175,6 +175,6 @@ def _note(made: Made, what: str, error: Exception) -> None:
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror
     elif isinstance(error, pyvips.Error):
-        text = error.message.strip().splitlines()[0] if error.message.strip() else "damaged"
+        text = (error.message.strip().splitlines() or ["damaged"])[-1]  # others are older
     shown = f"{what} cannot be shown: {printable(text)}"
     made.problem = shown if made.problem is None else f"{made.problem}; {shown}"

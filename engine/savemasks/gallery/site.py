@@ -15,7 +15,6 @@ from urllib.parse import quote
 import orjson
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from .. import __version__
 from ..errors import printable
 
 ROWS_PER_FILE = 2000
@@ -87,7 +86,7 @@ class Site:
             lstrip_blocks=True,
         )
         template = environment.get_template("index.html")
-        text = template.render(generator=f"{GENERATOR} {__version__}", **page)
+        text = template.render(generator=GENERATOR, **page)
         (self.folder / "index.html").write_text(text, encoding="utf-8")
 
 

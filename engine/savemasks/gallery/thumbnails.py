@@ -22,7 +22,7 @@ PREVIEW_SIDE = 2048
 
 _LEAST, _MOST = 220, 400
 _MOST_BYTES = 20_000
-_QUALITIES = (75, 60, 45, 30)
+_QUALITIES = (75, 60, 45, 30, 15)
 _PREVIEW_QUALITY = 85
 _UNPAINTED = 32  # gray of what no class covers, where there is no original
 
@@ -41,9 +41,9 @@ def small_original(content: bytes, side: int = SIDE) -> Pixels:
     if side == SIDE:
         with suppress(UnusualError, ValueError):
             return _scaled_jpeg(content)
-    return _rgb(
-        pyvips.Image.thumbnail_buffer(content, side, height=side, size="down", fail_on="error")
-    )
+    # Its own `fail_on` does not reach the loader.
+    options = {"height": side, "size": "down", "option_string": "fail_on=error"}
+    return _rgb(pyvips.Image.thumbnail_buffer(content, side, **options))
 
 
 def _scaled_jpeg(content: bytes) -> Pixels:
