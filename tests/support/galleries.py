@@ -23,11 +23,11 @@ DS, NAME, WIDE, HIGH, COUNTS, HAS, PROBLEM, URL = range(8)
 """What the elements of a row are."""
 
 
-def export(project: Project, out: Path, config: object = None, **options: Any) -> Summary:
+def export(project: Project | Path, out: Path, config: Any = CONFIG, **options: Any) -> Summary:
     """Export a project with threads."""
     given: dict[str, Any] = {"workers": 1} | options
-    graph = Graph.from_json(config or CONFIG)  # type: ignore[arg-type]  # JSON of tests
-    return run(graph, (project.folder,) if not graph.sources else (), out, RunOptions(**given))
+    folder = project if isinstance(project, Path) else project.folder
+    return run(Graph.from_json(config), (folder,), out, RunOptions(**given))
 
 
 class Gallery:

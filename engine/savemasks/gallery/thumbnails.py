@@ -52,10 +52,11 @@ def _scaled_jpeg(content: bytes) -> Pixels:
     Raises `UnusualError` or `ValueError`; libvips then decodes or refuses it.
     """
     header = decode_jpeg.read_header(content)
-    if header.orientation != 1 or max(header.height, header.width) > _MOST * 8:
+    if header.orientation != 1:
         raise UnusualError
-    is_wide = header.width >= header.height
-    least = {"min_width": _LEAST} if is_wide else {"min_height": _LEAST}
+    longest = max(header.width, header.height)
+    side = "min_width" if longest == header.width else "min_height"
+    least = {side: longest if longest <= SIDE else _LEAST}
     pixels: Pixels = simplejpeg.decode_jpeg(
         content, "RGB", fastdct=True, fastupsample=True, min_factor=1, **least
     )

@@ -214,7 +214,8 @@ async function decoded(png) {
 
 // Colour of every value as a pixel, RGBA from the lowest byte up; 0 where nothing is painted.
 function colorsOfValues() {
-  const alpha = Math.round($("opacity").value * 2.55) << 24;
+  const opacity = has(rows[current], LINK | PREVIEW | TILES) ? $("opacity").value : 100;
+  const alpha = Math.round(opacity * 255 / 100) << 24;
   const colors = new Uint32Array(1 << 16);
   for (const [value, classes] of index.values) {
     const shown = classes.find((number) => !hiddenClasses.has(number));
