@@ -23,7 +23,7 @@ from .console import (
     read_graph,
     run_hooks,
 )
-from .look_commands import build_galleries_of, gallery_command
+from .look_commands import build_galleries_of, gallery_command, stats_command
 from .shared_options import (
     Folder,
     below_option,
@@ -199,6 +199,7 @@ def _print_survey_and_exit(survey: "Survey", quiet: bool) -> None:
 
 
 main.add_command(gallery_command)
+main.add_command(stats_command)
 
 
 @main.command("cache")

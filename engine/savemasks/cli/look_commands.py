@@ -1,15 +1,27 @@
-"""Commands that show what there is: the gallery of a result."""
+"""Commands that show what there is: the gallery of a result, figures of projects."""
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..run.options import RunOptions
-from .console import exit_on_errors, run_hooks
-from .shared_options import Folder, quiet_option, results_argument, threads_option
+from .console import MAX_SHOWN_FAILURES, exit_on_errors, read_graph, run_hooks
+from .shared_options import (
+    Folder,
+    below_option,
+    projects_argument,
+    quiet_option,
+    results_argument,
+    threads_option,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..gallery.figures import Figures
     from ..results.report import Summary
 
 
@@ -33,6 +45,67 @@ def gallery_command(out: Path, to: Path | None, workers: int | None, quiet: bool
         raise click.exceptions.Exit(130)
     if not quiet:
         _print_pages(pages)
+
+
+@click.command("stats")
+@projects_argument
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Layers whose classes are counted. [default: all classes of the projects]",
+)
+@below_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@threads_option
+@quiet_option
+def stats_command(
+    projects: tuple[Path, ...],
+    config: Path | None,
+    below: tuple[Path, ...],
+    as_json: bool,
+    workers: int | None,
+    quiet: bool,
+) -> None:
+    """Count objects, pixels and images of every class in PROJECTs, and write nothing.
+
+    With `--config`, what its layers paint is counted, under the names that they give to classes.
+    """
+    with exit_on_errors():
+        graph = None if config is None else read_graph(config)
+        if not projects and not (graph and graph.sources):
+            raise click.UsageError("Missing argument 'PROJECT...'.")
+        with run_hooks(quiet) as hooks:
+            from ..gallery.project_figures import ALL_CLASSES, project_figures
+
+            survey = project_figures(
+                projects, graph or ALL_CLASSES, below=below, workers=workers, hooks=hooks
+            )
+    for failure in survey.failures[:MAX_SHOWN_FAILURES]:
+        click.echo(f"cannot be read: {failure}", err=True)
+    if survey.failed > MAX_SHOWN_FAILURES:
+        click.echo(f"... and {survey.failed - MAX_SHOWN_FAILURES} more", err=True)
+    if as_json:
+        found = {dst: figures.as_json() for dst, figures in survey.results.items()}
+        content = found if len(found) > 1 else next(iter(found.values()))
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    else:
+        _print_figures(survey.results)
+    if hooks.stop.is_set():
+        click.echo("interrupted: not all was read", err=True)
+        sys.exit(130)
+    sys.exit(1 if survey.failed else 0)
+
+
+def _print_figures(results: "Mapping[str, Figures]") -> None:
+    from .figures_table import figures_lines
+
+    for dst, figures in results.items():
+        if len(results) > 1:
+            click.echo(f"{dst}:")
+        for line in figures_lines(figures):
+            click.echo(line)
+        if len(results) > 1:
+            click.echo()
 
 
 def build_galleries_of(summary: "Summary", options: RunOptions, *, quiet: bool) -> int:

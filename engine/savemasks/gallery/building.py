@@ -2,9 +2,7 @@
 
 import os
 import shutil
-from collections import deque
-from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,13 @@ from ..run.options import Hooks
 from ..system import usable_cores
 from .contents import Contents, Entry, find_results
 from .figures import Figures
+from .in_order import results_in_order
 from .pictures_of_items import Has, Made, Maker
 from .plots import plots_of
 from .site import Site, is_gallery, texts, url_of
 
 GALLERY = "gallery"
 """Folder of a gallery in its result."""
-
-_QUEUE_LENGTH = 16  # items per thread that are in progress
 
 
 def build_galleries(
@@ -123,42 +120,23 @@ def _fill(contents: Contents, site: Site, target: Path, workers: int, hooks: Hoo
     maker = Maker(contents, site)
     classes = contents.classes
     figures = Figures(texts([each.title for each in classes]))
-    failed, total = 0, contents.count()
+    total = contents.count()
     if hooks.on_start:
         hooks.on_start()
-    made_items = _made(maker, contents, workers)
-    for number, (entry, made) in enumerate(made_items, start=1):
-        if hooks.stop.is_set():
-            made_items.close()
-            return False
-        is_failed = bool(made.has & Has.FAILED)
-        failed += is_failed
-        if not is_failed and made.counts is not None:
-            _count(figures, made)
-        figures.failed = failed
-        site.add_row(_row(entry, made))
-        if hooks.on_progress:
-            hooks.on_progress(number, failed, total)
+    numbered = enumerate(contents.entries())
+    with closing(results_in_order(lambda each: maker.make(*each), numbered, workers)) as work:
+        for (number, entry), made in work:
+            if hooks.stop.is_set():
+                return False
+            if made.has & Has.FAILED:
+                figures.failed += 1
+            elif made.counts is not None:
+                _count(figures, made)
+            site.add_row(_row(entry, made))
+            if hooks.on_progress:
+                hooks.on_progress(number + 1, figures.failed, total)
     site.finish(_index(contents, maker, figures, target, total), _page(contents, figures, total))
     return True
-
-
-def _made(
-    maker: Maker, contents: Contents, workers: int
-) -> Generator[tuple[Entry, Made], None, None]:
-    """All items in their order; few are in memory at a time."""
-    waiting: deque[tuple[Entry, Future[Made]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for number, entry in enumerate(contents.entries()):
-                waiting.append((entry, pool.submit(maker.make, number, entry)))
-                if len(waiting) > _QUEUE_LENGTH * workers:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            for first, future in waiting:
-                yield first, future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _count(figures: Figures, made: Made) -> None:
