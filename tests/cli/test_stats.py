@@ -16,7 +16,7 @@ objects by their visible pixels
                16 to 31         1 ######
 
         1 images
-        0 without an object of these classes
+        0 without an object of a class
         0 with an empty mask
 """
 

@@ -37,7 +37,7 @@ def figures_lines(figures: Figures) -> Iterator[str]:
             yield f"      ... and {len(pairs) - _MOST_PAIRS} more pairs"
     yield ""
     yield f"{figures.images:>9,} images"
-    yield f"{figures.without_objects:>9,} without an object of these classes"
+    yield f"{figures.without_objects:>9,} without an object of a class"
     yield f"{figures.empty:>9,} with an empty mask"
     if figures.failed:
         yield f"{figures.failed:>9,} more that could not be read"
