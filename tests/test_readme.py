@@ -195,7 +195,8 @@ def test_every_public_name_of_the_manual_is_one() -> None:
 def options_of(command: str) -> set[str]:
     """The options that a command has."""
     return {name for option in cli.main.commands[command].params
-            if isinstance(option, click.Option) for name in option.opts}  # fmt: skip
+            if isinstance(option, click.Option) for name in option.opts
+            if name.startswith("--")}  # fmt: skip
 
 
 def test_the_options_of_the_manual_are_those_of_the_command() -> None:
@@ -203,7 +204,9 @@ def test_the_options_of_the_manual_are_those_of_the_command() -> None:
     page = DOCS["command-line"]
     described = {cell.split()[0] for cell in first_cells(page) if cell.startswith("--")}
     assert described | {"--out"} == known
-    others = {"--preload"}.union(*map(options_of, cli.main.commands))  # an option of gunicorn
+    others = {"--preload", "--version"}.union(
+        *map(options_of, cli.main.commands)
+    )  # an option of gunicorn
     assert {*OPTION.findall(MANUAL)} <= known | others
     assert options_of("cache") == {"--where", "--clear"}
     said = re.search(r"`retry` takes all of these but (.+?):", page, re.DOTALL)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ..run.options import RunOptions
-from .console import MAX_SHOWN_FAILURES, exit_on_errors, read_graph, run_hooks
+from .console import (
+    MAX_SHOWN_FAILURES,
+    exit_on_errors,
+    read_graph,
+    run_hooks,
+    say_error,
+    say_failure,
+)
+from .help_sections import Command
 from .shared_options import (
     Folder,
     below_option,
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
     from ..results.report import Summary
 
 
-@click.command("gallery")
+@click.command("gallery", cls=Command)
 @results_argument
 @click.option("--to", type=Folder, metavar="DIR", help="Where to put it. [default: OUT/gallery]")
 @threads_option
@@ -47,7 +55,7 @@ def gallery_command(out: Path, to: Path | None, workers: int | None, quiet: bool
         _print_pages(pages)
 
 
-@click.command("stats")
+@click.command("stats", cls=Command)
 @projects_argument
 @click.option(
     "--config",
@@ -81,7 +89,7 @@ def stats_command(
                 projects, graph or ALL_CLASSES, below=below, workers=workers, hooks=hooks
             )
     for failure in survey.failures[:MAX_SHOWN_FAILURES]:
-        click.echo(f"cannot be read: {failure}", err=True)
+        say_failure("cannot be read", failure)
     if survey.failed > MAX_SHOWN_FAILURES:
         click.echo(f"... and {survey.failed - MAX_SHOWN_FAILURES} more", err=True)
     if as_json:
@@ -119,7 +127,7 @@ def build_galleries_of(summary: "Summary", options: RunOptions, *, quiet: bool) 
             for root in summary.results:
                 pages += build_galleries(root, workers=options.workers, hooks=hooks)
     except SavemasksError as error:
-        click.echo(f"error: {printable(error)}", err=True)
+        say_error(printable(error))
         return 1
     if hooks.stop.is_set():
         click.echo("interrupted: what was exported is whole", err=True)
