@@ -20,13 +20,12 @@ import savemasks
 from savemasks.cli import commands as cli
 from savemasks.layers.save_masks import Settings
 from support import ROOT
+from support.documents import DOCS, README, blocks
 from support.painters import annotation
 from support.projects import KIWI, pixels_of
 from support.projects import annotation as note_of
 
-README = (ROOT / "README.md").read_text()
 BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text()
-DOCS = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
 MANUAL = "\n".join([README, *DOCS.values()])
 """What users read; the benchmarks have options of their own."""
 PAGES = sorted(
@@ -37,11 +36,6 @@ PAGES = sorted(
 PACKAGE = ROOT / "engine" / "savemasks"
 OPTION = re.compile(r"--[a-z][a-z-]+")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
-
-
-def blocks(text: str, language: str) -> list[str]:
-    """The fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def name_of(page: Path) -> str:
@@ -164,7 +158,7 @@ def check_training(known: dict[str, Any]) -> None:
 
 def test_no_page_has_python_that_does_not_run() -> None:
     shown = {name_of(page) for page in PAGES if blocks(page.read_text(), "python")}
-    assert shown == {"README.md", "docs/python.md"}
+    assert shown == {"README.md", "docs/python.md", "docs/tutorial.md"}
 
 
 @pytest.mark.usefixtures("warm")
