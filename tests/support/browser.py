@@ -7,11 +7,11 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -111,10 +111,15 @@ class Browser:
         self.driver.execute_cdp_cmd(f"Emulation.{command}", parameters)
 
 
+class NoBrowserError(Exception):
+    """There is no browser, or nothing that drives one."""
+
+
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Start a browser; skips the test, with a word, where there is none."""
-    pytest.importorskip("selenium", reason="needs the extra `browser`")
+    """Start a browser; raises `NoBrowserError` where there is none."""
+    if not find_spec("selenium"):
+        raise NoBrowserError("needs the extra `browser`")
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.chrome.webdriver import WebDriver
@@ -122,7 +127,7 @@ def browser() -> Iterator[Browser]:
     binary = next(filter(None, map(shutil.which, _BROWSERS)), None)
     program = shutil.which("chromedriver")
     if binary is None or program is None:
-        pytest.skip("needs a browser: the packages chromium and chromium-driver")
+        raise NoBrowserError("needs the packages chromium and chromium-driver")
     options = Options()
     options.binary_location = binary
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"):
