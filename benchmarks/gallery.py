@@ -12,6 +12,7 @@ compare the memory. The first page needs the extra `browser`, and Chromium with 
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -93,9 +94,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="gallery-") as name:
         folder = Path(name)
-        project = options.project
-        if project is None:
-            project = folder / "photos"
+        project = folder / "originals"  # links need them on this file system
+        if options.project:
+            shutil.copytree(options.project, project)
+        else:
             data.write_photos(project)
         config = project / "save_masks.json"
         report(options, folder, project, config)
