@@ -192,7 +192,7 @@ def test_keys_and_focus(page: Browser) -> None:
     assert page.find("[data-do=mask]").get_attribute("aria-pressed") == "true"
     page.press("m", ESCAPE)
     page.wait(lambda: not page.js("document.querySelector('#viewer').open"))
-    assert page.js("document.activeElement.dataset.number") == "1"
+    page.wait(lambda: page.js("document.activeElement.dataset.number") == "1")
 
 
 def test_everything_that_one_can_use_has_a_name(page: Browser) -> None:
