@@ -10,7 +10,7 @@ import pytest
 from savemasks.cli import commands as cli
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import PackRules
-from savemasks.results.output import locked_journal
+from savemasks.results.division import locked_journals
 from savemasks.results.report import Summary
 from savemasks.run import export
 from savemasks.run.options import RunOptions
@@ -70,7 +70,7 @@ def test_retry_takes_link_and_durable_from_the_run(
     project.add_bad(b"", annotation())
     begun = RunOptions(**kept)
     summary = export.run(SaveMasks.from_json(layer()), [project.folder], tmp_path, begun)
-    with locked_journal(summary.out) as journal:
+    with locked_journals(summary.out) as (journal,):
         stored = orjson.loads(journal.get("options") or b"")
     assert stored == {"link": begun.link, "durable": begun.durable}
     received: list[RunOptions] = []

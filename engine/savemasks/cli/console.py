@@ -120,9 +120,7 @@ def print_summary_and_exit(summary: "Summary", quiet: bool) -> None:
         click.echo(f"failed: {failure}", err=True)
     if summary.failed > MAX_SHOWN_FAILURES:
         more = summary.failed - MAX_SHOWN_FAILURES
-        where = " and ".join(
-            printable(root / ".savemasks/errors.jsonl") for root in summary.results
-        )
+        where = " and ".join(map(printable, summary.error_logs))
         click.echo(f"... and {more} more; see {where}", err=True)
     if not quiet:
         for warning in summary.warnings:
