@@ -1,6 +1,7 @@
 """Runs in parts: they come to what one run comes to, at once or one after the other."""
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -187,6 +188,34 @@ def test_a_legend_whose_writer_was_killed_is_written_by_retry(
     assert retry(out).images == 0
     assert verify(out).missing == []
     assert all_files(out) == undivided(part, tmp_path)
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_names_of_unfinished_files_say_whose_part_they_are(
+    full: Project, tmp_path: Path, processes: bool
+) -> None:
+    """Processes of two machines may have the same number."""
+    script = """
+import os, sys
+from savemasks.store import files
+replace = os.replace
+def told(source, target):
+    print(os.path.basename(source), flush=True)
+    replace(source, target)
+files.os.replace = told
+"""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(script)
+    (tmp_path / "script.py").write_text(SCRIPT.replace("processes=True", f"processes={processes}"))
+    command = ["script.py", "project", "out", "2/3", "-1"]
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    told = subprocess.check_output(
+        [sys.executable, *command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, text=True
+    )
+    names = [line for line in told.splitlines() if line.endswith(".part")]
+    assert len(names) > 20
+    assert all(name.startswith(".savemasks-p2-") for name in names)
 
 
 @pytest.mark.parametrize("number", [1, 2])
