@@ -40,7 +40,7 @@ class Figures:
 
 
 def torture(folder: Path, kills: int, seed: int = 0, pack: str | None = None) -> Figures:
-    """Kill parts until at least so many kills were made; raises `AssertionError` for any difference."""
+    """Kill parts until at least so many kills were made; `AssertionError` tells a difference."""
     build(folder)
     options = [f"--pack={pack}", "--pack-items=7"] if pack else []
     numbers = range(1, _PARTS + 1)
