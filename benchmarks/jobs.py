@@ -55,13 +55,14 @@ def multiply(job: Job, copies: int, scratch: Path) -> Job:
     project = scratch / name
     if not project.exists():
         require_room(scratch, copies * size_of(job.project), f"{copies} copies of {job.project}")
-        _copy(job.project, project, copies)
+        copy_project(job.project, project, copies)
     config = job.config.with_stem(f"{job.config.stem} x {copies}")
     shutil.copyfile(job.config, config)
     return Job(f"{name}, {job.masks}", copies, project, config, job.masks)
 
 
-def _copy(project: Path, larger: Path, copies: int) -> None:
+def copy_project(project: Path, larger: Path, copies: int) -> None:
+    """Write a project that has every data set so many times."""
     for source in sorted(path for path in project.rglob("*") if path.is_file()):
         dataset, *below = source.relative_to(project).parts
         for number in range(copies if below else 1):

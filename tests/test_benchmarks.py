@@ -125,6 +125,14 @@ def test_samples_are_compared_as_the_tree_that_they_are(
     assert sorted(files) == [tmp_path / "a" / place for place in places]
 
 
+def test_a_gallery_is_measured(tmp_path: Path) -> None:
+    make(tmp_path, "photos")
+    done = program(tmp_path, "gallery.py", "photos", "--images=9", "--no-page", "--folder=.")
+    assert done.returncode == 0, done.stderr
+    words = ["9", "run", "gallery", "memory", "index", "thumbnails", "first"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == words
+
+
 def test_other_masks_race_too(tmp_path: Path) -> None:
     make(tmp_path, "photos")
     kinds = ("map", "objects", "classes", "semantic")

@@ -7,7 +7,17 @@ import savemasks
 
 PACKAGE = Path(savemasks.__file__).parent
 STATIONS = {"parse", "paint", "pictures", "encode", "store"}
-ROOMS = STATIONS | {"layers", "projects", "line", "results", "run", "api", "cli", "kernels"}
+ROOMS = STATIONS | {
+    "layers",
+    "projects",
+    "line",
+    "results",
+    "run",
+    "api",
+    "cli",
+    "kernels",
+    "gallery",
+}
 
 
 def test_at_the_top_are_the_stations_and_what_all_of_them_use() -> None:

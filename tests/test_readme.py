@@ -20,13 +20,12 @@ import savemasks
 from savemasks.cli import commands as cli
 from savemasks.layers.save_masks import Settings
 from support import ROOT
+from support.documents import DOCS, README, blocks
 from support.painters import annotation
 from support.projects import KIWI, pixels_of
 from support.projects import annotation as note_of
 
-README = (ROOT / "README.md").read_text()
 BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text()
-DOCS = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
 MANUAL = "\n".join([README, *DOCS.values()])
 """What users read; the benchmarks have options of their own."""
 PAGES = sorted(
@@ -37,11 +36,6 @@ PAGES = sorted(
 PACKAGE = ROOT / "engine" / "savemasks"
 OPTION = re.compile(r"--[a-z][a-z-]+")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
-
-
-def blocks(text: str, language: str) -> list[str]:
-    """The fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def name_of(page: Path) -> str:
@@ -164,7 +158,7 @@ def check_training(known: dict[str, Any]) -> None:
 
 def test_no_page_has_python_that_does_not_run() -> None:
     shown = {name_of(page) for page in PAGES if blocks(page.read_text(), "python")}
-    assert shown == {"README.md", "docs/python.md"}
+    assert shown == {"README.md", "docs/python.md", "docs/tutorial.md"}
 
 
 @pytest.mark.usefixtures("warm")
@@ -195,7 +189,8 @@ def test_every_public_name_of_the_manual_is_one() -> None:
 def options_of(command: str) -> set[str]:
     """The options that a command has."""
     return {name for option in cli.main.commands[command].params
-            if isinstance(option, click.Option) for name in option.opts}  # fmt: skip
+            if isinstance(option, click.Option) for name in option.opts
+            if name.startswith("--")}  # fmt: skip
 
 
 def test_the_options_of_the_manual_are_those_of_the_command() -> None:
@@ -203,7 +198,9 @@ def test_the_options_of_the_manual_are_those_of_the_command() -> None:
     page = DOCS["command-line"]
     described = {cell.split()[0] for cell in first_cells(page) if cell.startswith("--")}
     assert described | {"--out"} == known
-    others = {"--preload"} | options_of("cache")  # an option of gunicorn
+    others = {"--preload", "--version"}.union(
+        *map(options_of, cli.main.commands)
+    )  # an option of gunicorn
     assert {*OPTION.findall(MANUAL)} <= known | others
     assert options_of("cache") == {"--where", "--clear"}
     said = re.search(r"`retry` takes all of these but (.+?):", page, re.DOTALL)

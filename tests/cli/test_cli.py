@@ -269,3 +269,14 @@ def test_compiling_that_takes_long_is_announced(
     code, text = call("run", "config.json", "project", "--out=out", *flags)
     hint = "preparing: kernels may have to be compiled, which takes about half a minute ..."
     assert (code, hint in text.splitlines()) == (0, not flags)
+
+
+def test_the_console_says_how_much_is_compiled(capsys: pytest.CaptureFixture[str]) -> None:
+    from savemasks.cli.console import run_hooks
+
+    with run_hooks(quiet=False) as hooks:
+        assert hooks.on_compile
+        hooks.on_compile(1, 3)
+    assert capsys.readouterr().err == "compiling kernels, once on this machine: 1 of 3 parts\n"
+    with run_hooks(quiet=True) as hooks:
+        assert hooks.on_compile is None

@@ -38,9 +38,13 @@ def test_the_demo_writes_project_and_config_exports_them_and_says_where_to_look(
     assert json.loads((folder / "save_masks.json").read_text()) == json.loads(SPECIFICATION)
     same(files(folder / "lemons"), files(demo_project))
     made = files(folder / "experiment001")
+    pages = {name for name in made if name.startswith("gallery/")}
+    assert text.splitlines()[-1] == "open my demo/experiment001/gallery/index.html"
+    assert "gallery/index.html" in pages
+    assert len(pages & {f"gallery/items/0/{n}.jpg" for n in range(6)}) == 6
     masks = {name for name in made if "/masks_" in name}
     assert len(masks) == 12
-    for name in made.keys() - masks:
+    for name in made.keys() - masks - pages:
         assert made[name] == (folder / "lemons" / name).read_bytes()
     places = re.search(r"look at (.+) and (\w+);", text)
     assert places

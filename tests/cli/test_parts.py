@@ -6,7 +6,7 @@ import pytest
 
 from savemasks.cli import commands
 from savemasks.results.lock import Lock
-from support.projects import Project, annotation, call, savemasks
+from support.projects import Project, annotation, call, files, savemasks
 
 pytestmark = pytest.mark.usefixtures("warm")
 RUN = "run", "config.json", "project", "--out=out", "--workers=1"
@@ -83,6 +83,21 @@ def test_force_is_not_for_parts(six: Project) -> None:
     assert code == 2
     assert "error: --force does not go with --part" in text
     assert not Path("out").exists()
+
+
+def test_a_gallery_is_of_all_parts_together(six: Project) -> None:
+    code, text = call(*RUN, "--part=1/2", "--gallery")
+    assert code == 2
+    assert "--gallery is of all parts" in text
+    call(*RUN[:3], "--out=whole")
+    call("gallery", "whole")
+    for number in (1, 2):
+        call(*RUN, f"--part={number}/2")
+        assert call("gallery", "out")[0] == 0
+        page = Path("out/experiment001/gallery/index.html").read_text()
+        assert ("not finished" in page) == (number == 1)
+    made = files(Path("out/experiment001/gallery"))
+    assert made == files(Path("whole/experiment001/gallery"))
 
 
 def test_the_installed_command_has_parts(six: Project) -> None:

@@ -220,3 +220,48 @@ def test_checked_kernels_are_other_kernels(package: Path, monkeypatch: pytest.Mo
     outcome(start(package))
     monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
     assert outcome(start(package)) == (22, False)
+
+
+def test_only_what_python_calls_is_kept(package: Path) -> None:
+    """What a kernel calls is in its machine code, and is made machine code if Python calls it."""
+    assert outcome(start(package)) == (22, False)
+    kept = {path.name.partition("-")[0] for path in (package / "cache").glob("*.nbc")}
+    assert kept == {"caller.outer"}
+    program = "from savemasks.kernels.parse.callee import inner\nprint(inner(10), 0)"
+    assert outcome(start(package, program)) == (11, False)
+    kept = {path.name.partition("-")[0] for path in (package / "cache").glob("*.nbc")}
+    assert kept == {"caller.outer", "callee.inner"}
+
+
+def test_constants_make_no_more_of_what_is_called(package: Path) -> None:
+    (package / "savemasks/kernels/paint/caller.py").write_text(
+        "from ..parse.callee import inner\nfrom ..jit import kernel\n\n\n"
+        "@kernel\ndef outer(x):\n    return inner(x) + inner(2) + inner(3)\n"
+    )
+    program = (
+        "from savemasks.kernels.paint.caller import outer\n"
+        "from savemasks.kernels.parse.callee import inner\n"
+        "print(outer(10), len(inner._part.signatures) - 1)\n"
+    )
+    assert outcome(start(package, program)) == (18, False)
+
+
+COUNTED = """
+from savemasks.kernels.jit import when_compiling
+from savemasks.kernels.paint.caller import outer
+compiled = []
+with when_compiling(lambda: compiled.append(1)):
+    outer(10)
+outer(10.0)
+print(outer(10), len(compiled))
+"""
+
+
+def test_whoever_asks_is_told_once_a_kernel_is_compiled(package: Path) -> None:
+    assert outcome(start(package, COUNTED)) == (22, True)
+    assert outcome(start(package, COUNTED)) == (22, False)
+
+
+def test_of_many_processes_one_compiles_a_kernel_and_the_others_wait(package: Path) -> None:
+    processes = [start(package, COUNTED) for _ in range(3)]
+    assert sorted(outcome(process) for process in processes) == [(22, False)] * 2 + [(22, True)]

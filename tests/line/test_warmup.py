@@ -26,7 +26,7 @@ def compiled():
     found = {}
     for module in pkgutil.walk_packages(kernels.__path__, kernels.__name__ + "."):
         for name, value in vars(importlib.import_module(module.name)).items():
-            if hasattr(value, "signatures"):
+            if hasattr(value, "signatures") and not isinstance(value, type):
                 found[f"{module.name}.{name}"] = len(value.signatures)
     return found
 

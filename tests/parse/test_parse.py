@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from savemasks.errors import AnnotationError, did_you_mean
-from savemasks.parse.annotation import MAX_PIXELS, parse
+from savemasks.parse.annotation import parse
 from savemasks.parse.geometry import GEOMETRIES
+from savemasks.parse.usual import MAX_PIXELS
 from savemasks.shapes import BITMAP, LINE, POINT, POLYGON, RECTANGLE, Shapes
 from support.annotations import (
     BAD_OBJECTS,

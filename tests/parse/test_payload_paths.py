@@ -166,17 +166,13 @@ def test_everyday_payloads_go_through_the_kernel(
     hidden = b"\0\xff" if colour == PALETTE else b"\0\0" if level > 1 else None
     picture = Picture(samples, colour, depth, palette, hidden, filters=range(5), pieces=pieces)
     for bare in (False, True):
-        text = np.frombuffer(bytearray(payload(png(picture), bare=bare).encode()), np.uint8)
-        start, shape, bits = (
-            np.array([0, text.size]),
-            np.zeros((1, 2), np.int64),
-            np.empty(90, "u1"),
-        )
-        levels, made = np.full(1, level, np.uint8), np.zeros(2, np.int64)
-        assert decode(text, start, 0, levels, 9999, 9999, made, shape, bits) == (1, DONE, 90)
-        assert decode(text, start, 0, levels, 9999, 9999, made, shape, bits[:89])[1] != DONE
-        assert decode(text, start, 0, levels, 599, 9999, made, shape, bits)[1] != DONE
-        assert decode(text, start, 0, levels, 9999, 599, made, shape, bits)[1] != DONE
+        text = np.frombuffer(payload(png(picture), bare=bare).encode(), np.uint8)
+        spans = np.array([[0, text.size, level]])
+        shape, bits, made = np.zeros((1, 2), np.int64), np.empty(90, "u1"), np.zeros(2, np.int64)
+        assert decode(text, spans, 0, 9999, 9999, made, shape, bits) == (1, DONE, 90)
+        assert decode(text, spans, 0, 9999, 9999, made, shape, bits[:89])[1] != DONE
+        assert decode(text, spans, 0, 599, 9999, made, shape, bits)[1] != DONE
+        assert decode(text, spans, 0, 9999, 599, made, shape, bits)[1] != DONE
 
 
 def test_nothing_is_compiled_after_the_warm_up() -> None:

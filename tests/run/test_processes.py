@@ -1,7 +1,9 @@
 """Workers as processes: the same results, and one that dies costs its item at most."""
 
 import dataclasses
+import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -21,7 +23,7 @@ from savemasks.projects.supervisely import Project as OpenedProject
 from savemasks.projects.supervisely import plan_datasets
 from savemasks.run.export import run
 from savemasks.run.options import Hooks, RunOptions
-from savemasks.run.processes import ProcessPool
+from savemasks.run.processes import ProcessPool, _Worker
 from support.deadly import DeadlyItem
 from support.projects import Project, annotation, names, same, tree
 
@@ -273,3 +275,18 @@ def test_many_quick_items_are_submitted_at_once_and_long_paths_few_at_a_time(
     monkeypatch.setattr("savemasks.run.processes._QUEUE_LETTERS", 1)
     assert len(export(tmp_path / "again", items, 1)) == len(items)
     assert max(lengths) == 1
+
+
+def test_a_pool_hands_on_what_its_workers_compile(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    job, stop = Job(flows(tmp_path / "out"), workers=1), threading.Event()
+    pool = ProcessPool(job, stop, lambda done, total: told.append((done, total)))
+    ours, theirs = multiprocessing.Pipe()
+    try:
+        for message in ((0, 2), (2, 2), None):
+            theirs.send_bytes(pickle.dumps(message))
+        process = pool._workers[0].process
+        pool._await_ready(_Worker(process, ours))
+        assert told == [(0, 2), (2, 2)]
+    finally:
+        pool.close()

@@ -35,7 +35,7 @@ from savemasks.line.warmup import warm_up
 from savemasks.results.journal import Journal, Record
 from savemasks.results.lock import HIDDEN, Folders, Lock
 from savemasks.results.output import read_pack
-from savemasks.results.shards import path_of
+from savemasks.results.shards import PART, path_of
 from savemasks.results.verify_packs import Sampled, find_damage
 from savemasks.run.export import run
 from savemasks.run.options import RunOptions
@@ -247,10 +247,11 @@ def kill(child: Run, random_: random.Random) -> str:
 
 
 def _last_written(root: Path) -> int:
-    """When a run has begun to write a file, or a spool."""
+    """When a run has written a file, a spool or a shard."""
     written = 0
     with suppress(OSError):
-        for path in [root / "ds/ann", *(root / HIDDEN).glob(f"{SPOOL}*")]:
+        hidden = root / HIDDEN
+        for path in [root / "ds/ann", *hidden.glob(f"{SPOOL}*"), *hidden.glob(f"*{PART}")]:
             written = max(written, path.stat().st_mtime_ns if path.exists() else 0)
     return written
 

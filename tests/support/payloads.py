@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from savemasks.parse.payload import Payloads
+from savemasks.parse.payload import PayloadList, Payloads
 
 Bits = NDArray[np.bool_]
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
@@ -157,10 +157,10 @@ def payload(content: bytes, *, bare: bool = False, level: int = 6) -> str:
 
 def payloads(*texts: str, threshold: int = 1, first: int = 0) -> Payloads:
     """Payloads of the objects from `first` on."""
-    collected = Payloads()
+    collected = PayloadList()
     for index, text in enumerate(texts, first):
         collected.add(text, index, threshold)
-    return collected
+    return collected.payloads()
 
 
 def same(first: Bits, second: Bits) -> bool:

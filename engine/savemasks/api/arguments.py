@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..errors import AnnotationError, ConfigError, printable
 from ..jsontext import Text
 from ..layers.class_table import ClassTable
-from ..layers.graph import Graph
 from ..layers.save_masks import SaveMasks
 from ..parse.annotation import EMPTY_FILE, check_pixels
 from ..parse.builder import LENIENT, Rules
@@ -197,6 +196,8 @@ def sink_of(
     graph: object, dst: str | None, source: str | None, titles: Iterable[str]
 ) -> tuple[SaveMasks, ClassTable]:
     """A sink of a graph, and what becomes of a source's classes on the way to it."""
+    from ..layers.graph import Graph  # most painters never need it, and it takes a while to load
+
     if not isinstance(graph, Graph):
         name = type(graph).__name__
         raise TypeError(f"graph must be a Graph, as Graph.from_json makes it, not {name}")

@@ -2,19 +2,16 @@
 
 from typing import NamedTuple
 
-from ..line.drawings import Drawing, Labels
-from ..line.plan import Mask, Plan
-from ..paint.numbering import Numbering, Seen, painted_objects
-from ..scratch import Buffer, own_scratch
+from ..line.plan import Mask
+from ..line.visible_areas import visible_areas
+from ..paint.numbering import painted_objects
+from ..scratch import own_scratch
 from ..shapes import Shapes
 from .arguments import Annotation
 from .instances import own_table
 from .object_masks import objects_of
 from .protocols import Opening
 from .views import view_of
-
-_NUMBERS = Buffer("numbers of objects that are counted")
-_STRIP_PIXELS = 1 << 20
 
 
 class ObjectStatistics(NamedTuple):
@@ -107,7 +104,9 @@ def statistics(
     plan = self._plan
     table = own_table(plan, mask)
     shapes = self._open(annotation)
-    visible = _visible_areas(plan, shapes, table)
+    scratch = own_scratch()
+    visible = visible_areas(plan, shapes, table, scratch)
+    scratch.forget_large()
     found = objects_of(plan, view_of(plan, shapes, None), table)
     whole = {each.number: (each.area, each.box) for each in found}
     objects = []
@@ -121,26 +120,3 @@ def statistics(
         count, pixels = classes.get(each.title, (0, 0))
         classes[each.title] = ClassStatistics(count + 1, pixels + each.visible)
     return Statistics(objects, classes)
-
-
-def _visible_areas(plan: Plan, shapes: Shapes, table: Labels) -> list[int]:
-    """Pixels by object's number where it lies on top."""
-    numbering = Numbering.of(shapes, table)
-    seen = Seen(numbering.most)
-    drawing = Drawing(
-        shapes,
-        numbering.table,
-        _NUMBERS,
-        plan.order(shapes),
-        plan.line_width,
-        key=shapes.object_index,
-    )
-    height = shapes.height
-    strips = range(0, height, max(1, _STRIP_PIXELS // shapes.width))
-    scratch = own_scratch()
-    for top, order in zip(strips, drawing.order_by_strip(strips), strict=True):
-        rows = range(top, min(top + strips.step, height))
-        seen.add(drawing.paint(scratch, rows, order), top)
-    scratch.forget_large()
-    areas: list[int] = seen.areas.tolist()
-    return areas

@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -16,18 +16,27 @@ from .. import __version__
 from ..run.options import RunOptions
 from .console import (
     MAX_SHOWN_FAILURES,
+    exit_code,
     exit_on_errors,
+    print_summary,
     print_summary_and_exit,
     read_graph,
     run_hooks,
+    say_failure,
+    say_note,
 )
+from .help_sections import Group, set_color
+from .init_command import init_command
+from .look_commands import build_galleries_of, gallery_command, stats_command
 from .shared_options import (
     Folder,
     below_option,
     config_argument,
+    dry_run_option,
     durable_option,
     export_options,
     force_option,
+    gallery_option,
     link_option,
     out_option,
     pack_options,
@@ -50,11 +59,12 @@ PROCESSES = True
 """Whether workers are processes."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="savemasks")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Turn annotated image data sets into masks."""
+    set_color(context)
     context.obj = RunOptions(processes=PROCESSES)
 
 
@@ -69,6 +79,8 @@ def main(context: click.Context) -> None:
 @durable_option
 @pack_options
 @part_option
+@gallery_option
+@dry_run_option
 @export_options
 @click.pass_obj
 def run_command(
@@ -80,6 +92,8 @@ def run_command(
     pack: "PackKind | None",
     pack_items: int | None,
     pack_size: int | None,
+    gallery: bool,
+    dry_run: bool,
     quiet: bool,
 ) -> None:
     """Export PROJECTs (Supervisely folders or archives) through the layers in CONFIG.
@@ -91,13 +105,23 @@ def run_command(
     unless their image or annotation has changed.
     """
     options = with_pack(options, pack, pack_items, pack_size)
+    if options.part and gallery:
+        raise click.UsageError(
+            "--gallery is of all parts: run `savemasks gallery OUT` when they are finished."
+        )
     with exit_on_errors():
         graph = _read_graph(config, projects, below)
-        with run_hooks(quiet) as hooks:
+        if dry_run:
+            _check_and_exit(graph, projects, below, options, quiet)
+        with run_hooks(quiet, options.worker_count) as hooks:
             from ..run.export import run
 
             summary = run(graph, projects, out, options, hooks, below=below)
-    print_summary_and_exit(summary, quiet)
+    print_summary(summary, quiet)
+    code = exit_code(summary)
+    if gallery and not summary.interrupted:
+        code = build_galleries_of(summary, options, quiet=quiet) or code
+    sys.exit(code)
 
 
 def _read_graph(config: Path, projects: tuple[Path, ...], below: tuple[Path, ...]) -> "Graph":
@@ -118,7 +142,7 @@ def _read_graph(config: Path, projects: tuple[Path, ...], below: tuple[Path, ...
 @click.pass_obj
 def retry_command(options: RunOptions, out: Path, quiet: bool) -> None:
     """Export once more what failed, or what verify found damaged, in the results in OUT."""
-    with exit_on_errors(), run_hooks(quiet) as hooks:
+    with exit_on_errors(), run_hooks(quiet, options.worker_count) as hooks:
         from ..run.export import retry
 
         summary = retry(out, options, hooks)
@@ -140,14 +164,14 @@ def verify_command(out: Path, workers: int | None, quiet: bool) -> None:
         from ..results.verify import verify
 
         def print_damage(damage: str) -> None:
-            click.echo(f"damaged: {printable(damage)}", err=True)
+            say_failure("damaged", printable(damage))
 
         result = verify(out, workers=workers, on_damage=print_damage)
     if not quiet:
         if result.failed:
-            click.echo(f"note: {result.failed} items failed and have no results")
+            say_note(f"{result.failed} items failed and have no results")
         for line in result.missing:
-            click.echo(f"note: {line}")
+            say_note(line)
         click.echo(f"{result.files} files of {result.items} images read, {result.damaged} damaged")
     sys.exit(1 if result.damaged or result.missing else 0)
 
@@ -185,28 +209,42 @@ def check_command(
 ) -> None:
     """Read PROJECTs as `run` would, write nothing, and say what to expect."""
     with exit_on_errors():
-        graph = _read_graph(config, projects, below)
-        with run_hooks(quiet) as hooks:
-            from ..run.check import check
+        _check_and_exit(_read_graph(config, projects, below), projects, below, options, quiet)
 
-            survey = check(graph, projects, options, hooks, below=below)
+
+def _check_and_exit(
+    graph: "Graph",
+    projects: tuple[Path, ...],
+    below: tuple[Path, ...],
+    options: RunOptions,
+    quiet: bool,
+) -> NoReturn:
+    with run_hooks(quiet, options.worker_count) as hooks:
+        from ..run.check import check
+
+        survey = check(graph, projects, options, hooks, below=below)
     _print_survey_and_exit(survey, quiet)
 
 
-def _print_survey_and_exit(survey: "Survey", quiet: bool) -> None:
+def _print_survey_and_exit(survey: "Survey", quiet: bool) -> NoReturn:
     for failure in survey.failures[:MAX_SHOWN_FAILURES]:
-        click.echo(f"would fail: {failure}", err=True)
+        say_failure("would fail", str(failure))
     if survey.failed > MAX_SHOWN_FAILURES:
         click.echo(f"... and {survey.failed - MAX_SHOWN_FAILURES} more", err=True)
     if not quiet:
         for note in survey.notes():
-            click.echo(f"note: {note}")
+            say_note(note)
         click.echo(f"{survey.items} items read, of which {survey.failed} would fail")
         click.echo(survey.forecast())
     if survey.interrupted:
         click.echo("interrupted: not all was read", err=True)
         sys.exit(130)
     sys.exit(1 if survey.failed else 0)
+
+
+main.add_command(init_command)
+main.add_command(gallery_command)
+main.add_command(stats_command)
 
 
 @main.command("cache")
@@ -260,16 +298,21 @@ def demo(options: RunOptions, folder: Path | None) -> None:
             if not (usual.failed or usual.interrupted):
                 graph = read_graph(everything)
                 summary = run(graph, (), others, options, hooks, below=(folder,))
+    code = exit_code(summary)
     click.echo(f"look at {usual.out}/market/masks_human and masks_machine; this was made by")
     click.echo(f"  {_command(config, project, '--out', folder)}")
     click.echo(f"and at {others} for masks of all other kinds, made by")
     click.echo(f"  {_command(everything, '--projects', folder, '--out', others)}")
-    print_summary_and_exit(summary, quiet=False)
+    print_summary(summary, quiet=False)
+    if not code:
+        code = build_galleries_of(summary, options, quiet=True)
+        code = build_galleries_of(usual, options, quiet=False) or code
+    sys.exit(code)
 
 
 def _command(*arguments: object) -> str:
     """What to paste to run something again."""
-    return shlex.join(["savemasks", "run", *map(str, arguments)])
+    return shlex.join(["savemasks", "run", *map(str, arguments), "--gallery"])
 
 
 def _unused_folder() -> Path:

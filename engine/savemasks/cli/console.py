@@ -1,5 +1,6 @@
 """What the commands share on a terminal: progress, signals, the summary, exit codes."""
 
+import logging
 import os
 import signal
 import sys
@@ -23,8 +24,40 @@ MAX_SHOWN_FAILURES = 20
 _COMPILE_HINT_AFTER = 3.0
 
 
+class _TerminalHandler(logging.Handler):
+    """Prints log records beside a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(f"{record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
+
+
+def log_to_terminal() -> None:
+    """Print what the package logs."""
+    logger = logging.getLogger("savemasks")
+    if not any(isinstance(handler, _TerminalHandler) for handler in logger.handlers):
+        logger.addHandler(_TerminalHandler())
+    logger.setLevel(logging.INFO)
+
+
+def say_error(text: str) -> None:
+    """Print an error; its first word in red where there are colours."""
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
+
+
+def say_failure(kind: str, text: str) -> None:
+    """Print what is wrong with an item."""
+    click.echo(f"{click.style(kind + ':', fg='red')} {text}", err=True)
+
+
+def say_note(text: str) -> None:
+    """Print what the user should know."""
+    click.echo(f"{click.style('note:', fg='yellow')} {text}")
+
+
 @contextmanager
-def run_hooks(quiet: bool) -> Iterator[Hooks]:
+def run_hooks(quiet: bool, workers: int | None = None) -> Iterator[Hooks]:
     """Yield hooks that show progress, stop on signals, and hint at kernels being compiled."""
     from .progress import progress  # keeps --help fast
 
@@ -38,10 +71,20 @@ def run_hooks(quiet: bool) -> Iterator[Hooks]:
     hint.daemon = True
     if not quiet:
         hint.start()
+
+    def on_compile(done: int, total: int) -> None:
+        hint.cancel()
+        click.echo(f"compiling kernels, once on this machine: {done} of {total} parts", err=True)
+
     stop = threading.Event()
     try:
-        with _stop_on_signals(stop), progress(quiet) as on_progress:
-            yield Hooks(stop=stop, on_progress=on_progress, on_start=hint.cancel)
+        with _stop_on_signals(stop), progress(quiet, workers) as on_progress:
+            yield Hooks(
+                stop=stop,
+                on_progress=on_progress,
+                on_start=hint.cancel,
+                on_compile=None if quiet else on_compile,
+            )
     finally:
         hint.cancel()
 
@@ -104,7 +147,7 @@ def exit_on_errors() -> Iterator[None]:
         yield
     except SavemasksError as error:
         for line in str(error).splitlines():
-            click.echo(f"error: {printable(line)}", err=True)
+            say_error(printable(line))
         sys.exit(2)
     except KeyboardInterrupt:
         click.echo("interrupted before anything was exported", err=True)
@@ -113,20 +156,33 @@ def exit_on_errors() -> Iterator[None]:
 
 def print_summary_and_exit(summary: "Summary", quiet: bool) -> None:
     """Print failures to standard error and the totals to standard output, and exit."""
+    print_summary(summary, quiet)
+    sys.exit(exit_code(summary))
+
+
+def exit_code(summary: "Summary") -> int:
+    """The exit code of a run."""
+    if summary.interrupted:
+        return 130
+    return 1 if summary.failed or summary.problems else 0
+
+
+def print_summary(summary: "Summary", quiet: bool) -> None:
+    """Print failures to standard error and the totals to standard output."""
     from ..errors import printable
     from ..results.notes import unsupported_text
 
     for failure in summary.failures[:MAX_SHOWN_FAILURES]:
-        click.echo(f"failed: {failure}", err=True)
+        say_failure("failed", str(failure))
     if summary.failed > MAX_SHOWN_FAILURES:
         more = summary.failed - MAX_SHOWN_FAILURES
         where = " and ".join(map(printable, summary.error_logs))
         click.echo(f"... and {more} more; see {where}", err=True)
     if not quiet:
         for warning in summary.warnings:
-            click.echo(f"note: {warning}")
+            say_note(warning)
         if summary.unsupported:
-            click.echo(f"note: {unsupported_text(summary.unsupported)}")
+            say_note(unsupported_text(summary.unsupported))
         if summary.skipped:
             click.echo(f"{summary.skipped} images were finished before and left as they are")
         click.echo(
@@ -136,10 +192,8 @@ def print_summary_and_exit(summary: "Summary", quiet: bool) -> None:
             f" to {printable(summary.out)}"
         )
     for problem in summary.problems:
-        click.echo(f"error: {problem}", err=True)
+        say_error(problem)
     if summary.stopped:
         click.echo("stopped early: the same command goes on where this one was", err=True)
     if summary.interrupted:
         click.echo("interrupted: what was finished is whole", err=True)
-        sys.exit(130)
-    sys.exit(1 if summary.failed or summary.problems else 0)

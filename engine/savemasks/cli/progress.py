@@ -1,5 +1,6 @@
 """Progress on a terminal as a bar, elsewhere as plain lines now and then."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,27 +11,39 @@ from tqdm import tqdm
 from ..run.options import OnProgress
 
 _SECONDS_BETWEEN_LINES = 10.0
+_FEW_COLUMNS = 70
+_NARROW = "{n_fmt}/{total_fmt} {rate_fmt} {remaining}{postfix}"
 
 
 @contextmanager
-def progress(quiet: bool) -> Iterator[OnProgress | None]:
-    """Yield the callback for the numbers of items done, failed and in all; None if quiet."""
+def progress(quiet: bool, workers: int | None = None) -> Iterator[OnProgress | None]:
+    """Yield the callback for the numbers of items done, failed and in all; None if quiet.
+
+    A bar tells the number of workers, if it is given.
+    """
     if quiet:
         yield None
     elif sys.stderr.isatty():
         with ExitStack() as stack:
-            yield _bar_updater(stack)
+            yield _bar_updater(stack, workers)
     else:
         yield _line_printer()
 
 
-def _bar_updater(stack: ExitStack) -> OnProgress:
+def _bar(total: int, name: str | None, form: str | None) -> "tqdm[None]":
+    return tqdm(total=total, desc=name, unit="img", bar_format=form, dynamic_ncols=True)
+
+
+def _bar_updater(stack: ExitStack, workers: int | None) -> OnProgress:
+    columns = shutil.get_terminal_size().columns
+    form = _NARROW if columns < _FEW_COLUMNS else None
+    name = f"{workers} workers" if workers and form is None else None
     bar: tqdm[None] | None = None
 
     def update(done: int, failed: int, total: int) -> None:
         nonlocal bar
         if bar is None:  # not before the first item, or the start would lower the rate
-            bar = stack.enter_context(tqdm(total=total, unit="img", dynamic_ncols=True))
+            bar = stack.enter_context(_bar(total, name, form))
         bar.total = total  # it shrinks by the items that are found finished
         bar.set_postfix(errors=failed, refresh=False)
         bar.update(done - bar.n)

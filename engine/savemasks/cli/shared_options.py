@@ -128,7 +128,33 @@ force_option = _run_option(
 durable_option = _run_option(
     "--durable", is_flag=True, help="Wait for the disk, so that a loss of power loses nothing."
 )
-quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+
+
+def _log_to_terminal(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        from .console import log_to_terminal
+
+        log_to_terminal()
+
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_log_to_terminal,
+    help="Print every failure and note as it comes.",
+)
+
+
+def _config_given(_: click.Context, __: click.Parameter, value: Path | None) -> Path:
+    if value is None:
+        raise click.UsageError(
+            "Missing argument 'CONFIG', the JSON file with the layers. `savemasks init PROJECT`"
+            " writes one, with all classes of a project; `savemasks demo` shows what comes out."
+        )
+    return value
 
 
 def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
@@ -174,7 +200,20 @@ out_option = click.option(
     "--out", required=True, type=Folder, help="Folder that receives the layer's dst."
 )
 
-config_argument = click.argument("config", type=click.Path(path_type=Path))
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Do what `savemasks check` does: read all, write nothing."
+)
+gallery_option = click.option(
+    "--gallery", is_flag=True, help="Then build a gallery of every result, as `savemasks gallery`."
+)
+
+config_argument = click.argument(
+    "config",
+    type=click.Path(path_type=Path),
+    required=False,
+    metavar="CONFIG",
+    callback=_config_given,
+)
 projects_argument = click.argument(
     "projects",
     nargs=-1,
@@ -196,6 +235,7 @@ def export_options(command: _Command) -> _Command:
     """Add the options of all commands that export."""
     for option in (
         quiet_option,
+        verbose_option,
         report_option,
         memory_option,
         max_errors_option,

@@ -52,8 +52,8 @@ def cache_folder() -> Path | None:
             tempfile.TemporaryFile(dir=folder).close()
             for name in _LOCKS:
                 # Somebody else's lock file, or a file system without locks, is of no use.
-                with closing(_lock_file(folder, name)) as file:
-                    file.take(shared=True)
+                with closing(_lock_file(folder, name)) as file, suppress(BlockingIOError):
+                    file.take(shared=True, wait=False)
         except OSError:
             continue
         return folder
@@ -79,6 +79,7 @@ def clear_cache() -> tuple[int, list[Path]]:
 def _clear(folder: Path) -> int:
     """Remove what is ours from a folder, and the folder unless there is something else in it."""
     locks = [_lock_path(folder, name) for name in _LOCKS]
+    locks += folder.glob("*savemasks.kernels.*.lock*")
     code = [*folder.glob("*savemasks.kernels.*.nb[ic]*")]
     if not code and not any(lock.exists() for lock in locks):
         return 0
@@ -196,10 +197,33 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
 
     _impl_class = _Implementation
 
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        self._turn: FileLock | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Around loading, compiling and saving, by one thread at a time.
+
+        From when nothing was found to the end of this, no other process compiles the kernel.
+        """
+        try:
+            yield
+        finally:
+            if self._turn:
+                self._turn.close()
+            self._turn = None
+
     def load_overload(self, signature: Any, context: Any) -> Any:
         """Compiled code, or None to compile: if there is none, or if it is damaged."""
         context.refresh()
         key = self._index_key(signature, context.codegen())
+        found = self._load(key, context)
+        if found is None and self._take_turn():
+            found = self._load(key, context)  # another may have compiled it meanwhile
+        return found
+
+    def _load(self, key: Any, context: Any) -> Any:
         for folder in cache_folders():
             file = IndexDataCacheFile(str(folder), self._impl.filename_base, _digest())
             try:
@@ -212,6 +236,16 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
             except Exception:
                 self._forget(folder, file)
         return None
+
+    def _take_turn(self) -> bool:
+        """Wait until nobody else compiles this kernel; false if that cannot be known."""
+        if (folder := cache_folder()) is None:
+            return False
+        with suppress(OSError):
+            self._turn = FileLock(folder / f"{self._impl.filename_base}.lock")
+            self._turn.take()
+            return True
+        return False
 
     def _forget(self, folder: Path, file: IndexDataCacheFile) -> None:
         """Have a damaged file written anew, if it is ours to write."""

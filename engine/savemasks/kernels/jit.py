@@ -1,19 +1,25 @@
 """The one place that decides how kernels are compiled. `cache` keeps their machine code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
+from numba.core import event
 from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
 from ..system import at_fork
-from .cache import KernelCache
+from .dispatcher import Kernel
 
 Array: TypeAlias = NDArray[Any]
 """What a kernel takes; its docstring says which shapes and dtypes."""
 
 F = TypeVar("F", bound=Callable[..., object])
+
+# Versions of Numba whose inner parts are as `linking` uses them. With others, kernels are made as
+# Numba makes every function: they do the same, and take twice as long to compile.
+_LINKED = (0, 61) <= numba.version_info.short <= (0, 68)
 
 # A child that is forked while another thread compiles would wait for that thread, which it has not.
 at_fork(
@@ -41,9 +47,27 @@ def brief_kernel(function: F) -> F:
     return _compiled(function, nogil=False)
 
 
+@contextmanager
+def when_compiling(function: Callable[[], object]) -> Iterator[None]:
+    """Call a function whenever this process begins to compile a kernel that is in no cache."""
+
+    class Listener(event.Listener):  # type: ignore[misc]  # Numba is not typed
+        def on_start(self, event: Any) -> None:
+            if isinstance(event.data["dispatcher"], Kernel):
+                function()
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Listener()):
+        yield
+
+
 def _compiled(function: F, *, nogil: bool) -> F:
-    """`error_model="numpy"` drops the test for division by zero, which kernels rule out."""
-    dispatcher = numba.njit(nogil=nogil, error_model="numpy")(function)
-    if not numba.config.DISABLE_JIT:
-        dispatcher._cache = KernelCache(function)
-    return cast(F, dispatcher)
+    if numba.config.DISABLE_JIT:
+        return function
+    if _LINKED:
+        from .linking import LinkedKernel
+
+        return cast(F, LinkedKernel(function, nogil=nogil))
+    return cast(F, Kernel(function, nogil=nogil))

@@ -10,6 +10,11 @@ Totals = Mapping[int, tuple[int, int, int]]
 """By label: objects, pixels, and items that have any."""
 
 
+def unpacked(counts: bytes) -> list[tuple[int, int, int]]:
+    """Label, objects and pixels of every class that was counted in an item."""
+    return [*ROW.iter_unpack(counts)]
+
+
 def total_counts(counts: Iterable[bytes]) -> Totals:
     """Sums over the rows of many items."""
     totals: dict[int, list[int]] = {}

@@ -2,11 +2,11 @@
 
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ..layers.auto_colors import ClassColor
 from ..layers.class_table import IDENTITY, ClassTable
@@ -17,6 +17,9 @@ from ..projects.items import Entry, Item
 from ..projects.parts import Part
 from ..store.files import Written
 from ..store.packs import Sample
+
+OnCompile: TypeAlias = Callable[[int, int], None]
+"""Is told, while kernels are compiled, how many parts of the work are done, and of how many."""
 
 PackKind = Literal["tar", "webdataset"]
 

@@ -23,6 +23,7 @@ from ..paint.order import paint_order
 from ..paint.thresholds import large_enough
 from ..parse.annotation import Annotation, parse
 from ..parse.builder import LENIENT, Rules
+from ..parse.usual import class_names
 from ..projects.classes import BACKGROUND_COLOR, ClassTemplate, Meta, read_templates
 from ..scratch import Scratch
 from ..shapes import Shapes
@@ -65,6 +66,8 @@ class Plan:
     ranks
         (classes,) rank by class number: objects of a higher rank lie above all of a lower one.
         None if no class has priority.
+    names
+        Of the classes, as `parse` needs them.
     rules
         How annotations are read, and what is refused.
     """
@@ -86,6 +89,7 @@ class Plan:
     by_area: bool
     human_by_area: bool
     ranks: NDArray[np.int64] | None
+    names: NDArray[np.int64]
     rules: Rules = LENIENT
 
     @classmethod
@@ -162,6 +166,7 @@ class Plan:
             by_area=settings.paint_order == "area",
             human_by_area=settings.human_order == "area",
             ranks=_class_ranks(titles, settings.class_priority),
+            names=class_names(numbers, templates),
             rules=replace(
                 rules, cuboid_faces=settings.cuboid_2d == "faces", min_area=settings.min_area
             ),
@@ -177,7 +182,9 @@ class Plan:
 
         Objects that are too small are left out.
         """
-        shapes = parse(annotation, self.classes, self.templates, on_size, self.rules, ids)
+        shapes = parse(
+            annotation, self.classes, self.templates, on_size, self.rules, ids, self.names
+        )
         return self.large_enough(shapes)
 
     def large_enough(self, shapes: Shapes) -> Shapes:

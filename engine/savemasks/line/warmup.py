@@ -8,6 +8,7 @@ import base64
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -35,43 +36,90 @@ from ..shapes import Shapes
 from ..store.files import Store
 from .counting_classes import ClassCounter
 from .drawings import drawing
+from .job import OnCompile
 from .plan import Plan
+from .sharing import Step, share
 from .sinks import Sink
 
 _SIZE = 8
+# Shapes of classes in meta.json whose objects have no bitmaps.
+_WITHOUT_BITMAPS = frozenset({"polygon", "rectangle", "line", "point", "graph", "cuboid"})
 
 
-def warm_up(plan: Plan, settings: Settings | SaveSettings | None = None) -> None:
+def warm_up(
+    plan: Plan,
+    settings: Settings | SaveSettings | None = None,
+    on_compile: OnCompile | None = None,
+) -> None:
     """Prepare everything that everyday items need, but no more.
 
-    With the settings of the plan's layer, that is what a run makes of them, too.
+    With the settings of the plan's layer, that is what a run makes of them, too. If something has
+    to be compiled, `on_compile` is told how many parts of the work are done, and of how many.
     """
     with one_process_at_a_time():
-        # White space makes a large one of it.
-        shapes = plan.parse(_everyday_annotation(plan).ljust(LARGE))
-        machine_labels, human_labels = plan.label_maps(shapes, Scratch())
-        if machine_labels is not None:
-            palette = plan.palette_of("machine")
-            encode_png(machine_mask(machine_labels, palette, Scratch()))
-            encode_machine(machine_labels, palette)
-        if human_labels is not None:
-            shape = (*human_labels.shape, 3)
-            colorful = (np.arange(human_labels.size * 3) * 37 % 251).astype(np.uint8)
-            palette = plan.palette_of("human")
-            for image in (colorful.reshape(shape), np.zeros(shape, np.uint8)):
-                encode_human(image, human_labels, palette)
-            encode_png(human_page(image, human_labels, palette, Scratch()))
-            Original(b"".join(encode_png(np.zeros((2, 2, 3), np.uint8)))).pixels()
+        share(_steps, (plan, settings), on_compile)
 
+
+def _steps(plan: Plan, settings: Settings | SaveSettings | None) -> list[Step]:
+    """What needs kernels, in parts that do not depend on each other; the longest ones apart."""
+    steps: list[Step] = []
+    if _may_have_bitmaps(plan):
+        steps.append(partial(_parse, plan))
+    if plan.machine_table is not None:
+        steps.append(partial(_encode_machine, plan))
+    if plan.human_table is not None:
+        steps += [partial(_encode_page, plan, is_gray=False), _decode_original]
+        steps.append(partial(_encode_page, plan, is_gray=True))
+    steps.append(partial(_paint, plan))
     if settings is not None:
-        with one_process_at_a_time():
-            _make_masks(Sink(settings, plan, Store(Path())))
+        steps.append(partial(_make_masks, plan, settings))
+    return steps
 
 
-def _make_masks(sink: Sink) -> None:
+def _may_have_bitmaps(plan: Plan) -> bool:
+    """Whether a class that is painted may have bitmaps, by its shape in meta.json.
+
+    If there are some all the same, their kernels are compiled when the first one comes.
+    """
+    templates = [plan.templates.get(title) for title in plan.classes]
+    return not all(template and template.shape in _WITHOUT_BITMAPS for template in templates)
+
+
+def _parse(plan: Plan) -> None:
+    plan.parse(_everyday_annotation(plan))
+
+
+def _paint(plan: Plan) -> None:
+    """Read and paint what has no bitmaps; white space makes a large annotation of it."""
+    shapes = plan.parse(_everyday_annotation(plan, bitmaps=False).ljust(LARGE))
+    plan.label_maps(shapes, Scratch())
+
+
+def _encode_machine(plan: Plan) -> None:
+    palette = plan.palette_of("machine")
+    labels = np.zeros((_SIZE, _SIZE), palette.label_dtype)
+    encode_machine(labels, palette)
+    encode_png(machine_mask(labels, palette, Scratch()))
+
+
+def _encode_page(plan: Plan, *, is_gray: bool) -> None:
+    palette = plan.palette_of("human")
+    labels = np.zeros((_SIZE, _SIZE), palette.label_dtype)
+    image = np.zeros((_SIZE, _SIZE, 3), np.uint8)
+    if not is_gray:
+        image += (np.arange(image.size) * 37 % 251).astype(np.uint8).reshape(image.shape)
+    encode_human(image, labels, palette)
+    encode_png(human_page(image, labels, palette, Scratch()))
+
+
+def _decode_original() -> None:
+    Original(b"".join(encode_png(np.zeros((2, 2, 3), np.uint8)))).pixels()
+
+
+def _make_masks(plan: Plan, settings: Settings | SaveSettings) -> None:
     """Make all masks of a sink, and count in them, without writing any."""
-    plan, scratch = sink.plan, Scratch()
-    shapes = plan.parse(_everyday_annotation(plan))
+    sink, scratch = Sink(settings, plan, Store(Path())), Scratch()
+    shapes = plan.parse(_everyday_annotation(plan, bitmaps=False))
     image = np.zeros((_SIZE, _SIZE, 3), np.uint8)
     counter = ClassCounter(sink)
     item = Item("", "a.png", None, None, "a.png")
@@ -101,23 +149,30 @@ def _number(plan: Plan, shapes: Shapes) -> None:
 
 def warm_up_everything() -> None:
     """Call every kernel with everything that it can be called with."""
+    with one_process_at_a_time():
+        share(_all_steps, ())
+
+
+def _all_steps() -> list[Step]:
+    steps: list[Step] = []
     for layer in _layers():
         plan = Plan.of(layer)
-        warm_up(plan, layer.settings)
-        with one_process_at_a_time():
-            shapes = plan.parse(_everyday_annotation(plan))
-            _paint_in_memory(plan, shapes)
-    with one_process_at_a_time():
-        colorful = np.zeros((_SIZE, _SIZE, 3), np.uint8)
-        for pixels in (colorful, colorful[:, :, 0].copy(), colorful.astype(np.uint16)):
-            encode_png(pixels)
-        pixels = np.zeros((_SIZE, _SIZE), np.uint8)
-        pixels.setflags(write=False)
-        encode_runs(pixels, np.arange(256, dtype=np.uint8), Scratch())
+        steps += [*_steps(plan, layer.settings), partial(_paint_in_memory, plan)]
+    return [*steps, _encode_pixels]
 
 
-def _paint_in_memory(plan: Plan, shapes: Shapes) -> None:
+def _encode_pixels() -> None:
+    colorful = np.zeros((_SIZE, _SIZE, 3), np.uint8)
+    for pixels in (colorful, colorful[:, :, 0].copy(), colorful.astype(np.uint16)):
+        encode_png(pixels)
+    pixels = np.zeros((_SIZE, _SIZE), np.uint8)
+    pixels.setflags(write=False)
+    encode_runs(pixels, np.arange(256, dtype=np.uint8), Scratch())
+
+
+def _paint_in_memory(plan: Plan) -> None:
     """What programs paint that have no files: masks and pages as pixels, maps of instances."""
+    shapes = plan.parse(_everyday_annotation(plan))
     shape = shapes.height, shapes.width
     corner = (0, 0)
     instances = np.empty(shape, np.int32)
@@ -182,7 +237,7 @@ def _layers() -> Iterator[SaveMasks]:
             )
 
 
-def _everyday_annotation(plan: Plan) -> bytes:
+def _everyday_annotation(plan: Plan, *, bitmaps: bool = True) -> bytes:
     """Annotation with one object of every shape, all of a class that the plan paints."""
     title = next(iter(plan.classes), "")
     if plan.own_table is not None and plan.own_table.any():
@@ -200,5 +255,7 @@ def _everyday_annotation(plan: Plan) -> bytes:
         # Folded, it goes the way of large ones.
         {"geometryType": "bitmap", "bitmap": {"origin": [2, 2], "data": data + "\n"}},
     ]
+    if not bitmaps:
+        objects = [o for o in objects if o["geometryType"] != "bitmap"]
     size = {"height": _SIZE, "width": _SIZE}
     return orjson.dumps({"size": size, "objects": [{"classTitle": title, **o} for o in objects]})

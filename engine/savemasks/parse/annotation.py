@@ -9,19 +9,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .. import jsontext
 from ..errors import AnnotationError, did_you_mean, printable, shown
 from ..jsontext import EncodingError, Text
 from ..projects.classes import ClassTemplate
 from ..shapes import Shapes
+from . import usual
 from .builder import LENIENT, Builder, Rules
 from .geometry import GEOMETRIES, WRONG_OBJECT, geometry_of, whole
 from .nulls import needed_null
 from .pieces import LARGE, split
 from .types import wrong_type
-
-MAX_PIXELS = 1 << 40
-"""Largest canvas, in pixels. A larger size is taken for a mistake."""
+from .usual import MAX_PIXELS
 
 Annotation = Text | Mapping[str, Any]
 """An annotation's JSON, as text or already parsed, also as programs build it: of arrays."""
@@ -45,6 +47,7 @@ def parse(
     on_size: Callable[[int, int], None] | None = None,
     rules: Rules = LENIENT,
     ids: dict[int, int | str] | None = None,
+    names: NDArray[np.int64] | None = None,
 ) -> Shapes:
     """Parse an annotation.
 
@@ -65,6 +68,9 @@ def parse(
     ids
         Where to put the objects' own "id", by their positions in the list; those that have none are
         left out.
+    names
+        `usual.class_names` of the classes and templates. With them, usual texts are read the fast
+        way; the result is the same.
 
     Raises
     ------
@@ -75,6 +81,10 @@ def parse(
     """
     read = _Reading(classes, templates or {}, on_size, rules, ids)
     try:
+        if names is not None and ids is None and isinstance(annotation, Text):
+            shapes = read.usual(annotation, names)
+            if shapes is not None:
+                return shapes
         builder = read.pieces(annotation)
         if builder is None:
             builder = read.whole(annotation)
@@ -92,6 +102,12 @@ class _Reading:
     on_size: Callable[[int, int], None] | None
     rules: Rules
     ids: dict[int, int | str] | None = None
+
+    def usual(self, annotation: Text, names: NDArray[np.int64]) -> Shapes | None:
+        """Read a text that is as usual; None if it is not, or has any error but in bitmaps."""
+        if len(annotation) > MAX_BYTES:
+            return None
+        return usual.read(annotation, names, self.classes, self._check_size, self.rules.max_pixels)
 
     def whole(self, annotation: Annotation) -> Builder:
         """Read an annotation that is not large, or has an error."""
@@ -137,9 +153,7 @@ class _Reading:
 
     def _read(self, data: Any) -> Builder:
         height, width, objects = opened(data)
-        check_pixels(height, width, self.rules.max_pixels)
-        if self.on_size:
-            self.on_size(height, width)
+        self._check_size(height, width)
         builder = Builder(height, width, self.rules)
         try:
             self._add_objects(builder, objects, 0)
@@ -150,6 +164,11 @@ class _Reading:
                 raise AnnotationError(null, object_index=index) from error
             raise
         return builder
+
+    def _check_size(self, height: int, width: int) -> None:
+        check_pixels(height, width, self.rules.max_pixels)
+        if self.on_size:
+            self.on_size(height, width)
 
     def _add_objects(self, builder: Builder, objects: list[Any], first: int) -> None:
         """Add objects to a builder, of which the first one is number `first` in the annotation."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import AnnotationError, printable, shown
 from ..kernels.parse.points import read_points
 from ..shapes import BITMAP, COORDINATE_LIMIT, Shapes
-from .payload import NO_MASKS, Payloads, decode_masks
+from .payload import NO_MASKS, PayloadList, decode_masks
 
 Ring = list[Any]
 
@@ -84,7 +84,7 @@ class Builder:
         self._vertex = array("q", [0])
         self._xy = array("i")
         self._areas: dict[int, int] = {}  # by number of the shape, because few shapes have one
-        self._payloads: Payloads | None = None  # until there is a bitmap
+        self._payloads: PayloadList | None = None  # until there is a bitmap
         self._points: Ring = []  # points that are not in `_xy` yet ...
         self._read = 0  # ... and the number of points that are
 
@@ -111,7 +111,7 @@ class Builder:
     def add_bitmap(self, origin: Any, data: str, threshold: int) -> None:
         """Append a bitmap. Its mask has the pixels of at least `threshold`, an 8-bit level."""
         if self._payloads is None:
-            self._payloads = Payloads()
+            self._payloads = PayloadList()
         self._payloads.add(data, self.object_index, threshold)
         self.add(BITMAP, [origin])
 
@@ -166,7 +166,8 @@ class Builder:
             bitmaps = (shape for shape, kind_ in enumerate(self._kind) if kind_ == BITMAP)
             for number, shape in enumerate(bitmaps):
                 payload[shape] = number
-            masks = decode_masks(self._payloads, (self.height, self.width), self._rules.max_pixels)
+            payloads = self._payloads.payloads()
+            masks = decode_masks(payloads, (self.height, self.width), self._rules.max_pixels)
         return Shapes(
             height=self.height,
             width=self.width,

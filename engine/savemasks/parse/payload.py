@@ -13,7 +13,7 @@ fits the canvas.
 import binascii
 import struct
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -89,38 +89,49 @@ class _Limits(NamedTuple):
 
 
 class Payloads:
-    """The `bitmap.data` of all bitmaps of one annotation, in one text.
+    """The `bitmap.data` of all bitmaps of one annotation.
 
     Attributes
     ----------
     text
-        UTF-8.
-    start
-        (b + 1,) offsets into it.
-    thresholds
-        (b,), the 8-bit level from which a pixel belongs to each mask.
+        UTF-8 that they lie in.
+    spans
+        (b, 3) int64: first and last (excluded) byte of each, and the 8-bit level from which a pixel
+        belongs to its mask.
     objects
         (b,), the object that each belongs to, for messages.
     """
 
-    def __init__(self) -> None:
-        self.text = bytearray()
-        self.start = array("q", [0])
-        self.thresholds = bytearray()
-        self.objects: list[int] = []
+    def __init__(self, text: bytes, spans: NDArray[np.int64], objects: Sequence[int]) -> None:
+        self.text, self.spans, self.objects = text, spans, objects
 
     def __len__(self) -> int:
-        return len(self.objects)
+        return len(self.spans)
+
+    def __getitem__(self, i: int) -> str:
+        first, last, _ = self.spans[i].tolist()
+        return self.text[first:last].decode("utf-8", "surrogatepass")
+
+
+class PayloadList:
+    """Collects payloads one by one."""
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+        self._spans = array("q")
+        self._objects: list[int] = []
 
     def add(self, data: str, object_index: int, threshold: int = 1) -> None:
         """Append a payload."""
-        self.text += data.encode("utf-8", "surrogatepass")
-        self.start.append(len(self.text))
-        self.thresholds.append(threshold)
-        self.objects.append(object_index)
+        first = len(self._text)
+        self._text += data.encode("utf-8", "surrogatepass")
+        self._spans.extend((first, len(self._text), threshold))
+        self._objects.append(object_index)
 
-    def __getitem__(self, i: int) -> str:
-        return self.text[self.start[i] : self.start[i + 1]].decode("utf-8", "surrogatepass")
+    def payloads(self) -> Payloads:
+        """All that were added."""
+        spans = np.frombuffer(self._spans, np.int64).reshape(-1, 3)
+        return Payloads(bytes(self._text), spans, self._objects)
 
 
 def decode_masks(
@@ -147,8 +158,6 @@ def decode_masks(
     count = len(payloads)
     limit = _limits(canvas, max_pixels)
     text = np.frombuffer(payloads.text, np.uint8)
-    text_start = np.frombuffer(payloads.start, np.int64)
-    levels = np.frombuffer(payloads.thresholds, np.uint8)
     start = np.zeros(count + 1, np.int64)
     shape = np.zeros((count, 2), np.int64)
     room = np.empty(_ROOM, np.uint8)
@@ -157,7 +166,7 @@ def decode_masks(
     while done < count:
         # Decodes up to the next payload that the kernel does not take, or until the room is full.
         stop, status, used = decode(
-            text, text_start, done, levels, limit.each, left, start, shape, room
+            text, payloads.spans, done, limit.each, left, start, shape, room
         )
         # This way of copying keeps Python's lock: getting it back would take longer than the copy.
         packed.append(np.frombuffer(bytearray(room[:used]), np.uint8))
@@ -168,12 +177,12 @@ def decode_masks(
         if status == NOT_TAKEN:
             try:
                 png = _unwrap(payloads[done], limit)
-                picture = _read_png(png, limit, payloads.thresholds[done])
+                picture = _read_png(png, limit, int(payloads.spans[done, 2]))
                 left -= picture.layout.height * picture.layout.width
                 packed.append(_pack(picture, left, limit))
             except _BadPayloadError as error:
                 raise AnnotationError(
-                    f"bitmap.data: {error}", object_index=payloads.objects[done]
+                    f"bitmap.data: {error}", object_index=int(payloads.objects[done])
                 ) from error
             shape[done] = picture.layout[:2]
             start[done + 1] = start[done] + packed[-1].size

@@ -317,6 +317,12 @@ class Journal:
             yield from (bytes(row[0]) for row in rows)
             last = rows[-1][1], rows[-1][2]
 
+    def counts_of(self, dataset: str, name: bytes) -> bytes:
+        """What was counted in the masks of one item; empty if nothing was."""
+        query = "SELECT counts FROM counts WHERE dataset = ? AND name = ?"
+        row = self._one(query, (self._number(dataset), name))
+        return b"" if row is None else bytes(row[0])
+
     def add_failure(self, dataset: str, name: bytes, error: bytes) -> None:
         """Add why an item, or with an empty name its whole data set, failed."""
         self._add_row(dataset, name, (None, None, None, error))

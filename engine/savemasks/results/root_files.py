@@ -49,7 +49,8 @@ class RootFiles:
         """Whether the legend that was written last is there, as it was written."""
         sums = orjson.loads(self.journal.get("legend") or b"{}")
         return bool(sums) and all(
-            _is_as_written(self._root / name, Written(*each)) for name, each in sums.items()
+            each and _is_as_written(self._root / name, Written(*each))
+            for name, each in sums.items()
         )
 
     def keep_legend(self) -> bool:
@@ -68,9 +69,10 @@ class RootFiles:
 
         Those of an earlier run that are no longer made are removed.
         """
+        before = self._forget_sums("legend")
         sums = {name: [*self._put(name, content, store)] for name, content in files}
         try:
-            for name in orjson.loads(self.journal.get("legend") or b"{}").keys() - sums.keys():
+            for name in before - sums.keys():
                 store.remove(name)
             if self._durable:
                 sync_folder(str(self._root))
@@ -80,7 +82,17 @@ class RootFiles:
 
     def put_index(self, name: str, content: bytes, store: Store) -> None:
         """Write the index of a packed result; raises `OutputError`."""
+        self._forget_sums("index")
         self.journal.put(index=orjson.dumps({name: [*self._put(name, content, store)]}))
+
+    def _forget_sums(self, key: str) -> set[str]:
+        """Note of files that they are about to be written; return their names.
+
+        If a run is killed meanwhile, `verify` does not know what they should be, and says nothing.
+        """
+        names = {*orjson.loads(self.journal.get(key) or b"{}")}
+        self.journal.put(**{key: orjson.dumps(dict.fromkeys(names, ()))})
+        return names
 
     def remove_index(self) -> None:
         """Remove the index of a result that is not packed any more; raises `OutputError`."""
@@ -111,7 +123,7 @@ def read_root_sums(journals: Iterable[Journal]) -> dict[str, Written]:
             sums["meta.json"] = Written(*orjson.loads(meta))
         for key in ("legend", "index"):
             found = orjson.loads(journal.get(key) or b"{}")
-            sums |= {name: Written(*each) for name, each in found.items()}
+            sums |= {name: Written(*each) for name, each in found.items() if each}
     return sums
 
 

@@ -188,7 +188,9 @@ def _check(routing: Routing, options: RunOptions, hooks: Hooks) -> Survey:
             hooks.on_progress(survey.items, survey.failed, total)
         return True
 
-    with closing(start_pool(job, hooks.stop, processes=options.processes)) as pool:
+    with closing(
+        start_pool(job, hooks.stop, hooks.on_compile, processes=options.processes)
+    ) as pool:
         if hooks.on_start:
             hooks.on_start()
         process_items(

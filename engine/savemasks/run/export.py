@@ -324,7 +324,11 @@ def _export_remaining(
     # Workers take a second to start: look first whether there is anything to do.
     first, summary.stopped = take_kept(items, recorder.accept)
     processes = recorder.options.processes
-    pool = None if first is None else start_pool(job, hooks.stop, processes=processes)
+    pool = (
+        None
+        if first is None
+        else start_pool(job, hooks.stop, hooks.on_compile, processes=processes)
+    )
     if pool:
         stack.enter_context(closing(pool))
     summary.startup_seconds += perf_counter() - started

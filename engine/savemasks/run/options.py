@@ -14,7 +14,7 @@ from ..projects.parts import Part
 from ..system import usable_cores
 
 if TYPE_CHECKING:
-    from ..line.job import PackRules
+    from ..line.job import OnCompile, PackRules
 
 OnError = Literal["skip", "stop"]
 OnProgress = Callable[[int, int, int], None]
@@ -100,8 +100,11 @@ class Hooks:
         Called after every item, or None. What it raises ends the run.
     on_start
         Called when the kernels are ready and the first item is about to be read, or None.
+    on_compile
+        Called with the numbers of parts done and in all while kernels are compiled, or None.
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
     on_progress: OnProgress | None = None
     on_start: Callable[[], None] | None = None
+    on_compile: "OnCompile | None" = None

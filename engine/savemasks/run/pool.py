@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 from ..forks import libvips_is_lost
-from ..line.job import Job, Outcome
+from ..line.job import Job, OnCompile, Outcome
 from ..projects.items import Item
 from .processes import ProcessPool
 
@@ -41,17 +41,19 @@ class Pool(Protocol):
         """Release the workers, whatever they do."""
 
 
-def start_pool(job: Job, stop: threading.Event, *, processes: bool) -> Pool:
+def start_pool(
+    job: Job, stop: threading.Event, on_compile: OnCompile | None = None, *, processes: bool
+) -> Pool:
     """Start `job.workers` workers, and return when they are ready.
 
     In a forked child they are processes in any case, for libvips does not work there. Raises
     `KeyboardInterrupt` if `stop` is set meanwhile.
     """
     if processes or libvips_is_lost():
-        return ProcessPool(job, stop)
+        return ProcessPool(job, stop, on_compile)
     from .threads import ThreadPool  # loads all stations, which processes do
 
-    return ThreadPool(job, stop)
+    return ThreadPool(job, stop, on_compile)
 
 
 def process_items(

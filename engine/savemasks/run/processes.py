@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 from ..errors import CrashError, OutputError, SavemasksError
 from ..forks import SIGNALS_OF_PARENT, Flag, FreshProcess, libvips_is_lost
-from ..line.job import Job, Outcome
+from ..line.job import Job, OnCompile, Outcome
 from ..projects.items import Item
 from ..projects.parts import unfinished_mark
 from ..store.files import remove_unfinished
@@ -76,9 +76,11 @@ class _Worker:
 class ProcessPool:
     """A `Pool` of processes."""
 
-    def __init__(self, job: Job, stop: threading.Event) -> None:
-        """Start them; returns when all are ready."""
-        self._job, self._stop = job, stop
+    def __init__(
+        self, job: Job, stop: threading.Event, on_compile: OnCompile | None = None
+    ) -> None:
+        """Start them; returns when all are ready. `on_compile` is told what they compile."""
+        self._job, self._stop, self._on_compile = job, stop, on_compile
         self._context = multiprocessing.get_context("spawn")
         self._halt = Flag() if libvips_is_lost() else self._context.Event()
         self._done: dict[int, Outcome] = {}
@@ -170,13 +172,19 @@ class ProcessPool:
 
     def _await_ready(self, worker: _Worker) -> None:
         """Wait until a process has loaded its kernels."""
-        while not worker.pipe.poll(_POLL_SECONDS):
-            if self._stop.is_set():
-                raise KeyboardInterrupt
-        try:
-            failure = receive(worker.pipe)
-        except EOFError:
-            failure = OutputError(f"a worker process {_exit_reason(worker.process)} at its start")
+        while True:
+            while not worker.pipe.poll(_POLL_SECONDS):
+                if self._stop.is_set():
+                    raise KeyboardInterrupt
+            try:
+                failure = receive(worker.pipe)
+            except EOFError:
+                reason = _exit_reason(worker.process)
+                failure = OutputError(f"a worker process {reason} at its start")
+            if not isinstance(failure, tuple):
+                break
+            if self._on_compile:
+                self._on_compile(*failure)
         if failure is not None:
             raise failure
         # From now on it sends outcomes.

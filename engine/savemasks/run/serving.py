@@ -10,6 +10,7 @@ import pickle
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -37,13 +38,18 @@ def serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None:
     """Work: export the items that come through the pipe until it is closed."""
     # The parent handles signals and sets `halt`. If it dies, the pipe is closed.
     ignore_signals(SIGNALS_OF_PARENT)
+
+    def tell(done: int, total: int) -> None:
+        with suppress(ConnectionError):  # the parent is gone, which is seen below
+            send(pipe, (done, total))
+
     try:
         from ..scratch import Scratch  # only workers load NumPy and Numba
         from .worker import Worker
 
         for root in job.roots:
             hold_worker_lock(root, job.part)
-        worker, scratch = Worker(job, halt.is_set), Scratch()
+        worker, scratch = Worker(job, halt.is_set, tell), Scratch()
     except Exception as error:
         send(pipe, error)
         return

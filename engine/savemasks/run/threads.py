@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from ..line.job import Job, Outcome
+from ..line.job import Job, OnCompile, Outcome
 from ..projects.items import Item
 from ..scratch import Scratch
 from .held import Placement
@@ -27,9 +27,11 @@ _POLL_SECONDS = 0.1  # how often the stop event is looked at
 class ThreadPool:
     """A `Pool` of threads."""
 
-    def __init__(self, job: Job, stop: threading.Event) -> None:
+    def __init__(
+        self, job: Job, stop: threading.Event, on_compile: OnCompile | None = None
+    ) -> None:
         self._stop, self._halt = stop, threading.Event()
-        self._worker = Worker(job, self._halt.is_set)
+        self._worker = Worker(job, self._halt.is_set, on_compile)
         self._executor = ThreadPoolExecutor(job.workers, thread_name_prefix="savemasks")
         self._limit = job.workers * _IN_FLIGHT_PER_WORKER
         self._in_flight: deque[Future[Outcome | None]] = deque()

@@ -8,7 +8,7 @@ import pyvips
 from ..errors import WriteError
 from ..line.budget import Budget
 from ..line.item import export_item, try_item
-from ..line.job import Flow, GivenUp, Job, Outcome, PackRules
+from ..line.job import Flow, GivenUp, Job, OnCompile, Outcome, PackRules
 from ..line.keys import member_name
 from ..line.plan import Plan, numbered_alike
 from ..line.sinks import Line, Sink
@@ -28,7 +28,9 @@ _QUICK_SECONDS = 0.05
 class Worker:
     """Exports items of a job. May be shared by threads, each of which brings its own scratch."""
 
-    def __init__(self, job: Job, halted: Callable[[], bool]) -> None:
+    def __init__(
+        self, job: Job, halted: Callable[[], bool], on_compile: OnCompile | None = None
+    ) -> None:
         """Load the kernels, or compile them; once `halted` says so, large items are given up."""
         self._sample, self._pack = job.sample, job.pack
         self._budget = Budget.of_worker(job.memory, job.workers, halted)
@@ -39,7 +41,7 @@ class Worker:
         self._flows = [_sinks_of(flow, job, self._packs) for flow in job.flows]
         self._placed: dict[tuple[int, Places], tuple[Sink, ...]] = {}
         for sink in {sink.settings: sink for sinks in self._flows for sink in sinks}.values():
-            warm_up(sink.plan, sink.settings)
+            warm_up(sink.plan, sink.settings, on_compile)
         pyvips.cache_set_max(0)  # every picture is read once
         pyvips.concurrency_set(1)  # the workers are the parallelism
 

@@ -38,6 +38,10 @@ _DISTANCE_BASE = 1 + np.cumsum(1 << _DISTANCE_BITS) - (1 << _DISTANCE_BITS)
 _ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15], np.int64)
 
 
+_SYMBOL_BITS = 15  # most that a symbol takes
+_MATCH_BITS = 5 + 15 + 13  # ... and what follows that of a length
+
+
 class _Bits(NamedTuple):
     """A position in the input: the next byte, and the bits before it that are not yet used."""
 
@@ -56,10 +60,10 @@ def _read(data: Array, at: int, count: int) -> int:
 
 
 @kernel
-def _fill(data: Array, last: int, bits: _Bits) -> _Bits:
-    """Make at least 48 bits ready, enough for a length and a distance; zeros after the end."""
+def _fill(data: Array, last: int, bits: _Bits, needed: int) -> _Bits:
+    """Make at least `needed` bits ready, 48 at most; zeros after the end."""
     at, waiting, fill = bits
-    if fill >= 48:
+    if fill >= needed:
         return bits
     more = _read(data, at, 6) if at + 6 <= last else _read(data, at, last - at)
     count = (55 - fill) >> 3  # 1 to 6 bytes
@@ -108,29 +112,27 @@ def _inflate_coded(
     literal_mask = (1 << literal_bits) - 1
     distance_mask = (1 << distance_bits) - 1
     while True:
-        bits = _fill(data, last, bits)
-        at, waiting, fill = bits
-        if at > last + 8:
-            return refused
-        entry = int(codes[literals, np.uint64(TABLE + (waiting & literal_mask))])
+        bits = _fill(data, last, bits, _SYMBOL_BITS)
+        entry = int(codes[literals, np.uint64(TABLE + (bits.waiting & literal_mask))])
         if entry == 0:
-            entry = find_long(codes, literals, waiting)
-        length = entry & 15
+            entry = find_long(codes, literals, bits.waiting)
+        _, bits = _take(bits, entry & 15)
         symbol = entry >> 4
-        if entry == 0:
-            return refused
-        bits = _Bits(at, waiting >> length, fill - length)
-        if symbol < _END:
+        if symbol < _END and entry:
             if size == out.size:
                 return refused
             out[np.uint64(size)] = symbol
             size += 1
             continue
+        # What may come without end passes here; literals end with their room.
+        if entry == 0 or bits.at > last + 8:
+            return refused
         if symbol == _END:
             return size, bits
         symbol -= _END + 1
         if symbol >= _LENGTH_BASE.size:
             return refused
+        bits = _fill(data, last, bits, _MATCH_BITS)
         extra, bits = _take(bits, _LENGTH_BITS[np.uint64(symbol)])
         length = _LENGTH_BASE[np.uint64(symbol)] + extra
         entry = int(codes[distances, np.uint64(TABLE + (bits.waiting & distance_mask))])
@@ -156,7 +158,7 @@ def _read_lengths_code(
     for i in range(19):
         codes[LENGTHS, 19 + i] = 0
     for i in range(count):
-        bits = _fill(data, last, bits)
+        bits = _fill(data, last, bits, 3)
         length, bits = _take(bits, 3)
         codes[LENGTHS, 19 + _ORDER[i]] = length
     total = 0
@@ -183,7 +185,7 @@ def _read_lengths(
     mask = (1 << width) - 1
     total = before = i = previous = 0
     while i < count:
-        bits = _fill(data, last, bits)
+        bits = _fill(data, last, bits, 7 + 7)
         entry = int(codes[LENGTH, np.uint64(TABLE + (bits.waiting & mask))])
         _, bits = _take(bits, entry & 15)
         value = entry >> 4
@@ -219,7 +221,7 @@ def _read_lengths(
 def _read_codes(data: Array, last: int, bits: _Bits, codes: Array) -> tuple[int, int, _Bits]:
     """Read the codes of a block; return the bits of both tables, or `REFUSED`."""
     refused = REFUSED, REFUSED, bits
-    bits = _fill(data, last, bits)
+    bits = _fill(data, last, bits, 14)
     literals, bits = _take(bits, 5)
     distances, bits = _take(bits, 5)
     given, bits = _take(bits, 4)
@@ -263,6 +265,10 @@ def _inflate_stored(
     return size + length, _Bits(at + length, 0, 0)
 
 
+_BLOCK = 16
+_REDUCED = 347 * _BLOCK
+
+
 @kernel
 def _adler(data: Array, size: int) -> int:
     """Adler-32 checksum of the first bytes, as it is read from a stream: highest byte first."""
@@ -271,7 +277,17 @@ def _adler(data: Array, size: int) -> int:
     first = 0
     while first < size:
         # Sums are reduced now and then only; they stay far below 2**63.
-        stop = min(first + 5552, size)
+        stop = min(first + _REDUCED, size)
+        while first + _BLOCK <= stop:
+            # A block's sums by themselves: the processor adds several bytes at once.
+            total = weighted = 0
+            for i in range(_BLOCK):
+                value = int(data[np.uint64(first + i)])
+                total += value
+                weighted += (_BLOCK - i) * value
+            high += _BLOCK * low + weighted
+            low += total
+            first += _BLOCK
         for i in range(first, stop):
             low += int(data[np.uint64(i)])
             high += low
@@ -309,7 +325,7 @@ def inflate(data: Array, first: int, last: int, out: Array, codes: Array) -> int
     size = 0
     is_last = 0
     while not is_last:
-        bits = _fill(data, last, bits)
+        bits = _fill(data, last, bits, 3)
         if bits.at > last + 8:
             return REFUSED
         is_last, bits = _take(bits, 1)

@@ -267,9 +267,8 @@ def _decode_one(
 @kernel
 def decode(
     text: Array,
-    text_start: Array,
+    spans: Array,
     first: int,
-    thresholds: Array,
     limit: int,
     most: int,
     start: Array,
@@ -280,10 +279,10 @@ def decode(
 
     Parameters
     ----------
-    text, text_start
-        (characters,) uint8: all payloads; (b + 1,) int64 offsets.
-    thresholds
-        (b,) uint8.
+    text
+        (characters,) uint8: what the payloads lie in.
+    spans
+        (b, 3) int64: first and last (excluded) character of each, and its threshold.
     limit, most
         Most pixels that a picture may have, and all of them together.
     start, shape
@@ -309,9 +308,8 @@ def decode(
         new_codes(),
     )
     used = 0
-    for i in range(first, text_start.size - 1):
-        threshold = int(np.int64(thresholds[i]))
-        begin, end = text_start[i], text_start[i + 1]
+    for i in range(first, spans.shape[0]):
+        begin, end, threshold = spans[i, 0], spans[i, 1], spans[i, 2]
         status, height, width = _decode_one(
             text, begin, end, threshold, min(limit, most), scratch, bits, used
         )
@@ -323,4 +321,4 @@ def decode(
         start[i + 1] = start[i] + size
         used += size
         most -= height * width
-    return text_start.size - 1, DONE, used
+    return spans.shape[0], DONE, used

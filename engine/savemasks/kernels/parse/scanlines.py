@@ -33,40 +33,32 @@ def row_bytes(layout: Layout) -> int:
 
 
 @kernel
-def _unfilter(kind: int, line: Array, above: Array, step: int) -> None:
-    """Undo a PNG row filter in place; `step` is the distance in bytes of the pixel to the left."""
-    n = line.size
-    if kind == 1:
-        for i in range(step, n):
-            line[np.uint64(i)] += line[np.uint64(i - step)]
-    elif kind == 2:
-        for i in range(n):
-            line[np.uint64(i)] += above[np.uint64(i)]
-    elif kind == 3:
-        for i in range(n):
-            left = int(line[i - step]) if i >= step else 0
-            line[i] += (left + int(above[i])) >> 1
-    elif kind == 4:
-        for i in range(n):
-            a = int(line[i - step]) if i >= step else 0
-            b = int(above[i])
-            c = int(above[i - step]) if i >= step else 0
-            to_a = abs(b - c)
-            to_b = abs(a - c)
-            to_c = abs(a + b - 2 * c)
-            guess = a if to_a <= to_b and to_a <= to_c else (b if to_b <= to_c else c)
-            line[i] += guess
+def _unfilter(kind: int, raw: Array, first: int, count: int, above: int, step: int) -> None:
+    """Undo the filter of the row of `count` bytes from byte `first` on, in place.
 
-
-@kernel
-def _unfilter_first(kind: int, line: Array, step: int) -> None:
-    """As `_unfilter`, for the first row: above it are zeros."""
-    if kind in (1, 4):
-        for i in range(step, line.size):
-            line[i] += line[i - step]
-    elif kind == 3:
-        for i in range(step, line.size):
-            line[i] += line[i - step] >> 1
+    `above` is where the row above begins, below 0 if there is none and zeros take its place. `step`
+    is the distance in bytes of the pixel to the left. Takes whole arrays, because a slice costs as
+    much as a short row.
+    """
+    last = first + count
+    if kind == 1 or (kind == 4 and above < 0):
+        for i in range(first + step, last):
+            raw[np.uint64(i)] += raw[np.uint64(i - step)]
+    elif kind == 2 and above >= 0:
+        for i in range(count):
+            raw[np.uint64(first + i)] += raw[np.uint64(above + i)]
+    elif kind > 2:
+        for i in range(count):
+            a = int(raw[np.uint64(first + i - step)]) if i >= step else 0
+            b = int(raw[np.uint64(above + i)]) if above >= 0 else 0
+            guess = (a + b) >> 1
+            if kind == 4:
+                c = int(raw[np.uint64(above + i - step)]) if i >= step else 0
+                to_a = abs(b - c)
+                to_b = abs(a - c)
+                to_c = abs(a + b - 2 * c)
+                guess = a if to_a <= to_b and to_a <= to_c else (b if to_b <= to_c else c)
+            raw[np.uint64(first + i)] += guess
 
 
 @kernel
@@ -89,10 +81,7 @@ def _pack_bytes(line: Array, width: int, visible: Array, out: Array) -> None:
 def _pack_bits(
     raw: Array, first: int, width: int, visible: Array, bits: Array, target: int
 ) -> None:
-    """Pack a row of 1-bit samples, which is packed already but for what the bits mean.
-
-    Takes whole arrays and the row's first index, because a slice costs as much as a short row.
-    """
+    """Pack a row of 1-bit samples, which is packed already but for what the bits mean."""
     flip = 0xFF if visible[0] else 0
     keep = 0xFF if visible[0] != visible[1] else 0
     fill = 0xFF if visible[0] and visible[1] else 0
@@ -150,20 +139,19 @@ def unpack(raw: Array, layout: Layout, visible: Array, bits: Array, target: int)
     packed = (layout.width + 7) >> 3
     step = max(1, layout.depth * layout.channels >> 3)
     first = 1
-    for y in range(layout.height):
-        kind = raw[first - 1]
+    above = -1
+    for _ in range(layout.height):
+        kind = int(raw[np.uint64(first - 1)])
         if kind > 4:
             return False
-        if kind and y:
-            above = raw[first - 1 - stride : first - 1]
-            _unfilter(kind, raw[first : first + stride], above, step)
-        elif kind:
-            _unfilter_first(kind, raw[first : first + stride], step)
+        if kind:
+            _unfilter(kind, raw, first, stride, above, step)
         if layout.depth == 1:
             _pack_bits(raw, first, layout.width, visible, bits, target)
         else:
             line = raw[first : first + stride]
             _pack_row(line, layout, visible, bits[target : target + packed])
+        above = first
         first += stride + 1
         target += packed
     return True

@@ -1,0 +1,197 @@
+"""Galleries of results: every item of the journal becomes a row, a thumbnail and a label map."""
+
+import os
+import shutil
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pyvips
+
+from ..errors import OutputError, printable
+from ..results.division import locked_journals
+from ..run.options import Hooks
+from ..system import usable_cores
+from .contents import Contents, Entry, find_results
+from .figures import Figures
+from .in_order import results_in_order
+from .pictures_of_items import Has, Made, Maker
+from .plots import plots_of
+from .site import Site, is_gallery, texts, url_of
+
+GALLERY = "gallery"
+"""Folder of a gallery in its result."""
+
+
+def build_galleries(
+    out: Path, to: Path | None = None, *, workers: int | None = None, hooks: Hooks | None = None
+) -> list[Path]:
+    """Build the gallery of every result in a folder.
+
+    Parameters
+    ----------
+    out
+        The folder of a result, or one that results lie in.
+    to
+        Where to put galleries: that of a single result itself, those of several in folders below.
+        By default each goes into the folder `gallery` of its result.
+    workers
+        Number of threads, or None for one per available core.
+    hooks
+        The caller's stop event and callbacks. If it stops, what was there stays as it was.
+
+    Returns
+    -------
+    The pages to open.
+
+    Raises
+    ------
+    OutputError
+        If there is no result, a run is at work in it, or the gallery cannot be written.
+    """
+    hooks = hooks or Hooks()
+    roots = find_results(out)
+    pages = []
+    for root in roots:
+        target = root / GALLERY
+        if to is not None:
+            target = to if len(roots) == 1 else to / root.relative_to(out)
+        with locked_journals(root) as journals:
+            try:
+                contents = Contents.open(root, journals)
+            except OutputError as error:
+                raise OutputError(f"{printable(root)}: {error}") from error
+            _check(target, contents)
+            if _build(contents, target, workers or usable_cores(), hooks):
+                pages.append(target / "index.html")
+    return pages
+
+
+def _check(target: Path, contents: Contents) -> None:
+    """Raise `OutputError` if a gallery must not be written there."""
+    shown = printable(target)
+    try:
+        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+            if not is_gallery(target):
+                raise OutputError(
+                    f"{shown}: is there and no gallery of savemasks; --to DIR takes another folder"
+                )
+            if any(dataset.split("/")[0] == GALLERY for dataset in contents.datasets):
+                raise OutputError(f"{shown}: is also a data set; --to DIR takes another folder")
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{shown}: cannot be read: {error.strerror}") from error
+
+
+def _build(contents: Contents, target: Path, workers: int, hooks: Hooks) -> bool:
+    """Build beside the target, then replace it; returns whether it came to its end."""
+    part = target.with_name(f".{target.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            if not _fill(contents, Site(part), target, workers, hooks):
+                return False
+            _replace(target, part)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(
+            f"{printable(target)}: cannot be written: {error.strerror}; --to DIR names a folder"
+            " that can"
+        ) from error
+    return True
+
+
+def _replace(target: Path, part: Path) -> None:
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    part.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _fill(contents: Contents, site: Site, target: Path, workers: int, hooks: Hooks) -> bool:
+    pyvips.cache_set_max(0)
+    pyvips.concurrency_set(1)
+    maker = Maker(contents, site)
+    classes = contents.classes
+    figures = Figures(texts([each.title for each in classes]))
+    total = contents.count()
+    if hooks.on_start:
+        hooks.on_start()
+    numbered = enumerate(contents.entries())
+    with closing(results_in_order(lambda each: maker.make(*each), numbered, workers)) as work:
+        for (number, entry), made in work:
+            if hooks.stop.is_set():
+                return False
+            if made.has & Has.FAILED:
+                figures.failed += 1
+            elif made.counts is not None:
+                _count(figures, made)
+            site.add_row(_row(entry, made))
+            if hooks.on_progress:
+                hooks.on_progress(number + 1, figures.failed, total)
+    site.finish(_index(contents, maker, figures, target, total), _page(contents, figures, total))
+    return True
+
+
+def _count(figures: Figures, made: Made) -> None:
+    counts = made.counts or []
+    figures.add(counts, made.height * made.width)
+    for _, objects, pixels in counts:
+        if objects:
+            figures.add_sizes(pixels // objects, objects)
+
+
+def _row(entry: Entry, made: Made) -> list[Any]:
+    """What the page has to know: data set, name, size, counts, bits, and if needed more."""
+    name = printable(entry.name)
+    counts = [number for row in made.counts or () for number in row]
+    row: list[Any] = [entry.dataset, name, made.width, made.height, counts, int(made.has)]
+    is_linked = bool(made.has & Has.LINK)
+    url = url_of(entry.files.find("img") or "") if is_linked else ""
+    is_plain = not is_linked or url == f"img/{name}"
+    if made.problem is not None or not is_plain:
+        row.append(made.problem or "")
+    if not is_plain:
+        row.append(url)
+    return row
+
+
+def _index(
+    contents: Contents, maker: Maker, figures: Figures, target: Path, total: int
+) -> dict[str, Any]:
+    base = os.path.relpath(contents.root, target)
+    table = maker.source.table
+    return {
+        "items": total,
+        "datasets": [
+            {"name": printable(dataset), "url": url_of(f"{base}/{dataset}")}
+            for dataset in contents.datasets
+        ],
+        "classes": [
+            [each.title, own.color, each.objects, each.images, each.pixels]
+            for each, own in zip(figures.classes, contents.classes, strict=True)
+        ],
+        "values": [[value, classes] for value, classes in sorted(table.items())],
+        "canvas": figures.canvas,
+    }
+
+
+def _page(contents: Contents, figures: Figures, total: int) -> dict[str, Any]:
+    colors = [each.color for each in contents.classes]
+    bars, matrix = plots_of(figures, colors)
+    return {
+        "name": printable(contents.root.name),
+        "total": total,
+        "figures": figures,
+        "bars": bars,
+        "matrix": matrix,
+        "is_whole": contents.is_whole,
+        "is_packed": contents.is_packed,
+        "has_classes": bool(contents.classes),
+    }

@@ -1,0 +1,131 @@
+"""Small pictures for galleries: originals with their classes over them."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import numpy as np
+import pyvips
+import simplejpeg
+from numpy.typing import NDArray
+
+from ..pictures import decode_jpeg
+from ..pictures.decode_pillow import is_for_pillow
+from ..pictures.headers import UnusualError
+from ..pictures.original import Original
+from .label_pictures import Labels
+
+SIDE = 320
+"""The longest side of a thumbnail; usual JPEGs may come out a little larger or smaller."""
+
+PREVIEW_SIDE = 2048
+"""The longest side of an original that is made smaller for the viewer."""
+
+_LEAST, _MOST = 220, 400
+_MOST_BYTES = 20_000
+_QUALITIES = (75, 60, 45, 30, 15)
+_PREVIEW_QUALITY = 85
+_UNPAINTED = 32  # gray of what no class covers, where there is no original
+
+Pixels = NDArray[np.uint8]
+
+
+def small_original(content: bytes, side: int = SIDE) -> Pixels:
+    """Decode a picture to (height, width, 3), at most about `side` large.
+
+    Raises `pyvips.Error` or `ImageError` if it cannot be decoded.
+    """
+    if is_for_pillow(content[:64]):
+        pixels = Original(content).pixels()
+        image = pyvips.Image.new_from_array(pixels).thumbnail_image(side, height=side, size="down")
+        return _rgb(image)
+    if side == SIDE:
+        with suppress(UnusualError, ValueError):
+            return _scaled_jpeg(content)
+    # Its own `fail_on` does not reach the loader.
+    options = {"height": side, "size": "down", "option_string": "fail_on=error"}
+    return _rgb(pyvips.Image.thumbnail_buffer(content, side, **options))
+
+
+def _scaled_jpeg(content: bytes) -> Pixels:
+    """A usual JPEG, scaled while it is decoded: faster than libvips by half.
+
+    Raises `UnusualError` or `ValueError`; libvips then decodes or refuses it.
+    """
+    header = decode_jpeg.read_header(content)
+    if header.orientation != 1:
+        raise UnusualError
+    longest = max(header.width, header.height)
+    side = "min_width" if longest == header.width else "min_height"
+    least = {side: longest if longest <= SIDE else _LEAST}
+    pixels: Pixels = simplejpeg.decode_jpeg(
+        content, "RGB", fastdct=True, fastupsample=True, min_factor=1, **least
+    )
+    if max(pixels.shape) <= _MOST:
+        return pixels
+    image = pyvips.Image.new_from_array(pixels)
+    return _rgb(image.thumbnail_image(SIDE, height=SIDE, size="down"))
+
+
+def _rgb(image: pyvips.Image) -> Pixels:
+    if image.hasalpha():
+        image = image.flatten()
+    image = image.colourspace("srgb").cast("uchar")
+    pixels: Pixels = np.frombuffer(image.write_to_memory(), np.uint8)
+    return pixels.reshape(image.height, image.width, image.bands)
+
+
+def color_table(table: Mapping[int, Sequence[int]], colors: Sequence[str]) -> NDArray[np.int16]:
+    """(values, 3) colour of every value of a label map, -1 where it is no class."""
+    values = 1 << 8 if max(table, default=0) < 1 << 8 else 1 << 16
+    found = np.full((values, 3), -1, np.int16)
+    for value, classes in table.items():
+        found[value] = [*bytes.fromhex(colors[classes[0]][1:])]
+    return found
+
+
+def thumbnail(
+    original: Pixels | None, labels: Labels | None, colors_of: NDArray[np.int16]
+) -> Pixels:
+    """Mix the colours of classes half and half with an original; alone, they are on dark gray."""
+    if labels is None:
+        assert original is not None
+        return original
+    height, width = _size(labels, original)
+    rows = np.arange(height) * labels.shape[0] // height
+    columns = np.arange(width) * labels.shape[1] // width
+    colors = colors_of[labels[rows[:, None], columns]]
+    if original is None:
+        return np.where(colors < 0, _UNPAINTED, colors).astype(np.uint8)
+    return np.where(colors < 0, original, (original + colors) >> 1).astype(np.uint8)
+
+
+def _size(labels: Labels, original: Pixels | None) -> tuple[int, int]:
+    if original is not None:
+        return original.shape[:2]
+    height, width = labels.shape
+    scale = min(1.0, SIDE / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def encode(pixels: Pixels, most: int = _MOST_BYTES) -> bytes:
+    """A JPEG of at most so many bytes, if a low quality makes it so small."""
+    pixels = np.ascontiguousarray(pixels)
+    content = b""
+    for quality in _QUALITIES:
+        content = simplejpeg.encode_jpeg(pixels, quality, "RGB", "420")
+        if len(content) <= most:
+            break
+    return content
+
+
+def preview(content: bytes) -> bytes:
+    """A JPEG of an original that no browser shows, or that lies in an archive."""
+    pixels = small_original(content, PREVIEW_SIDE)
+    found: bytes = simplejpeg.encode_jpeg(pixels, _PREVIEW_QUALITY, "RGB", "420")
+    return found
+
+
+def is_shown_by_browsers(head: bytes) -> bool:
+    """Whether every browser shows a picture that begins so."""
+    is_webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return is_webp or head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM"))
