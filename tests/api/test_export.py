@@ -44,6 +44,8 @@ def good(project: Project) -> Project:
         (("p", None, LAYER), {}, "^out must be a str or a Path, not NoneType"),
         (("p", "out", LAYER), {"report": b"r"}, "^report must be a str or a Path, as os.fsdecode"),
         (("p", "out", LAYER), {"workers": True}, "^workers must be a number of threads or None"),
+        (("p", "out", LAYER), {"part": 3}, r"^part must be two numbers, as \(2, 3\) for .*: 3"),
+        (("p", "out", LAYER), {"part": "2/3"}, r"^part must be two numbers, as \(2, 3\) for"),
         (("p", "out", LAYER), {"stop": True}, "^stop must be a threading.Event, not bool"),
     ],
 )  # fmt: skip
@@ -54,6 +56,35 @@ def test_arguments_of_a_wrong_kind_are_named(
     with pytest.raises(TypeError, match=message):
         wrong(*arguments, **options)
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ((4, 3), "of 3 parts, the number must be from 1 to 3: 4"),
+        ((0, 3), "of 3 parts, the number must be from 1 to 3: 0"),
+        ((1, 0), "there must be at least one part, not 0"),
+        ((1, 2, 3), "part must be two numbers"),
+        ((True, 2), "part must be two numbers"),
+    ],
+)
+def test_parts_that_cannot_be_are_refused(tmp_path: Path, part: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        wrong("p", tmp_path / "out", LAYER, part=part)
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.usefixtures("warm")
+def test_parts_export_all_together(good: Project, tmp_path: Path) -> None:
+    options: Any = {"workers": 1}
+    found = [
+        savemasks.export(good.folder, tmp_path, LAYER, part=(number, 2), **options).images
+        for number in (1, 2)
+    ]
+    assert sum(found) == 3
+    log = tmp_path / LAYER.dst / ".savemasks/parts/2-of-2/errors.jsonl"
+    summary = savemasks.export(good.folder, tmp_path, LAYER, part=(2, 2), **options)
+    assert summary.error_logs == (log,)
 
 
 @pytest.mark.usefixtures("warm")

@@ -68,6 +68,10 @@ USAGE = {
     "many workers": ("run", "config.json", "project", "--out=out", "--workers=many"),
     "on error": ("run", "config.json", "project", "--out=out", "--on-error=cry"),
     "report a folder": ("run", "config.json", "project", "--out=out", "--report=project"),
+    **{
+        f"part {part}": ("run", "config.json", "project", "--out=out", f"--part={part}")
+        for part in ("5/4", "0/4", "x", "1/0")
+    },
     "unknown option": ("run", "config.json", "project", "--out=out", "--fast"),
     "demo in a file": ("demo", "file"),
     "two demos": ("demo", "a", "b"),

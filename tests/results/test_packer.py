@@ -14,6 +14,7 @@ from savemasks.results import growing
 from savemasks.results import packer as packer_module
 from savemasks.results.output import Output
 from savemasks.results.places import Places
+from savemasks.results.root_files import RootFiles
 from savemasks.results.verify import verify
 from savemasks.run.worker import Worker
 from support.packing import NAME, Bench, hidden, members, shards
@@ -259,18 +260,18 @@ def test_files_that_are_being_written_at_a_kill_are_not_told_as_damaged(
     bench.add("01.png")
     bench.remove("00.png", "two")
     deaths = Deaths(monkeypatch)
-    put = Output._put
+    put = RootFiles._put
     for name in ("index.json", "legend.json"):
 
-        def put_and_die(output: Output, file: str, *arguments: Any) -> Any:
-            written = put(output, file, *arguments)
+        def put_and_die(files: RootFiles, file: str, *arguments: Any) -> Any:
+            written = put(files, file, *arguments)
             if file == name:  # noqa: B023  (called before the next one)
                 deaths.left = 0
                 raise Died
             return written
 
         with monkeypatch.context() as patch:
-            patch.setattr(Output, "_put", put_and_die)
+            patch.setattr(RootFiles, "_put", put_and_die)
             assert deaths.at(10_000, after=False, call=bench.run)
         told: list[str] = []
         verify(tmp_path / "out", on_damage=told.append)

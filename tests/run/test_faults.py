@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from savemasks.line.job import PackKind, PackRules
+from support import faults_parts
 from support.faults import start, torture
 from support.faults_packs import KINDS
 
@@ -42,6 +43,17 @@ def test_a_kill_costs_packed_runs_the_items_in_hand_at_most(tmp_path: Path, kind
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
     assert done.returncode == 0, done.stderr
     assert "replacing=" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize("pack", [None, "webdataset"])
+def test_parts_that_are_killed_at_once_make_what_a_run_makes(
+    tmp_path: Path, pack: str | None
+) -> None:
+    figures = faults_parts.torture(tmp_path, kills=6, seed=3, pack=pack)
+    assert figures.kills >= 6
+    assert figures.rounds >= 1
 
 
 def _environment() -> dict[str, str]:

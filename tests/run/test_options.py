@@ -10,7 +10,8 @@ import pytest
 from savemasks.cli import commands as cli
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import PackRules
-from savemasks.results.output import locked_journal
+from savemasks.projects.parts import Part
+from savemasks.results.division import locked_journals
 from savemasks.results.report import Summary
 from savemasks.run import export
 from savemasks.run.options import RunOptions
@@ -27,6 +28,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "--max-errors=4": {"max_errors": 4},
     "--report=report.json": {"report": Path("report.json")},
     "--pack=tar": {"pack": PackRules("tar")},
+    "--part=2/3": {"part": Part(2, 3)},
     "--pack=webdataset": {"pack": PackRules("webdataset", items=1000)},
     "--pack=webdataset --pack-size=4G": {"pack": PackRules("webdataset", size=4 << 30)},
     "--pack=tar --pack-items=7": {"pack": PackRules("tar", items=7)},
@@ -70,7 +72,7 @@ def test_retry_takes_link_and_durable_from_the_run(
     project.add_bad(b"", annotation())
     begun = RunOptions(**kept)
     summary = export.run(SaveMasks.from_json(layer()), [project.folder], tmp_path, begun)
-    with locked_journal(summary.out) as journal:
+    with locked_journals(summary.out) as (journal,):
         stored = orjson.loads(journal.get("options") or b"")
     assert stored == {"link": begun.link, "durable": begun.durable}
     received: list[RunOptions] = []
@@ -79,7 +81,7 @@ def test_retry_takes_link_and_durable_from_the_run(
         received.append(arguments[3])
         return summary
 
-    monkeypatch.setattr(export, "run", run)
+    monkeypatch.setattr(export, "_run_parts", run)
     export.retry(tmp_path, RunOptions(workers=2, restart=True, force=True))
     assert received == [RunOptions(workers=2, only_failed=True, **kept)]
 

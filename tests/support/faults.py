@@ -33,7 +33,7 @@ from savemasks.line.job import PackRules
 from savemasks.line.plan import Plan
 from savemasks.line.warmup import warm_up
 from savemasks.results.journal import Journal, Record
-from savemasks.results.lock import HIDDEN, Lock
+from savemasks.results.lock import HIDDEN, Folders, Lock
 from savemasks.results.output import read_pack
 from savemasks.results.shards import PART, path_of
 from savemasks.results.verify_packs import Sampled, find_damage
@@ -211,7 +211,7 @@ def _check_sample(root: Path, journal: Journal, record: Record) -> None:
     extent = journal.places.extent("ds", record.name)
     assert extent
     (shard,) = [shard for shard in journal.places.shards() if shard.number == extent.shard]
-    path = path_of(root, shard)
+    path = path_of(Folders.of(root), shard)
     path = path if path.exists() else root / shard.name
     damage = find_damage(Sampled("ds", record, path, extent))
     assert not damage, damage

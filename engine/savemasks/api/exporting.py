@@ -11,6 +11,7 @@ from ..layers.graph import Graph
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import PackKind, PackRules
+from ..projects.parts import Part
 from ..results.report import Summary
 from ..run.export import run
 from ..run.options import Hooks, OnError, OnProgress, RunOptions
@@ -33,6 +34,7 @@ def export(
     pack: PackKind | None = None,
     pack_items: int | None = None,
     pack_size: int | None = None,
+    part: tuple[int, int] | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> Summary: ...
@@ -52,6 +54,7 @@ def export(
     pack: PackKind | None = None,
     pack_items: int | None = None,
     pack_size: int | None = None,
+    part: tuple[int, int] | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> Summary: ...
@@ -96,6 +99,9 @@ def export(*arguments: Any, **options: Any) -> Summary:
         The most images of an archive; by default 1000 of samples, unless `pack_size` is given.
     pack_size
         The most bytes of an archive, unless a single image has more.
+    part
+        Which part of the items to export, as (2, 3) for the second of three; other jobs may export
+        the others, at once, to the same `out`. By default, all.
     on_progress
         Called in this thread after every item with how many are done, how many of these failed,
         and of how many. What it raises ends the export.
@@ -153,6 +159,7 @@ def _export_graph(
     pack: PackKind | None = None,
     pack_items: int | None = None,
     pack_size: int | None = None,
+    part: tuple[int, int] | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> Summary:
@@ -175,6 +182,7 @@ def _export_graph(
         restart=restart,
         report=None if report is None else _path(report, "report"),
         pack=_rules(pack, pack_items, pack_size),
+        part=None if part is None else _part(part),
     )
     where = _path(out, "out")
     try:
@@ -205,6 +213,15 @@ def _rules(kind: object, items: int | None, size: int | None) -> PackRules | Non
     if kind not in get_args(PackKind):
         raise ValueError(f'pack must be "tar", "webdataset" or None, not {kind!r}')
     return PackRules.of(cast("PackKind", kind), items, size)
+
+
+def _part(part: object) -> Part:
+    problem = f"part must be two numbers, as (2, 3) for the second of three, or None: {part!r}"
+    if isinstance(part, str | bytes) or not isinstance(part, Sequence):
+        raise TypeError(problem)
+    if len(part) != 2 or any(isinstance(each, bool) for each in part):
+        raise ValueError(problem)
+    return Part.of(index(part[0]), index(part[1]))
 
 
 # What Python says of wrong arguments names the public function.

@@ -1,4 +1,4 @@
-"""The command line: arguments → run, retry, verify, check; the demo; the cache of kernels.
+"""The command line: arguments → run, retry, verify, report, check; the demo; the cache of kernels.
 
 Exit codes: 0 all done; 1 some items failed or are damaged; 2 wrong usage or configuration, nothing
 written; 130 interrupted, what was finished is whole.
@@ -40,6 +40,7 @@ from .shared_options import (
     link_option,
     out_option,
     pack_options,
+    part_option,
     projects_argument,
     quiet_option,
     restart_option,
@@ -77,6 +78,7 @@ def main(context: click.Context) -> None:
 @force_option
 @durable_option
 @pack_options
+@part_option
 @gallery_option
 @dry_run_option
 @export_options
@@ -103,6 +105,10 @@ def run_command(
     unless their image or annotation has changed.
     """
     options = with_pack(options, pack, pack_items, pack_size)
+    if options.part and gallery:
+        raise click.UsageError(
+            "--gallery is of all parts: run `savemasks gallery OUT` when they are finished."
+        )
     with exit_on_errors():
         graph = _read_graph(config, projects, below)
         if dry_run:
@@ -164,8 +170,27 @@ def verify_command(out: Path, workers: int | None, quiet: bool) -> None:
     if not quiet:
         if result.failed:
             say_note(f"{result.failed} items failed and have no results")
+        for line in result.missing:
+            say_note(line)
         click.echo(f"{result.files} files of {result.items} images read, {result.damaged} damaged")
-    sys.exit(1 if result.damaged else 0)
+    sys.exit(1 if result.damaged or result.missing else 0)
+
+
+@main.command("report")
+@results_argument
+def report_command(out: Path) -> None:
+    """Sum up what the results in OUT have, and how far each part is if they are made in parts."""
+    with exit_on_errors():
+        from ..results.overview import MAX_MESSAGES, look_over
+
+        found = look_over(out)
+    for message in found.messages:
+        click.echo(f"failed: {message}", err=True)
+    if found.failed and found.failed > MAX_MESSAGES:
+        click.echo(f"... and {found.failed - MAX_MESSAGES} more", err=True)
+    for line in found.lines():
+        click.echo(line)
+    sys.exit(0 if found.is_whole else 1)
 
 
 @main.command("check")

@@ -176,9 +176,7 @@ def print_summary(summary: "Summary", quiet: bool) -> None:
         say_failure("failed", str(failure))
     if summary.failed > MAX_SHOWN_FAILURES:
         more = summary.failed - MAX_SHOWN_FAILURES
-        where = " and ".join(
-            printable(root / ".savemasks/errors.jsonl") for root in summary.results
-        )
+        where = " and ".join(map(printable, summary.error_logs))
         click.echo(f"... and {more} more; see {where}", err=True)
     if not quiet:
         for warning in summary.warnings:

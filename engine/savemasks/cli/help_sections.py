@@ -10,11 +10,21 @@ from ..errors import did_you_mean
 _COMMANDS: Mapping[str, Sequence[str]] = {
     "Begin": ("demo", "init"),
     "Export": ("check", "run", "retry", "verify"),
-    "Look": ("gallery", "stats"),
+    "Look": ("gallery", "stats", "report"),
     "Other": ("cache", "schema"),
 }
 _OPTIONS: Mapping[str, Sequence[str]] = {
-    "What and where to": ("below", "out", "to", "config", "link", "force", "restart", "dry_run"),
+    "What and where to": (
+        "below",
+        "out",
+        "part",
+        "to",
+        "config",
+        "link",
+        "force",
+        "restart",
+        "dry_run",
+    ),
     "Archives": ("pack", "pack_items", "pack_size"),
     "How to work": ("workers", "memory", "durable", "on_error", "max_errors"),
     "What to tell": ("report", "gallery", "as_json", "verbose", "quiet"),

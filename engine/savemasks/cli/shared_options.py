@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 
 from ..errors import printable
+from ..projects.parts import Part
 from ..projects.volumes import is_archive
 from ..run.options import DEFAULT_OPTIONS, OnError, RunOptions
 
@@ -73,6 +74,19 @@ def _run_option(name: str, **attributes: Any) -> Callable[[_Command], _Command]:
     return click.option(name, expose_value=False, **attributes)
 
 
+def _set_part(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    try:
+        _set_field(context, option, None if value is None else Part.parse(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+part_option = _run_option(
+    "--part",
+    metavar="I/N",
+    callback=_set_part,
+    help="Make one of N parts, numbered from 1; other jobs may make the others, at once.",
+)
 workers_option = _run_option(
     "--workers", type=click.IntRange(1), help="Number of processes. [default: one per core]"
 )

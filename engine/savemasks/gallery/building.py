@@ -9,7 +9,7 @@ from typing import Any
 import pyvips
 
 from ..errors import OutputError, printable
-from ..results.output import locked_journal
+from ..results.division import locked_journals
 from ..run.options import Hooks
 from ..system import usable_cores
 from .contents import Contents, Entry, find_results
@@ -56,9 +56,9 @@ def build_galleries(
         target = root / GALLERY
         if to is not None:
             target = to if len(roots) == 1 else to / root.relative_to(out)
-        with locked_journal(root) as journal:
+        with locked_journals(root) as journals:
             try:
-                contents = Contents.open(root, journal)
+                contents = Contents.open(root, journals)
             except OutputError as error:
                 raise OutputError(f"{printable(root)}: {error}") from error
             _check(target, contents)

@@ -1,5 +1,6 @@
 """What there is in a result: its classes, and its items with their files, also from archives."""
 
+import heapq
 import os
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from ..line.class_totals import unpacked
 from ..line.counting_classes import counted_titles
 from ..line.job import Extent
 from ..projects.classes import ClassTemplate, check_meta, class_templates, parse_meta
+from ..results.division import missing_parts
 from ..results.journal import Journal, Record
 from ..results.output import is_begun, read_arguments, read_pack
 from ..results.places import Shard, State
@@ -144,13 +146,15 @@ class Contents:
     datasets: list[str]
     is_packed: bool
     is_whole: bool
-    _journal: Journal
+    _journals: list[Journal]
     _numbers: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, root: Path, journal: Journal) -> "Contents":
-        """Look at a result whose journal is open; raises `OutputError`."""
-        graph, _ = read_arguments(journal)
+    def open(cls, root: Path, journals: list[Journal]) -> "Contents":
+        """Look at a result whose journals are open, one for each part; raises `OutputError`."""
+        if not journals:
+            raise OutputError("no part of it has begun")
+        graph, _ = read_arguments(journals[0])
         templates = _templates(root)
         colors = [ClassColor(title, each.color) for title, each in templates.items()]
         layer = graph.sinks[0].layer
@@ -168,10 +172,10 @@ class Contents:
             templates,
             palettes,
             classes,
-            sorted(journal.datasets(), key=os.fsencode),
-            is_packed=read_pack(journal) is not None,
-            is_whole=journal.get("open") != b"1",
-            _journal=journal,
+            sorted({name for each in journals for name in each.datasets()}, key=os.fsencode),
+            is_packed=read_pack(journals[0]) is not None,
+            is_whole=not missing_parts(root) and all(j.get("open") != b"1" for j in journals),
+            _journals=journals,
             _numbers={each.title: number for number, each in enumerate(classes)},
         )
 
@@ -186,44 +190,70 @@ class Contents:
 
     def count(self) -> int:
         """How many items there are."""
-        return self._journal.count()
+        return sum(journal.count() for journal in self._journals)
 
     def entries(self) -> Iterator[Entry]:
-        """All items, data set by data set; call it in the thread that opened the journal."""
-        generation = int(self._journal.get("generation") or 0)
-        shards = {shard.number: shard for shard in self._shards()}
+        """All items, data set by data set; call it in the thread that opened the journals."""
+        sources = [_Source.of(journal, has_shards=self.is_packed) for journal in self._journals]
         for number, dataset in enumerate(self.datasets):
-            for record in self._journal.records(dataset):
-                yield self._entry(number, dataset, record, shards, generation)
+            last: bytes | None = None
+            for name, _, record, source in heapq.merge(*(s.records(dataset) for s in sources)):
+                if name != last:  # what no part could list is in all of them
+                    yield self._entry(number, dataset, record, source)
+                last = name
 
-    def _shards(self) -> list[Shard]:
-        if not self.is_packed:
-            return []
-        return [each for each in self._journal.places.shards() if each.state is not State.GONE]
-
-    def _entry(
-        self, number: int, dataset: str, record: Record, shards: dict[int, Shard], generation: int
-    ) -> Entry:
+    def _entry(self, number: int, dataset: str, record: Record, source: "_Source") -> Entry:
         name = os.fsdecode(record.name)
         problem = None if record.error is None else _problem(record.error)
         names = tuple(name for name, _ in record.files())
-        if names and record.generation != generation:
+        if names and record.generation != source.generation:
             problem = problem or "was made by an earlier run with other settings"
             names = ()
         if self.is_packed:
-            extent = self._journal.places.extent(dataset, record.name)
-            shard = shards.get(extent.shard) if extent else None
-            path = path_of(self.root, shard) if shard else None
+            extent = source.journal.places.extent(dataset, record.name)
+            shard = source.shards.get(extent.shard) if extent else None
+            path = path_of(source.journal.folders, shard) if shard else None
             files = Files(names, None, path, extent)
         else:
             files = Files(names, f"{self.root}/{dataset}")
-        return Entry(number, name, files, self._counts(dataset, record) if names else None, problem)
+        counts = self._counts(source.journal, dataset, record) if names else None
+        return Entry(number, name, files, counts, problem)
 
-    def _counts(self, dataset: str, record: Record) -> list[tuple[int, int, int]] | None:
+    def _counts(
+        self, journal: Journal, dataset: str, record: Record
+    ) -> list[tuple[int, int, int]] | None:
         if self.settings is None or not self.classes:
             return None
-        counts = unpacked(self._journal.counts_of(dataset, record.name))
+        counts = unpacked(journal.counts_of(dataset, record.name))
         return [(label - 1, objects, pixels) for label, objects, pixels in counts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What one journal has: that of the result, or of one of its parts."""
+
+    journal: Journal
+    datasets: frozenset[str]
+    generation: int
+    shards: dict[int, Shard]
+
+    @classmethod
+    def of(cls, journal: Journal, *, has_shards: bool) -> "_Source":
+        """Look at a journal."""
+        shards = journal.places.shards() if has_shards else []
+        return cls(
+            journal,
+            frozenset(journal.datasets()),
+            int(journal.get("generation") or 0),
+            {each.number: each for each in shards if each.state is not State.GONE},
+        )
+
+    def records(self, dataset: str) -> Iterator[tuple[bytes, int, Record, "_Source"]]:
+        """The items of a data set by their names; those of several journals can be merged."""
+        if dataset in self.datasets:
+            number = self.journal.part.number if self.journal.part else 0
+            for record in self.journal.records(dataset):
+                yield record.name, number, record, self
 
 
 def find_results(out: Path) -> list[Path]:

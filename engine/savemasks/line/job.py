@@ -14,6 +14,7 @@ from ..layers.save import Save, SaveSettings
 from ..layers.save_masks import PAGE_ENDINGS, SaveMasks, Settings
 from ..projects.classes import ClassTemplate
 from ..projects.items import Entry, Item
+from ..projects.parts import Part
 from ..store.files import Written
 from ..store.packs import Sample
 
@@ -177,6 +178,8 @@ class Job:
         goes all the way, to tell what an export costs.
     pack
         How the result is packed, or None if it is a tree of files.
+    part
+        Which part of the run it is, or None if it is the whole.
     """
 
     flows: tuple[Flow, ...]
@@ -186,6 +189,7 @@ class Job:
     memory: int | None = None
     sample: int = 0
     pack: PackRules | None = None
+    part: Part | None = None
 
     @property
     def roots(self) -> list[Path]:

@@ -22,12 +22,16 @@ import orjson
 
 from ..errors import OutputError
 from ..line.job import Files, Outcome, Stamp
+from ..projects.parts import Part
 from ..store.files import Written
 from ..system import sync_folder
-from .lock import HIDDEN
+from .lock import Folders
 from .places import SCHEMA as PLACES_SCHEMA
 from .places import Places
 from .report import describe
+
+JOURNAL = "journal.sqlite"
+"""Its name in the hidden folder."""
 
 _SECONDS_BETWEEN_COMMITS = 0.2
 _MAX_PENDING_ROWS = 256
@@ -104,18 +108,34 @@ class Journal:
         Number of the current settings; every row that is added gets it.
     problem
         Why the last commit failed, or None. The rows are kept, and written by a later commit.
+    part
+        The part of the result that it is of, or None for the whole.
+    folders
+        Where the result is, and the hidden folder with the journal.
     places
         Where samples lie, if the result is packed.
     before_commit
         Called before rows are written; may raise `OSError`.
     """
 
-    def __init__(self, root: Path, *, durable: bool = False, read_only: bool = False) -> None:
-        """Open the journal or create an empty one; raises `OutputError`."""
+    def __init__(
+        self,
+        root: Path,
+        part: Part | None = None,
+        *,
+        durable: bool = False,
+        read_only: bool = False,
+    ) -> None:
+        """Open the journal of a result or of a part of it, or create an empty one.
+
+        Raises `OutputError`.
+        """
         self.generation = 0
         self.problem: str | None = None
         self._root, self._durable = root, durable
-        self._path = root / HIDDEN / "journal.sqlite"
+        self.part = part
+        self.folders = Folders.of(root, part)
+        self._path = self.folders.hidden / JOURNAL
         self._numbers: dict[str, int] = {}
         self._added: list[tuple[object, ...]] = []
         self._counted: list[tuple[int, bytes, bytes]] = []
@@ -311,6 +331,11 @@ class Journal:
         """Add that the files of a finished item are damaged; it must be made anew."""
         row = (record.inputs, record.outputs, record.sums, error)
         self._add_row(dataset, record.name, row)
+
+    def errors(self, limit: int) -> list[str]:
+        """Messages of the first items that failed."""
+        query = "SELECT error FROM items WHERE error IS NOT NULL ORDER BY dataset, name LIMIT ?"
+        return [orjson.loads(row[0])["message"] for row in self._all(query, (limit,))]
 
     def delete(self, dataset: str, name: bytes) -> None:
         """Delete an item; a later commit does it."""

@@ -2,33 +2,34 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import orjson
-from isal import isal_zlib
 
 from .. import jsontext
-from ..errors import OutputError, WriteError, printable, shown
+from ..errors import OutputError, printable, shown
 from ..layers.auto_colors import needs_colors
 from ..layers.graph import Graph
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Files, Outcome, PackRules
+from ..projects.parts import Part, unfinished_mark
 from ..projects.supervisely import Project
-from ..store.files import UNFINISHED, Store, Written
-from ..system import sync_folder
-from .journal import Journal
+from ..store.files import UNFINISHED
+from .differences import differences, encodable
+from .division import DIVISION, PartLock, put_mark, refuse_divided, remove_mark
+from .journal import JOURNAL, Journal
 from .lock import HIDDEN, Lock
 from .report import ErrorLog
+from .root_files import RootFiles
 
 FORMAT = 1
 """Increased whenever the same input gives other files, or the journal gets another meaning."""
 
-_JOURNAL = f"{HIDDEN}/journal.sqlite"
-_MAX_NAMED_DIFFERENCES = 5
+_MARKS = f"{HIDDEN}/{JOURNAL}", DIVISION
 
 
 def check_output(root: Path, *, force: bool = False) -> None:
@@ -37,6 +38,8 @@ def check_output(root: Path, *, force: bool = False) -> None:
         if is_begun(root) or not root.exists():
             return
         if not root.is_dir() or (not force and any(e.name != HIDDEN for e in root.iterdir())):
+            if is_begun(root):  # by another part, just now
+                return
             raise OutputError(
                 f"{root}: is not an empty folder, and not one that savemasks made; choose another"
                 " --out, or remove it first, or --force to add what does not exist there"
@@ -46,8 +49,8 @@ def check_output(root: Path, *, force: bool = False) -> None:
 
 
 def is_begun(root: Path) -> bool:
-    """Whether a folder has a journal."""
-    return (root / _JOURNAL).is_file()
+    """Whether a folder has a journal, or journals of parts."""
+    return any((root / mark).is_file() for mark in _MARKS)
 
 
 def find_output(folder: Path) -> Path:
@@ -55,7 +58,7 @@ def find_output(folder: Path) -> Path:
     if is_begun(folder):
         return folder
     try:
-        found = sorted(path.parent.parent for path in folder.glob(f"*/{_JOURNAL}"))
+        found = sorted({p.parent.parent for mark in _MARKS for p in folder.glob(f"*/{mark}")})
     except OSError:
         found = []
     if len(found) == 1:
@@ -119,16 +122,19 @@ class Output:
     root
         The folder.
     journal, errors
-        Journal and error log in its hidden folder.
+        Journal and error log in its hidden folder, or in that of the part.
+    files
+        Those at its root.
     """
 
     errors: ErrorLog
-    _legend_is_due: bool
+    files: RootFiles
 
     def __init__(
         self,
         root: Path,
         arguments: Mapping[str, Any],
+        part: Part | None = None,
         *,
         restart: bool = False,
         force: bool = False,
@@ -143,6 +149,8 @@ class Output:
         arguments
             What `layer_arguments` or `graph_arguments` returns. A folder that was begun with
             others is refused.
+        part
+            The part of the result that is made, or None for all of it.
         restart
             Accept other arguments, and call everything in the folder outdated.
         force
@@ -156,8 +164,9 @@ class Output:
             If the folder cannot be used, is in use, or holds foreign files or other arguments.
         """
         self.root, self._restart, self._begun = root, restart, False
-        self._durable = durable
-        self._arguments = orjson.dumps(_encodable(arguments), option=orjson.OPT_SORT_KEYS)
+        self._part, self._durable = part, durable
+        self._was_finished = False
+        self._arguments = orjson.dumps(encodable(arguments), option=orjson.OPT_SORT_KEYS)
         hidden = root / HIDDEN
         if hidden.is_symlink():
             raise OutputError(f"{hidden}: is a link; remove it")
@@ -165,9 +174,11 @@ class Output:
             hidden.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{root}: cannot be written: {error.strerror}") from error
-        self._lock = Lock(root)
+        self._lock = self._locked()
         try:
-            self.journal = Journal(root, durable=durable)
+            if part is None:
+                refuse_divided(root)
+            self.journal = Journal(root, part, durable=durable)
             try:
                 self._check(restart=restart, force=force)
             except BaseException:
@@ -177,15 +188,21 @@ class Output:
             self._lock.close()
             raise
 
+    def _locked(self) -> Lock | PartLock:
+        if self._part is not None:
+            return PartLock(self.root, self._part, self._arguments, restart=self._restart)
+        refuse_divided(self.root)  # also while parts are made
+        return Lock(self.root)
+
     def _check(self, *, restart: bool, force: bool) -> None:
         before, now = self.journal.get("arguments"), self._arguments
         if before is None:
-            if not force and any(e.name != HIDDEN for e in self.root.iterdir()):
+            if not self._part and not force and any(e.name != HIDDEN for e in self.root.iterdir()):
                 raise OutputError(f"{self.root}: is not an empty folder")
         elif before != now and not restart:
             raise OutputError(
                 f"{self.root}: was begun with other settings:"
-                f" {_differences(orjson.loads(before), orjson.loads(now))};"
+                f" {differences(orjson.loads(before), orjson.loads(now))};"
                 " --restart makes everything anew, another --out leaves this as it is"
             )
 
@@ -193,14 +210,17 @@ class Output:
         """Note in the journal what is made from now on; raises `OutputError`."""
         journal = self.journal
         is_new = journal.get("arguments") is None
-        if is_new:
+        if is_new and not self._part:
             # Before the arguments, which mark the folder as an output of this package.
             journal.add_foreign(_existing_files(self.root))
+        if self._part:
+            self._was_finished = remove_mark(self.root, self._part)
         if journal.get("open") == b"1":
-            _remove_unfinished(self.root)
+            _remove_unfinished(self.root, unfinished_mark(self._part))
         generation = int(journal.get("generation") or 0) + (is_new or self._restart)
         # Until it is written again, a run that ends in whatever way leaves an outdated legend.
-        self._legend_is_due = self._restart or journal.get("legend_due") != b"0"
+        self.files = RootFiles(journal, durable=self._durable)
+        self.files.legend_is_due |= self._restart
         journal.put(
             arguments=self._arguments,
             generation=b"%d" % generation,
@@ -208,82 +228,8 @@ class Output:
             legend_due=b"1",
         )
         journal.generation = generation
-        self.errors = ErrorLog(self.root / HIDDEN / "errors.jsonl")
+        self.errors = ErrorLog(journal.folders.hidden / "errors.jsonl")
         self._begun = True
-
-    def put_meta(self, content: bytes, store: Store) -> None:
-        """Write `meta.json`; raises `OutputError`."""
-        written = orjson.dumps([*self._put("meta.json", content, store)])
-        self._legend_is_due |= self.journal.get("meta") != written
-        self.journal.put(meta=written)
-
-    def refuse_foreign(self, names: Iterable[str]) -> None:
-        """Raise `OutputError` if a file at the root that is to be written is a foreign one."""
-        for name in names:
-            if self.journal.is_foreign(name):
-                raise OutputError(f"{self.root}/{name}: exists and is not ours; move it away")
-
-    def keep_legend(self) -> bool:
-        """Keep the legend of a run that has changed nothing; return whether there is one to keep.
-
-        There is none if anything that it depends on has changed, or a file is not as it was
-        written.
-        """
-        sums = orjson.loads(self.journal.get("legend") or b"{}")
-        is_there = bool(sums) and all(
-            each and _is_as_written(self.root / name, Written(*each)) for name, each in sums.items()
-        )
-        if is_there and not self._legend_is_due:
-            self.journal.put(legend_due=b"0")
-            return True
-        return False
-
-    def put_legend(self, files: Iterable[tuple[str, bytes]], store: Store) -> None:
-        """Write the files that say what the values mean; raises `OutputError`.
-
-        Those of an earlier run that are no longer made are removed.
-        """
-        before = self._forget_sums("legend")
-        sums = {name: [*self._put(name, content, store)] for name, content in files}
-        try:
-            for name in before - sums.keys():
-                store.remove(name)
-            if self._durable:
-                sync_folder(str(self.root))
-        except (WriteError, OSError) as error:
-            raise OutputError(str(error)) from error
-        self.journal.put(legend=orjson.dumps(sums), legend_due=b"0")
-
-    def put_index(self, name: str, content: bytes, store: Store) -> None:
-        """Write the index of a packed result; raises `OutputError`."""
-        self._forget_sums("index")
-        self.journal.put(index=orjson.dumps({name: [*self._put(name, content, store)]}))
-
-    def _forget_sums(self, key: str) -> set[str]:
-        """Note of files that they are about to be written; return their names.
-
-        If a run is killed meanwhile, `verify` does not know what they should be, and says nothing.
-        """
-        names = {*orjson.loads(self.journal.get(key) or b"{}")}
-        self.journal.put(**{key: orjson.dumps(dict.fromkeys(names, ()))})
-        return names
-
-    def remove_index(self) -> None:
-        """Remove the index of a result that is not packed any more; raises `OutputError`."""
-        for name in orjson.loads(self.journal.get("index") or b"{}"):
-            try:
-                (self.root / name).unlink(missing_ok=True)
-            except OSError as error:
-                raise OutputError(f"{self.root}/{name}: cannot be removed: {error}") from error
-        self.journal.put(index=b"{}")
-
-    def _put(self, name: str, content: bytes, store: Store) -> Written:
-        """Write a file at the root."""
-        self.refuse_foreign([name])
-        try:
-            return store.write(name, [content])
-        except WriteError as error:
-            raise OutputError(str(error)) from error
 
     def put_options(self, *, link: bool, durable: bool) -> None:
         """Store the options that `retry` takes over from the run; raises `OutputError`."""
@@ -303,6 +249,18 @@ class Output:
         if outcome.item.name:  # without a name it is a data set, which the worklist has added
             self.journal.add(outcome, dataset, written, has_image=has_image, counts=counts)
 
+    def end(self, *, only_failed: bool, has_changed: bool) -> None:
+        """Note that all items of a part were tried, or all those that had failed.
+
+        `has_changed` is whether anything was made. Raises `OutputError`.
+        """
+        if self._part is None or self.journal.problem is not None:
+            return
+        if not (has_changed or self.files.legend_is_due):
+            self.journal.put(legend_due=b"0")
+        if self._was_finished or not only_failed:
+            put_mark(self.root, self._part, durable=self._durable)
+
     def close(self) -> None:
         """Close the journal and release the lock."""
         if self._begun:
@@ -313,29 +271,6 @@ class Output:
                     self.journal.put(open=b"0")
         self.journal.close()
         self._lock.close()
-
-
-def _is_as_written(path: Path, written: Written) -> bool:
-    """Whether a small file is there and holds what was written."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return False
-    return written == Written(len(content), isal_zlib.crc32(content))
-
-
-@contextmanager
-def locked_journal(root: Path) -> Iterator[Journal]:
-    """Lock an output folder and open its journal; raises `OutputError`."""
-    lock = Lock(root)
-    try:
-        journal = Journal(root, read_only=not os.access(root / HIDDEN, os.W_OK))
-        try:
-            yield journal
-        finally:
-            journal.close()
-    finally:
-        lock.close()
 
 
 def read_arguments(journal: Journal) -> tuple[Graph, list[Path]]:
@@ -360,71 +295,6 @@ def read_options(journal: Journal) -> tuple[bool, bool]:
     return bool(options.get("link")), bool(options.get("durable"))
 
 
-def read_root_sums(journal: Journal) -> dict[str, Written]:
-    """Return sizes and checksums of the files at the root of a result, by their names."""
-    meta = journal.get("meta")
-    sums = {} if meta is None else {"meta.json": Written(*orjson.loads(meta))}
-    for key in ("legend", "index"):
-        found = orjson.loads(journal.get(key) or b"{}")
-        sums |= {name: Written(*each) for name, each in found.items() if each}
-    return sums
-
-
-def _encodable(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace the paths of the projects, which need not be UTF-8, by their bytes in hex."""
-    return {**arguments, "projects": [os.fsencode(p).hex() for p in arguments["projects"]]}
-
-
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Describe in words how the arguments differ."""
-    named = [*_layer_differences(before, now)]
-    if before.get("pack") != now.get("pack"):
-        named.append(f"--pack was {_shown_pack(before)} and is {_shown_pack(now)}")
-    if before.get("format") != now["format"]:
-        named.append("it is of another version of savemasks")
-    if before.get("projects") != now["projects"]:
-        paths = [os.fsdecode(bytes.fromhex(name)) for name in before.get("projects", [])]
-        named.append(f"the projects were {', '.join(map(printable, paths))}")
-    elif before.get("classes") != now["classes"]:
-        named.append("shapes, names or shown colours of the classes in meta.json have changed")
-    more = len(named) - _MAX_NAMED_DIFFERENCES
-    shown_ones = "; ".join(named[:_MAX_NAMED_DIFFERENCES]) or "src or dst of the layer"
-    return shown_ones + (f"; and {more} more" if more > 0 else "")
-
-
-def _layer_differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """What of the layers differs: settings of the same layer, or whole layers of a graph."""
-    old, new = before.get("graph", before.get("layer")), now.get("graph", now.get("layer"))
-    if isinstance(old, dict) and isinstance(new, dict):
-        yield from _setting_differences("", old, new)
-    elif isinstance(old, list) and isinstance(new, list):
-        if [layer["action"] for layer in old] != [layer["action"] for layer in new]:
-            actions = [", ".join(layer["action"] for layer in layers) for layers in (old, new)]
-            yield f"the layers were {actions[0]} and are {actions[1]}"
-            return
-        for number, (first, second) in enumerate(zip(old, new, strict=True), start=1):
-            name = f"layer {number} of this result ({first['action']}): "
-            yield from _setting_differences(name, first, second)
-            for key in ("src", "dst"):
-                if first.get(key) != second.get(key):
-                    yield f"{name}{key} was {shown(first.get(key))} and is {shown(second.get(key))}"
-    else:
-        yield "it was made by a layer alone, and the config is a graph, or the other way around"
-
-
-def _setting_differences(name: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    before, now = old.get("settings", {}), new.get("settings", {})
-    for key in now:
-        if before.get(key) != now[key]:
-            yield f"{name}settings.{key} was {shown(before.get(key))} and is {shown(now[key])}"
-
-
-def _shown_pack(arguments: dict[str, Any]) -> str:
-    """How a result is packed, in words."""
-    pack = arguments.get("pack")
-    return "none" if pack is None else str(PackRules(**pack))
-
-
 def _existing_files(root: Path) -> Iterator[str]:
     """Yield the names of all files, and links to folders, in the folder."""
     for folder, folders, files in os.walk(root):
@@ -436,12 +306,12 @@ def _existing_files(root: Path) -> Iterator[str]:
             yield name if below == "." else f"{below}/{name}"
 
 
-def _remove_unfinished(root: Path) -> None:
-    """Remove files that a killed run had not finished writing."""
+def _remove_unfinished(root: Path, mark: str) -> None:
+    """Remove files that a killed run, or a part of that mark, had not finished writing."""
     begin, end = UNFINISHED
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if name != HIDDEN]
         for name in files:
-            if name.startswith(begin) and name.endswith(end):
+            if name.startswith(begin + mark) and name.endswith(end):
                 with suppress(OSError):
                     os.unlink(f"{folder}/{name}")

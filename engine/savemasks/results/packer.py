@@ -29,9 +29,8 @@ from ..system import copy_range, read_at, sync_folder, write_all
 from .descriptors import Descriptors
 from .growing import Growing
 from .journal import Journal
-from .lock import HIDDEN
 from .places import Shard, State
-from .shards import path_of, put_in_place, settle, unlink_shards
+from .shards import described, path_of, put_in_place, settle, unlink_shards
 
 _COPIED_AT_ONCE = 1 << 26
 
@@ -72,7 +71,7 @@ class Packer:
         self._root, self._rules, self._journal = root, rules, journal
         self._places = journal.places
         self._prelude, self._durable = prelude, durable
-        found = settle(root, journal)
+        found = settle(journal)
         self.notes += found.notes
         self._readable = found.readable
         self._intact = found.intact
@@ -186,11 +185,8 @@ class Packer:
         gone = [*self._old.values(), *self._replaced.values()]
         self._old.clear()
         self._replaced.clear()
-        unlink_shards(self._root, self._places, gone)
-        return [
-            {"name": shard.name, "samples": shard.samples, "bytes": shard.size + len(END)}
-            for shard in self._done
-        ]
+        unlink_shards(self._journal.folders, self._places, gone)
+        return [*map(described, self._done)]
 
     def oversized_note(self) -> str | None:
         """What to say of samples that are larger than a shard may be."""
@@ -221,7 +217,7 @@ class Packer:
     def _begin_shard(self) -> None:
         """Walk along the shard that is there, or begin to write one."""
         count = len(self._done)
-        stem = self._root.name
+        stem = self._journal.folders.stem
         name = f"{stem}-{count:05d}.tar" if self._rules.is_numbered else f"{stem}.tar"
         prelude = self._prelude if count == 0 else b""
         # The newest one: an unfinished one is there to replace a whole one.
@@ -344,8 +340,8 @@ class Packer:
         shard.state = State.PENDING
         self._places.change(put=[shard, *there])
         try:
-            put_in_place(self._root, shard, there)
-            self._sync_folder(str(self._root / HIDDEN))
+            put_in_place(self._journal.folders, shard, there)
+            self._sync_folder(str(self._journal.folders.hidden))
             self._sync_folder(str(self._root))
         except OSError as error:
             raise self._failure(error, self._root / shard.name) from error
@@ -358,12 +354,12 @@ class Packer:
         for old in empty:
             self._files.close_one(old.number)
             del self._replaced[old.number]
-        unlink_shards(self._root, self._places, empty)
+        unlink_shards(self._journal.folders, self._places, empty)
 
     def _path_of(self, number: int) -> str:
         # What is walked along has a place of its own, which does not know how far the file is.
         shard = self._old.get(number) or self._replaced.get(number, self._place)
-        return str(path_of(self._root, shard))
+        return str(path_of(self._journal.folders, shard))
 
     def _commit(self) -> None:
         self._journal.commit()

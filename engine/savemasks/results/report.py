@@ -102,6 +102,8 @@ class Summary:
         results stay.
     report_problem, journal_problem, legend_problem
         Why the report, the journal or a legend could not be written, or None.
+    error_logs
+        The file of every result that has a line of JSON for each item that fails.
     interrupted, stopped
         Whether Ctrl-C, or as many failures as are allowed, ended the run early.
 
@@ -136,6 +138,7 @@ class Summary:
     report_problem: str | None = None
     journal_problem: str | None = None
     legend_problem: str | None = None
+    error_logs: tuple[Path, ...] = ()
 
     def add(self, outcome: Outcome) -> None:
         """Add the outcome of one item."""
@@ -224,7 +227,7 @@ class ErrorLog:
 
     def __init__(self, path: Path) -> None:
         self.problem: str | None = None
-        self._path = path
+        self.path = path
         self._file: FileIO | None = None
         try:
             self._file = FileIO(path, "wb")
@@ -250,7 +253,7 @@ class ErrorLog:
             self._file.close()
 
     def _fail(self, error: OSError) -> None:
-        self.problem = f"{printable(self._path)}: cannot be written: {error.strerror}"
+        self.problem = f"{printable(self.path)}: cannot be written: {error.strerror}"
 
 
 class ReportWriter:

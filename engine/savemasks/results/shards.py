@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..errors import OutputError, printable
 from ..store.pack_members import END
 from ..store.packs import clear_spools
 from ..system import READ, read_at
 from .journal import Journal
-from .lock import HIDDEN
+from .lock import Folders
 from .places import Places, Shard, State
 
 PART = ".part"
@@ -39,73 +40,84 @@ class Settled:
     notes: list[str] = field(default_factory=list)
 
 
-def path_of(root: Path, shard: Shard) -> Path:
-    """Where the file of a shard is."""
+def path_of(folders: Folders, shard: Shard) -> Path:
+    """Where the file of a shard is: in the folder of the result, or in the hidden one."""
     if shard.state in {State.GROWS, State.PENDING, State.REPLACED}:
-        return root / HIDDEN / f"{shard.name}.{shard.number}{PART}"
-    return root / shard.name
+        return folders.hidden / f"{shard.name}.{shard.number}{PART}"
+    return folders.root / shard.name
 
 
-def settle(root: Path, journal: Journal) -> Settled:
+def whole_shards(places: Places) -> list[dict[str, Any]]:
+    """Name, samples and bytes of the shards that are in their places, in their order."""
+    shards = [shard for shard in places.shards() if shard.state is State.WHOLE]
+    return [described(shard) for shard in sorted(shards, key=lambda s: (len(s.name), s.name))]
+
+
+def described(shard: Shard) -> dict[str, Any]:
+    """A shard as the index of a result has it."""
+    return {"name": shard.name, "samples": shard.samples, "bytes": shard.size + len(END)}
+
+
+def settle(journal: Journal) -> Settled:
     """Complete what a killed run has left undone, and look at the shards that there are.
 
     Shards that were about to get their place get it, those that were about to go do, and those
     whose file is missing are forgotten, with their samples. Raises `OutputError`.
     """
-    places = journal.places
+    folders = journal.folders
     try:
-        return _settled(root, places)
+        return _settled(folders, journal.places)
     except OutputError:
         raise
     except OSError as error:
-        where = printable(error.filename or root)
+        where = printable(error.filename or folders.root)
         raise OutputError(f"{where}: cannot be used: {error.strerror}") from error
 
 
-def _settled(root: Path, places: Places) -> Settled:
+def _settled(folders: Folders, places: Places) -> Settled:
     found = Settled()
     shards = places.shards()
     for shard in shards:  # first of all, so that what they replace is out of the way
         if shard.state is State.PENDING:
-            put_in_place(root, shard, shards)
+            put_in_place(folders, shard, shards)
             shard.state = State.WHOLE
             places.change(put=[shard])
-    unlink_shards(root, places, [shard for shard in shards if shard.state is State.GONE])
+    unlink_shards(folders, places, [shard for shard in shards if shard.state is State.GONE])
     for shard in shards:
         if shard.state is State.GONE:
             continue
-        damage = damage_of(path_of(root, shard), shard)
+        damage = damage_of(path_of(folders, shard), shard)
         if damage == "is missing":
             if shard.state is State.WHOLE:
-                shown = printable(root / shard.name)
+                shown = printable(folders.root / shard.name)
                 found.notes.append(f"{shown}: is missing: what was in it is made anew")
             places.change(drop=[shard])
             continue
         found.shards.append(shard)
-        found.readable[shard.number] = path_of(root, shard).stat().st_size
+        found.readable[shard.number] = path_of(folders, shard).stat().st_size
         if shard.state is State.WHOLE and damage is None:
             found.intact.add(shard.number)
         elif damage is not None:
-            shown = printable(root / shard.name)
+            shown = printable(folders.root / shard.name)
             found.notes.append(f"{shown}: {damage}: it is made anew")
-    _remove_leftovers(root, {path_of(root, shard).name for shard in found.shards})
+    _remove_leftovers(folders.hidden, {path_of(folders, shard).name for shard in found.shards})
     return found
 
 
-def put_in_place(root: Path, shard: Shard, others: Iterable[Shard]) -> None:
+def put_in_place(folders: Folders, shard: Shard, others: Iterable[Shard]) -> None:
     """Give a shard that is whole its name, if it has not got it yet; may raise `OSError`.
 
     If samples are still copied from the one that has the name, that one gets another name first.
     """
-    part = path_of(root, shard)
+    part = path_of(folders, shard)
     if not part.exists():
         return
     had_it = {State.REPLACED, State.GONE}
     before = [other for other in others if other.name == shard.name and other.state in had_it]
     there = max(before, key=lambda other: other.number, default=None)
-    if there is not None and there.state is State.REPLACED and not path_of(root, there).exists():
-        _set_aside(root / shard.name, path_of(root, there))
-    part.replace(root / shard.name)
+    if there is not None and there.state is State.REPLACED and not path_of(folders, there).exists():
+        _set_aside(folders.root / shard.name, path_of(folders, there))
+    part.replace(folders.root / shard.name)
 
 
 def _set_aside(path: Path, new: Path) -> None:
@@ -135,20 +147,20 @@ def damage_of(path: Path, shard: Shard) -> str | None:
         os.close(file)
 
 
-def unlink_shards(root: Path, places: Places, gone: Iterable[Shard]) -> None:
+def unlink_shards(folders: Folders, places: Places, gone: Iterable[Shard]) -> None:
     """Remove the files of shards, and forget them; raises `OutputError`."""
     gone = [*gone]
     if not gone:
         return
     kept = {
-        path_of(root, shard)
+        path_of(folders, shard)
         for shard in places.shards()
         if shard.number not in {shard.number for shard in gone}
     }
     for shard in gone:
-        files = {path_of(root, shard)}
+        files = {path_of(folders, shard)}
         if shard.state is State.GONE:
-            files.add(path_of(root, Shard(shard.number, shard.name)))
+            files.add(path_of(folders, Shard(shard.number, shard.name)))
         else:  # should this end here, the next run goes on with it
             places.change(put=[Shard(shard.number, shard.name, State.GONE)])
         for file in files - kept:
@@ -161,9 +173,9 @@ def unlink_shards(root: Path, places: Places, gone: Iterable[Shard]) -> None:
     places.change(drop=gone)
 
 
-def _remove_leftovers(root: Path, known: set[str]) -> None:
+def _remove_leftovers(hidden: Path, known: set[str]) -> None:
     """Remove what belongs to nobody: spools, and shards that a run had only begun to begin."""
-    clear_spools(root / HIDDEN)
-    for path in (root / HIDDEN).glob(f"*.tar.*{PART}"):
+    clear_spools(hidden)
+    for path in hidden.glob(f"*.tar.*{PART}"):
         if path.name not in known:
             path.unlink(missing_ok=True)

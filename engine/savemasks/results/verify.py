@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +16,11 @@ from ..store.files import Written
 from ..system import usable_cores
 from . import verify_packs
 from .damage import find_damage, is_mask
+from .division import is_outdated, locked_journals, missing_parts
 from .journal import Journal, Record
-from .output import find_output, locked_journal, read_pack, read_root_sums
+from .output import find_output, read_pack
+from .overview import count_failed
+from .root_files import read_root_sums
 
 _QUEUE_LENGTH = 16  # files per thread that are in progress
 
@@ -34,12 +37,15 @@ class Verification:
         Items that have no results because they failed.
     damaged
         Files that are missing, or not as they were written.
+    missing
+        What is missing of a result that is made in parts, one line each.
     """
 
     items: int = 0
     files: int = 0
     failed: int = 0
     damaged: int = 0
+    missing: list[str] = field(default_factory=list)
 
 
 def verify(
@@ -66,7 +72,7 @@ def verify(
     Raises
     ------
     OutputError
-        If there is no journal, or a run is at work.
+        If there is no journal, or a run, or a part of one, is at work.
     """
     root = find_output(out)
     workers = workers or usable_cores()
@@ -74,17 +80,21 @@ def verify(
         pyvips.cache_set_max(0)
         pyvips.concurrency_set(1)
     found = Verification()
-    with locked_journal(root) as journal, ThreadPoolExecutor(workers) as pool:
-        found.failed = journal.count(failed=True)
-        _check_root(root, journal, found, on_damage)
-        tasks = _samples if read_pack(journal) else _files
-        in_progress: deque[_Task] = deque()
-        for task in tasks(root, journal, pool, found, on_damage):
-            in_progress.append(task)
-            if len(in_progress) > _QUEUE_LENGTH * workers:
-                _add_result(journal, found, on_damage, in_progress.popleft())
-        for waiting in in_progress:
-            _add_result(journal, found, on_damage, waiting)
+    with locked_journals(root) as journals, ThreadPoolExecutor(workers) as pool:
+        found.failed = count_failed(journals)
+        found.missing = missing_parts(root)
+        if not found.missing and is_outdated(journals):
+            found.missing = ["legend and index are not written: retry does it"]
+        _check_root(root, journals, found, on_damage)
+        for journal in journals:
+            tasks = _samples if read_pack(journal) else _files
+            in_progress: deque[_Task] = deque()
+            for task in tasks(journal, pool, found, on_damage):
+                in_progress.append(task)
+                if len(in_progress) > _QUEUE_LENGTH * workers:
+                    _add_result(journal, found, on_damage, in_progress.popleft())
+            for waiting in in_progress:
+                _add_result(journal, found, on_damage, waiting)
     return found
 
 
@@ -99,7 +109,6 @@ class _Task(NamedTuple):
 
 
 def _files(
-    root: Path,
     journal: Journal,
     pool: ThreadPoolExecutor,
     found: Verification,
@@ -111,7 +120,7 @@ def _files(
             if record.error is None:
                 found.items += 1
                 for name, written in record.files():
-                    path = f"{root}/{dataset}/{name}"
+                    path = f"{journal.folders.root}/{dataset}/{name}"
                     damage = pool.submit(_damage, path, written, is_mask=is_mask(name))
                     yield _Task(dataset, record, path, 1, damage)
 
@@ -122,7 +131,6 @@ def _damage(path: str, written: Written, *, is_mask: bool) -> list[str]:
 
 
 def _samples(
-    root: Path,
     journal: Journal,
     pool: ThreadPoolExecutor,
     found: Verification,
@@ -135,17 +143,20 @@ def _samples(
         if on_damage:
             on_damage(damage)
 
-    for sample in verify_packs.samples(journal, verify_packs.find_shards(root, journal, tell)):
+    for sample in verify_packs.samples(journal, verify_packs.find_shards(journal, tell)):
         found.items += 1
-        shown = str(sample.path or root)
+        shown = str(sample.path or journal.folders.root)
         damage = pool.submit(verify_packs.find_damage, sample)
         yield _Task(sample.dataset, sample.record, shown, len([*sample.record.files()]), damage)
 
 
 def _check_root(
-    root: Path, journal: Journal, found: Verification, on_damage: Callable[[str], None] | None
+    root: Path,
+    journals: list[Journal],
+    found: Verification,
+    on_damage: Callable[[str], None] | None,
 ) -> None:
-    for name, written in read_root_sums(journal).items():
+    for name, written in read_root_sums(journals).items():
         found.files += 1
         if damage := find_damage(f"{root}/{name}", written, is_mask=name.endswith(".png")):
             found.damaged += 1

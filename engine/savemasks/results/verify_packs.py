@@ -17,6 +17,7 @@ from ..store.files import Written
 from ..store.pack_members import header, padding
 from .damage import decoding_problem, is_mask
 from .journal import Journal, Record
+from .lock import Folders
 from .places import Shard, State
 from .shards import damage_of, path_of
 
@@ -42,15 +43,13 @@ class Sampled(NamedTuple):
     extent: Extent | None
 
 
-def find_shards(
-    root: Path, journal: Journal, on_damage: Callable[[str], None]
-) -> dict[int, Path | None]:
+def find_shards(journal: Journal, on_damage: Callable[[str], None]) -> dict[int, Path | None]:
     """Files of the shards by number, None for one that is missing; damage is told."""
     found: dict[int, Path | None] = {}
     for shard in journal.places.shards():
         if shard.state is State.GONE:
             continue
-        path = _path_now(root, shard)
+        path = _path_now(journal.folders, shard)
         damage = damage_of(path, shard)
         if damage == "is missing" and _may_be_missing(journal, shard):
             continue
@@ -66,11 +65,11 @@ def _may_be_missing(journal: Journal, shard: Shard) -> bool:
     return is_open and journal.places.is_empty(shard.number)
 
 
-def _path_now(root: Path, shard: Shard) -> Path:
+def _path_now(folders: Folders, shard: Shard) -> Path:
     """Where a shard is; a killed run may not have moved it yet to where it belongs."""
-    path = path_of(root, shard)
+    path = path_of(folders, shard)
     is_moving = shard.state in {State.PENDING, State.REPLACED}
-    return root / shard.name if is_moving and not path.exists() else path
+    return folders.root / shard.name if is_moving and not path.exists() else path
 
 
 def samples(journal: Journal, shards: dict[int, Path | None]) -> Iterator[Sampled]:

@@ -1,8 +1,8 @@
 """Export many items: open projects and output, let workers do what remains, add up the totals."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -11,28 +11,30 @@ from ..errors import OutputError
 from ..layers.file_names import LEGEND_FILES
 from ..layers.graph import Graph
 from ..layers.reading import Sink
-from ..layers.save import SaveSettings
 from ..layers.save_masks import SaveMasks
-from ..line.job import Files, Job, Outcome, needs_image
+from ..line.job import Job
 from ..projects.ignored import Ignored
+from ..projects.parts import Part, unfinished_mark
+from ..results.division import locked_journals, read_division
 from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
 from ..results.output import (
     Output,
     check_output,
     find_output,
     is_begun,
-    locked_journal,
     read_arguments,
     read_options,
     read_pack,
 )
-from ..results.report import Failure, ReportWriter, Summary
+from ..results.report import ReportWriter, Summary
 from ..store.files import Store
+from .finishing import finish_parts
 from .legend_making import put_legends
 from .log import LOGGER
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
 from .packing import Packing, check_packing, remove_packing, take_kept
 from .pool import Pool, process_items, start_pool
+from .recording import Receivers, Recorder
 from .remaining import Target
 from .routes import Result, Routing, check_outside, find_routes, routing_notes
 from .worklist import Worklist
@@ -73,38 +75,69 @@ def run(
     ConfigError, ProjectError, OutputError
         Before anything is written.
     """
+    return _run_parts(graph, projects, out, options, hooks, [options.part], below=below)
+
+
+def _run_parts(
+    graph: Graph | Sink,
+    projects: Sequence[Path],
+    out: Path,
+    options: RunOptions,
+    hooks: Hooks | None,
+    parts: Sequence[Part | None],
+    *,
+    below: Sequence[Path] = (),
+) -> Summary:
+    """Run one part after the other; None is the whole, undivided."""
     hooks = hooks or Hooks()
     with closing(find_routes(graph, projects, out, below, hooks.stop.is_set)) as routing:
-        return _run(routing, out, options, hooks)
+        _check(routing, options)
+        roots = tuple(result.root for result in routing.results)
+        where = roots[0] if len(roots) == 1 else out
+        summary = Summary(out=where, results=roots, warnings=routing_notes(routing))
+        if options.link and any(project.is_archived for project in routing.projects):
+            copied = "--link: what lies in archives is copied, for it cannot be linked"
+            summary.warnings.append(copied)
+        with ReportWriter(options.report) as report:
+            ignored = Ignored()
+            for part in parts:
+                own = replace(options, part=part)
+                ignored = _run(routing, own, hooks, summary, report)
+                if summary.interrupted or summary.stopped:
+                    break
+            if any(parts):
+                finish_parts(summary, routing, options)
+            _add_notes(summary, ignored, routing)
+            report.finish(summary)
+    _log_end(summary)
+    return summary
 
 
-def _run(routing: Routing, out: Path, options: RunOptions, hooks: Hooks) -> Summary:
+def _check(routing: Routing, options: RunOptions) -> None:
+    """Refuse what cannot be; raises `OutputError`. Writes nothing."""
     check_outside(routing)
+    if options.part and options.force:
+        raise OutputError("--force does not go with --part: parts begin with an empty folder")
     for result in routing.results:
         check_output(result.root, force=options.force)
     if options.pack:
         check_packing(routing, options)
-    roots = tuple(result.root for result in routing.results)
-    where = roots[0] if len(roots) == 1 else out
-    summary = Summary(out=where, results=roots, warnings=routing_notes(routing))
-    if options.link and any(project.is_archived for project in routing.projects):
-        summary.warnings.append("--link: what lies in archives is copied, for it cannot be linked")
-    with ReportWriter(options.report) as report, ExitStack() as stack:
+
+
+def _run(
+    routing: Routing, options: RunOptions, hooks: Hooks, summary: Summary, report: ReportWriter
+) -> Ignored:
+    """Run a part, or the whole; complete the summary, and return the files that are no items."""
+    with ExitStack() as stack:
         outputs = _opened(routing.results, options, stack)
+        summary.error_logs += tuple(output.errors.path for output in outputs)
         started = perf_counter()
         stores = [_store(result, options) for result in routing.results]
-        for result, output, store in zip(routing.results, outputs, stores, strict=True):
-            if isinstance(result.layer, SaveMasks):
-                output.refuse_foreign(LEGEND_FILES)
-            output.put_meta(result.meta, store)
-            output.put_options(link=options.link, durable=options.durable)
+        _begin(routing.results, outputs, stores, options)
         packing: Packing | None = None
         if options.pack:
             result, output = routing.results[0], outputs[0]
             packing = stack.enter_context(closing(Packing(output, result.meta, options)))
-        elif options.restart:
-            for output in outputs:
-                remove_packing(output)
         targets = [
             Target(
                 output.journal,
@@ -119,25 +152,54 @@ def _run(routing: Routing, out: Path, options: RunOptions, hooks: Hooks) -> Summ
             [[targets[number] for number in numbers] for numbers in routing.sinks],
             hooks.stop,
             only_failed=options.only_failed,
+            part=options.part,
         )
         total = worklist.total()
-        if total == 0 and not options.only_failed:
-            summary.warnings.append("the projects have no images: nothing was exported")
-        LOGGER.info("export to %s begins: %d images and annotations", where, total)
+        _tell_begin(summary, total, options)
         folders = [result.sink.dst for result in routing.results]
-        receivers = _Receivers(folders, outputs, targets, routing.sinks, packing)
-        recorder = _Recorder(summary, report, receivers, worklist, total, options, hooks)
+        receivers = Receivers(folders, outputs, targets, routing.sinks, packing)
+        before = summary.images + summary.failed, summary.vanished
+        total += before[0]
+        recorder = Recorder(summary, report, receivers, worklist, total, options, hooks)
         pool = _export_remaining(_job(routing, options), recorder, started, stack)
+        has_ended = not (summary.interrupted or summary.stopped)
         if packing:
-            if not (summary.interrupted or summary.stopped):
+            if has_ended:
                 packing.finish(stores[0])
             summary.warnings += packing.notes()
-        known = frozenset[str]().union(*(result.known_classes for result in routing.results))
-        put_legends(summary, routing, outputs, stores, pool)
-        _add_notes(summary, worklist.ignored, known)
-        report.finish(summary)
-    _log_end(summary)
-    return summary
+        if options.part is None:
+            put_legends(summary, routing, outputs, stores, pool)
+        elif has_ended:
+            has_changed = before != (summary.images + summary.failed, summary.vanished)
+            for output in outputs:
+                output.end(only_failed=options.only_failed, has_changed=has_changed)
+    return worklist.ignored
+
+
+def _begin(
+    results: Sequence[Result],
+    outputs: Sequence[Output],
+    stores: Sequence[Store],
+    options: RunOptions,
+) -> None:
+    """Write what results begin with, and remove what belongs to them no longer."""
+    for result, output, store in zip(results, outputs, stores, strict=True):
+        if isinstance(result.layer, SaveMasks):
+            output.files.refuse_foreign(LEGEND_FILES)
+        output.files.put_meta(result.meta, store)
+        output.put_options(link=options.link, durable=options.durable)
+        if options.restart and not options.pack:
+            remove_packing(output)
+
+
+def _tell_begin(summary: Summary, total: int, options: RunOptions) -> None:
+    """Log that it begins, and note that there is nothing to do."""
+    if total == 0 and not options.only_failed:
+        whole = "the projects have no images: nothing was exported"
+        share = f"no image is in part {options.part}: nothing was exported"
+        summary.warnings.append(share if options.part else whole)
+    what = f", part {options.part}" if options.part else ""
+    LOGGER.info("export to %s%s begins: %d images and annotations", summary.out, what, total)
 
 
 def _opened(results: Sequence[Result], options: RunOptions, stack: ExitStack) -> list[Output]:
@@ -150,6 +212,7 @@ def _opened(results: Sequence[Result], options: RunOptions, stack: ExitStack) ->
         output = Output(
             result.root,
             result.arguments | ({"pack": asdict(options.pack)} if options.pack else {}),
+            options.part,
             restart=options.restart,
             force=options.force,
             durable=options.durable,
@@ -162,7 +225,12 @@ def _opened(results: Sequence[Result], options: RunOptions, stack: ExitStack) ->
 
 
 def _store(result: Result, options: RunOptions) -> Store:
-    return Store(result.root, link=options.link, durable=options.durable)
+    return Store(
+        result.root,
+        link=options.link,
+        durable=options.durable,
+        mark=unfinished_mark(options.part),
+    )
 
 
 def _log_end(summary: Summary) -> None:
@@ -184,6 +252,8 @@ def _log_end(summary: Summary) -> None:
 def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None = None) -> Summary:
     """Export the failed items of the journal in an output folder once more.
 
+    Of a divided result, those of all parts that have begun, one part after the other.
+
     Parameters
     ----------
     out
@@ -200,10 +270,16 @@ def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None 
         Before anything is written.
     """
     root = find_output(out)
-    with locked_journal(root) as journal:
-        graph, projects = read_arguments(journal)
-        pack = read_pack(journal)
-        link, durable = read_options(journal)
+    with locked_journals(root) as journals:
+        division = read_division(root)
+        # A part that was begun with other arguments has to begin anew.
+        same = [j for j in journals if not division or j.get("arguments") == division.arguments]
+        if not same:
+            raise OutputError(f"{root}: no part has begun: there is nothing to retry")
+        graph, projects = read_arguments(same[0])
+        pack = read_pack(same[0])
+        link, durable = read_options(same[0])
+        parts = [journal.part for journal in same]
     # The layer's dst tells where the output lay in its parent, which may have been moved since.
     base, dst = root, graph.sink().dst
     for _ in Path(dst).parts:
@@ -219,7 +295,7 @@ def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None 
         only_failed=True,
         pack=pack,
     )
-    return run(graph, projects, base, options, hooks)
+    return _run_parts(graph, projects, base, options, hooks, parts)
 
 
 def _job(routing: Routing, options: RunOptions) -> Job:
@@ -230,124 +306,12 @@ def _job(routing: Routing, options: RunOptions) -> Job:
         workers=options.worker_count,
         memory=options.memory,
         pack=options.pack,
+        part=options.part,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Receivers:
-    """The results of a run, of which each gets its part of every outcome."""
-
-    folders: Sequence[str]
-    outputs: Sequence[Output]
-    targets: Sequence[Target]
-    sinks: Sequence[Sequence[int]]
-    packing: Packing | None = None
-
-    def add(self, outcome: Outcome) -> None:
-        """Add an outcome to all results that its item flows into."""
-        item = outcome.item
-        for number, (inlet, dataset) in enumerate(item.reached):
-            result = self.sinks[item.flow][inlet]
-            written = outcome.written[number] if outcome.written else Files()
-            settings = self.targets[result].settings
-            counts = (
-                None if isinstance(settings, SaveSettings) else outcome.counts[number : number + 1]
-            )
-            self.outputs[result].add(
-                outcome,
-                dataset,
-                written,
-                has_image=needs_image(settings),
-                counts=counts[0] if counts else None,
-            )
-
-    def folders_of(self, outcome: Outcome) -> list[str]:
-        """What the names of an outcome's files, place by place, have to be preceded by.
-
-        Where several results lie side by side, it is the folder of each.
-        """
-        places = outcome.item.reached
-        if len(self.outputs) == 1:
-            return [""] * len(places)
-        results = [self.sinks[outcome.item.flow][inlet] for inlet, _ in places]
-        return [f"{self.folders[result]}/" for result in results]
-
-    def commit(self) -> None:
-        """Write the rows that wait in the journals."""
-        for output in self.outputs:
-            output.journal.commit()
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether so many rows wait that the run should end."""
-        return any(output.journal.is_stuck for output in self.outputs)
-
-    @property
-    def problem(self) -> str | None:
-        """Why a journal or an error log cannot be written, or None."""
-        problems = [output.journal.problem or output.errors.problem for output in self.outputs]
-        if self.packing:
-            problems.append(self.packing.problem)
-        return next(filter(None, problems), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Recorder:
-    """Hands outcomes on to all that record them: totals, report, journals, the caller's hook."""
-
-    summary: Summary
-    report: ReportWriter
-    receivers: _Receivers
-    worklist: Worklist
-    total: int
-    options: RunOptions
-    hooks: Hooks
-
-    def record(self, outcome: Outcome) -> None:
-        """Record an outcome."""
-        if outcome.error is not None:
-            LOGGER.warning("%s", Failure.of(outcome.error, outcome.item))
-        self.summary.add(outcome)
-        self.report.add(outcome, self.receivers.folders_of(outcome))
-        self.receivers.add(outcome)
-
-    def accept(self, outcome: Outcome, pool: Pool | None = None) -> bool:
-        """Record an outcome, tell the caller, and return whether the run may go on.
-
-        Of a packed result, those are recorded whose samples are in their places by now.
-        """
-        if packing := self.receivers.packing:
-            if not packing.take(outcome, pool):
-                return False
-            packing.ready(self._record_and_tell)
-            if packing.problem:
-                return False
-        else:
-            self._record_and_tell(outcome)
-        limit = self.options.failure_limit
-        return (limit is None or self.summary.failed < limit) and not self.receivers.is_stuck
-
-    def accept_late(self, outcome: Outcome) -> None:
-        """Record an outcome of an item that was in progress when the end was decided.
-
-        Of a packed result, samples that had no place are not in their order any more.
-        """
-        packing = self.receivers.packing
-        if packing is None:
-            self.record(outcome)
-        elif outcome.is_placed and packing.take(outcome, None):
-            packing.ready(self.record)
-
-    def _record_and_tell(self, outcome: Outcome) -> None:
-        self.record(outcome)
-        if self.hooks.on_progress:
-            failed = self.summary.failed
-            done = self.summary.images + failed
-            self.hooks.on_progress(done, failed, self.total - self.worklist.skipped)
-
-
 def _export_remaining(
-    job: Job, recorder: _Recorder, started: float, stack: ExitStack
+    job: Job, recorder: Recorder, started: float, stack: ExitStack
 ) -> Pool | None:
     """Export all items that are not finished, and complete the summary; `started` is in seconds.
 
@@ -367,7 +331,7 @@ def _export_remaining(
     )
     if pool:
         stack.enter_context(closing(pool))
-    summary.startup_seconds = perf_counter() - started
+    summary.startup_seconds += perf_counter() - started
     if hooks.on_start:
         hooks.on_start()
     started = perf_counter()
@@ -380,16 +344,17 @@ def _export_remaining(
             record=recorder.accept_late,
         )
     receivers.commit()
-    summary.seconds = perf_counter() - started
+    summary.seconds += perf_counter() - started
     summary.interrupted = hooks.stop.is_set()
     _add_worklist(summary, recorder.worklist, is_packed=receivers.packing is not None)
-    summary.journal_problem = receivers.problem
+    summary.journal_problem = summary.journal_problem or receivers.problem
     return pool
 
 
 def _add_worklist(summary: Summary, worklist: Worklist, *, is_packed: bool) -> None:
     """Add to the summary what the worklist has found: skipped and vanished items."""
-    summary.skipped, summary.vanished = worklist.skipped, worklist.vanished
+    summary.skipped += worklist.skipped
+    summary.vanished += worklist.vanished
     if worklist.vanished:
         names = ", ".join(worklist.vanished_names)
         names += ", ..." if worklist.vanished > len(worklist.vanished_names) else ""
@@ -399,8 +364,9 @@ def _add_worklist(summary: Summary, worklist: Worklist, *, is_packed: bool) -> N
         )
 
 
-def _add_notes(summary: Summary, ignored: Ignored, known: Collection[str]) -> None:
+def _add_notes(summary: Summary, ignored: Ignored, routing: Routing) -> None:
     """Add to the summary what is known of objects, pictures and other files at the end."""
+    known = frozenset[str]().union(*(result.known_classes for result in routing.results))
     if summary.unknown_classes:
         note = unknown_classes_note(summary.unknown_classes, known, summary.blank_images)
         summary.warnings.append(note)

@@ -6,6 +6,7 @@ second for that. So this module loads nothing heavy.
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ..errors import CrashError, OutputError
@@ -13,11 +14,13 @@ from ..layers.save_masks import SaveMasks
 from ..line.class_totals import total_counts
 
 if TYPE_CHECKING:
+    from ..results.journal import Journal
     from ..results.output import Output
     from ..results.report import Summary
+    from ..results.root_files import RootFiles
     from ..store.files import Store
     from .pool import Pool
-    from .routes import Routing
+    from .routes import Result, Routing
 
 
 def put_legends(
@@ -34,14 +37,27 @@ def put_legends(
     """
     has_changed = bool(summary.images or summary.failed or summary.vanished)
     for result, output, store in zip(routing.results, outputs, stores, strict=True):
-        if isinstance(result.layer, SaveMasks) and (has_changed or not output.keep_legend()):
-            journal = output.journal
+        files = output.files
+        if isinstance(result.layer, SaveMasks) and (has_changed or not files.keep_legend()):
             try:
-                totals = total_counts(journal.counts()) if journal.has_all_counts() else None
-                contents = result.layer, result.classes, result.shapes, totals
-                output.put_legend(_made(contents, pool), store)
+                put_legend(result, files, [output.journal], store, pool)
             except OutputError as error:
                 summary.legend_problem = str(error)
+
+
+def put_legend(
+    result: "Result",
+    files: "RootFiles",
+    journals: "Sequence[Journal]",
+    store: "Store",
+    pool: "Pool | None" = None,
+) -> None:
+    """Write the legend of what some journals have counted together; raises `OutputError`."""
+    has_all = all(journal.has_all_counts() for journal in journals)
+    counts = chain.from_iterable(journal.counts() for journal in journals)
+    totals = total_counts(counts) if has_all else None
+    contents = result.layer, result.classes, result.shapes, totals
+    files.put_legend(_made(contents, pool), store)
 
 
 def _made(contents: tuple[object, ...], pool: "Pool | None") -> list[tuple[str, bytes]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..projects.parts import Part
 from ..system import usable_cores
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class RunOptions:
         Where to write a JSON report, or None for no report.
     pack
         How to pack the result into archives, or None for a tree of files.
+    part
+        Which part of a run this is, whose other parts other jobs do, or None for the whole.
     """
 
     workers: int | None = None
@@ -68,6 +71,7 @@ class RunOptions:
     max_errors: int | None = None
     report: Path | None = None
     pack: "PackRules | None" = None
+    part: Part | None = None
 
     @property
     def worker_count(self) -> int:

@@ -7,14 +7,14 @@ knows the same samples as if they had been written one after the other.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import orjson
 
 from ..errors import OutputError, printable
-from ..line.job import Outcome
+from ..line.job import Outcome, PackRules
 from ..projects.items import Item
-from ..results.lock import HIDDEN
 from ..results.output import Output
 from ..results.packer import Packer
 from ..results.shards import settle
@@ -43,10 +43,13 @@ class Packing:
         """Look at the shards that are there; `meta` is meta.json. Raises `OutputError`."""
         assert options.pack is not None
         self._output, self._rules = output, options.pack
+        self._is_part = options.part is not None
         self.problem: str | None = None
         if options.restart:
             output.journal.places.forget()
-        prelude = member("meta.json", meta) if self._rules.kind == "tar" else b""
+        is_first = options.part is None or options.part.number == 1
+        has_meta = self._rules.kind == "tar" and is_first
+        prelude = member("meta.json", meta) if has_meta else b""
         self.packer = Packer(
             output.root, self._rules, output.journal, prelude, durable=options.durable
         )
@@ -116,16 +119,14 @@ class Packing:
                 self.packer.note_written(extent)
 
     def finish(self, store: Store) -> None:
-        """Make the last shard whole, and write the index; raises `OutputError`."""
+        """Make the last shard whole, and write the index, unless others are missing in it.
+
+        Raises `OutputError`.
+        """
         self._output.journal.commit()
         shards = self.packer.finish()
-        content = {
-            "kind": self._rules.kind,
-            "samples": sum(shard["samples"] for shard in shards),
-            "shards": shards,
-        }
-        text = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        self._output.put_index(INDEX, text, store)
+        if not self._is_part:
+            self._output.files.put_index(INDEX, index_json(self._rules, shards), store)
 
     def notes(self) -> list[str]:
         """What the user should know of shards, one line each."""
@@ -134,7 +135,7 @@ class Packing:
     def close(self) -> None:
         """Close all files, and remove spools; no worker may be at work."""
         self.packer.close()
-        clear_spools(self._output.root / HIDDEN)
+        clear_spools(self._output.journal.folders.hidden)
 
     def _let_go(self, sample: Sample) -> None:
         """Remove a spool that is full, and of which every sample is in a shard."""
@@ -144,6 +145,16 @@ class Packing:
             self.packer.let_go(sample.path)
         else:
             self._taken[sample.path] = taken
+
+
+def index_json(rules: PackRules, shards: Sequence[Mapping[str, Any]]) -> bytes:
+    """The index of a result, of its shards in their order."""
+    content = {
+        "kind": rules.kind,
+        "samples": sum(shard["samples"] for shard in shards),
+        "shards": shards,
+    }
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def take_kept(
@@ -183,5 +194,5 @@ def check_packing(routing: Routing, options: RunOptions) -> None:
 def remove_packing(output: Output) -> None:
     """Remove the shards of a result that is to be a tree of files; raises `OutputError`."""
     output.journal.places.forget()
-    settle(output.root, output.journal)
-    output.remove_index()
+    settle(output.journal)
+    output.files.remove_index()

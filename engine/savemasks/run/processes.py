@@ -27,6 +27,7 @@ from ..errors import CrashError, OutputError, SavemasksError
 from ..forks import SIGNALS_OF_PARENT, Flag, FreshProcess, libvips_is_lost
 from ..line.job import Job, OnCompile, Outcome
 from ..projects.items import Item
+from ..projects.parts import unfinished_mark
 from ..store.files import remove_unfinished
 from ..system import Pipes, exit_reason, signals_wait
 from .held import HeldSamples, Holder
@@ -301,7 +302,8 @@ class ProcessPool:
             failed = worker.take()
             for folder in self._job.folders_of(failed[1]):
                 stem = failed[1].stem
-                remove_unfinished(folder, worker.process.pid or 0, stem)
+                mark = unfinished_mark(self._job.part)
+                remove_unfinished(folder, worker.process.pid or 0, stem, mark)
             self._isolate_or_fail(failed, _exit_reason(worker.process))
         lost = self._samples.lose(worker.holder)
         for number, _ in lost:

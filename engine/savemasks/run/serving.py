@@ -48,7 +48,7 @@ def serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None:
         from .worker import Worker
 
         for root in job.roots:
-            hold_worker_lock(root)
+            hold_worker_lock(root, job.part)
         worker, scratch = Worker(job, halt.is_set, tell), Scratch()
     except Exception as error:
         send(pipe, error)

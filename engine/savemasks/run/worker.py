@@ -14,7 +14,8 @@ from ..line.plan import Plan, numbered_alike
 from ..line.sinks import Line, Sink
 from ..line.warmup import warm_up
 from ..projects.items import Item, Places
-from ..results.lock import HIDDEN
+from ..projects.parts import unfinished_mark
+from ..results.lock import hidden_folder
 from ..scratch import Scratch
 from ..store.files import Store
 from ..store.packs import PackStore
@@ -33,7 +34,10 @@ class Worker:
         """Load the kernels, or compile them; once `halted` says so, large items are given up."""
         self._sample, self._pack = job.sample, job.pack
         self._budget = Budget.of_worker(job.memory, job.workers, halted)
-        self._packs = PackStore(job.roots[0], job.roots[0] / HIDDEN) if job.pack else None
+        self._packs: PackStore | None = None
+        if job.pack:
+            root = job.roots[0]
+            self._packs = PackStore(root, hidden_folder(root, job.part))
         self._flows = [_sinks_of(flow, job, self._packs) for flow in job.flows]
         self._placed: dict[tuple[int, Places], tuple[Sink, ...]] = {}
         for sink in {sink.settings: sink for sinks in self._flows for sink in sinks}.values():
@@ -123,7 +127,10 @@ def _sinks_of(flow: Flow, job: Job, packs: PackStore | None) -> tuple[Sink, ...]
         Sink(
             inlet.layer.settings,
             plan,
-            packs or Store(inlet.root, link=job.link, durable=job.durable),
+            packs
+            or Store(
+                inlet.root, link=job.link, durable=job.durable, mark=unfinished_mark(job.part)
+            ),
             inlet.table,
         )
         for inlet, plan in zip(flow.inlets, found, strict=True)

@@ -11,7 +11,8 @@ from ..errors import FolderError
 from ..line.job import Outcome
 from ..projects.archives import open_folder
 from ..projects.ignored import Ignored
-from ..projects.items import Dataset, Item, Listing
+from ..projects.items import Dataset, Entry, Item, Listing
+from ..projects.parts import Part
 from ..results.report import describe
 from .remaining import WHOLE_DATASET, DatasetList, OutputOwners, ResultList, Target
 
@@ -42,6 +43,7 @@ class Worklist:
         stop: threading.Event,
         *,
         only_failed: bool = False,
+        part: Part | None = None,
     ) -> None:
         """Prepare the list.
 
@@ -55,10 +57,13 @@ class Worklist:
             Ends the list.
         only_failed
             Whether to list only what the journals know to have failed.
+        part
+            The part of the items to list, or None for all.
         """
         self.skipped = 0
         self.ignored = Ignored()
         self._datasets, self._stop, self._only_failed = datasets, stop, only_failed
+        self._part = part
         self._listings: dict[int, Listing] = {}
         self._kept_names = 0
         lists: dict[int, ResultList] = {}
@@ -97,7 +102,16 @@ class Worklist:
         if self._kept_names + count <= _MAX_KEPT_NAMES:
             self._kept_names += count
             self._listings[number] = listing
+        if part := self._part:
+            return sum(part.takes(dataset.folder.name, name) for name in listing.names)
         return count
+
+    def _own(self, dataset: Dataset, listing: Listing) -> Iterator[Entry]:
+        """The items of a data set that are in this part."""
+        if (part := self._part) is None:
+            return iter(listing)
+        folder = dataset.folder.name
+        return (entry for entry in listing if part.takes(folder, entry.name))
 
     def _places(self, dataset: Dataset) -> list[tuple[ResultList, str]]:
         """The results that a data set flows into, and its places there."""
@@ -144,7 +158,7 @@ class Worklist:
             closing(open_folder(dataset.folder / "img")) as images,
             closing(open_folder(dataset.folder / "ann")) as annotations,
         ):
-            for entry in listing:
+            for entry in self._own(dataset, listing):
                 if self._stop.is_set():
                     return
                 found = [list_.remains(entry, images, annotations) for list_ in lists]

@@ -103,9 +103,15 @@ class UnfinishedFile:
 class Store:
     """A folder that results are put into. May be shared by threads."""
 
-    def __init__(self, root: Path, *, link: bool = False, durable: bool = False) -> None:
-        """Put copies as hard links if `link`; wait for the disk to hold a file if `durable`."""
-        self.root = root
+    def __init__(
+        self, root: Path, *, link: bool = False, durable: bool = False, mark: str = ""
+    ) -> None:
+        """Put copies as hard links if `link`; wait for the disk to hold a file if `durable`.
+
+        `mark` is in the names of unfinished files. Other machines, on which a process may have the
+        same number, use another one.
+        """
+        self.root, self._mark = root, mark
         self._link = link
         self._durable = durable
         self._folders: set[str] = set()
@@ -180,7 +186,7 @@ class Store:
         folder = target[: target.rindex("/")]
         # Short, so that a name at the file system's limit still works.
         begin, end = UNFINISHED
-        return target, f"{folder}/{begin}{os.getpid()}-{next(_counter)}{end}"
+        return target, f"{folder}/{begin}{self._mark}{os.getpid()}-{next(_counter)}{end}"
 
     def _make_folder(self, target: str) -> None:
         folder = target[: target.rindex("/")]
@@ -212,13 +218,13 @@ def _failure(target: str, reason: object) -> WriteError:
     return WriteError(f"cannot be written: {reason}", file=target)
 
 
-def remove_unfinished(folder: Path, process: int, own: str = "") -> None:
+def remove_unfinished(folder: Path, process: int, own: str = "", mark: str = "") -> None:
     """Remove what a process that died had not finished in the folders below a data set's.
 
-    `own` is the name of folders below these that are of one item alone.
+    `own` is the name of folders below these that are of one item alone, `mark` that of its store.
     """
     begin, end = UNFINISHED
-    name = f"{begin}{process}-*{end}"
+    name = f"{begin}{mark}{process}-*{end}"
     with suppress(OSError):
         for path in [*folder.glob(f"*/{name}"), *folder.glob(f"*/{escape(own)}/{name}")]:
             path.unlink(missing_ok=True)

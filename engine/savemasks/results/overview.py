@@ -1,0 +1,99 @@
+"""What the journals say of a result, added up over its parts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import printable
+from ..projects.parts import Part
+from .division import State, locked_journals, read_division, state_of
+from .journal import Journal
+from .output import find_output
+
+MAX_MESSAGES = 20
+"""How many messages of failures there are in an overview."""
+
+_WHOLE_DATASET = b""  # the name under which a data set is that could not be listed
+
+
+@dataclass(slots=True)
+class Overview:
+    """What a result has.
+
+    Attributes
+    ----------
+    out
+        Its folder.
+    states
+        How far each part is; empty if there are none.
+    images, failed
+        Items that are finished, and those that have failed; None while somebody is at work.
+    messages
+        Why the first of them have failed.
+    """
+
+    out: Path
+    states: dict[Part, State] = field(default_factory=dict)
+    images: int | None = None
+    failed: int | None = None
+    messages: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every part is finished, and nothing has failed."""
+        return self.failed == 0 and all(each is State.FINISHED for each in self.states.values())
+
+    def lines(self) -> list[str]:
+        """What to tell the user."""
+        lines = [f"part {part} {state.value}" for part, state in self.states.items()]
+        if self.images is not None:
+            found = f"{self.images} images finished, {self.failed} failed"
+            lines.append(f"{found}, in {printable(self.out)}")
+        return lines
+
+
+def look_over(out: Path) -> Overview:
+    """Sum up a result; of a divided one also while parts are made, then without numbers of items.
+
+    Parameters
+    ----------
+    out
+        The folder with the results, or the one that it lies in.
+
+    Raises
+    ------
+    OutputError
+        If there is no journal, or an undivided run is at work.
+    """
+    root = find_output(out)
+    found = Overview(root)
+    if division := read_division(root):
+        found.states = {part: state_of(root, part) for part in division.parts}
+        if State.AT_WORK in found.states.values():
+            return found
+    with locked_journals(root) as journals:
+        found.failed = count_failed(journals)
+        rows = sum(journal.count() for journal in journals)
+        failed_rows = sum(journal.count(failed=True) for journal in journals)
+        found.images = rows - failed_rows
+        found.messages = _messages(journals)
+    return found
+
+
+def count_failed(journals: Sequence[Journal]) -> int:
+    """Number of items that failed; a data set that no part could list is one."""
+    failed = sum(journal.count(failed=True) for journal in journals)
+    unlisted = [
+        dataset
+        for journal in journals
+        for dataset in journal.datasets()
+        if journal.find(dataset, _WHOLE_DATASET)
+    ]
+    return failed - len(unlisted) + len(set(unlisted))
+
+
+def _messages(journals: Sequence[Journal]) -> list[str]:
+    messages = dict.fromkeys(
+        message for journal in journals for message in journal.errors(MAX_MESSAGES)
+    )
+    return [*messages][:MAX_MESSAGES]
