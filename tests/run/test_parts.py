@@ -111,7 +111,14 @@ def start(tmp_path: Path, text: str, deadly: int = -1) -> "subprocess.Popen[byte
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     command = [script, tmp_path / "project", tmp_path / "out", text, str(deadly)]
-    return subprocess.Popen([sys.executable, *map(str, command)])
+    return subprocess.Popen([sys.executable, *map(str, command)], env=with_tests())
+
+
+def with_tests(*folders: Path) -> dict[str, str]:
+    """An environment in which programs find the helpers of tests, and what is in other folders."""
+    tests = Path(__file__).parents[1]
+    found = [*map(str, (*folders, tests)), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, found))}
 
 
 def test_parts_at_once_of_which_one_is_killed_make_what_a_run_makes(
@@ -209,9 +216,8 @@ files.os.replace = told
     (site / "sitecustomize.py").write_text(script)
     (tmp_path / "script.py").write_text(SCRIPT.replace("processes=True", f"processes={processes}"))
     command = ["script.py", "project", "out", "2/3", "-1"]
-    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
     told = subprocess.check_output(
-        [sys.executable, *command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, text=True
+        [sys.executable, *command], cwd=tmp_path, env=with_tests(site), text=True
     )
     names = [line for line in told.splitlines() if line.endswith(".part")]
     assert len(names) > 20
