@@ -219,7 +219,7 @@ def test_statistics_are_the_same_in_strips(monkeypatch: pytest.MonkeyPatch) -> N
     p, note = painter(line_width=3), annotation(5)
     expected = p.statistics(note)
     for pixels in (1, 3 * WIDTH, 7 * WIDTH + 1):
-        monkeypatch.setattr("savemasks.api.statistics._STRIP_PIXELS", pixels)
+        monkeypatch.setattr("savemasks.line.visible_areas.STRIP_PIXELS", pixels)
         assert p.statistics(note) == expected
 
 

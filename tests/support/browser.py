@@ -72,7 +72,8 @@ class Browser:
 
     def names(self) -> list[str]:
         """Names of the images that are shown."""
-        return [element.text for element in self.all("#grid b")]
+        program = "[...document.querySelectorAll('#grid b')].map((each) => each.innerText)"
+        return list(self.js(program))
 
     def canvas(self) -> NDArray[np.int64]:
         """RGBA of the classes over the image that is looked at."""
