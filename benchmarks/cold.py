@@ -26,7 +26,7 @@ import json, os, time
 os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 from numba.core import event
 import savemasks
-from savemasks.kernels.linking import Kernel
+from savemasks.kernels.dispatcher import Kernel
 
 begun, found = [], {}
 
