@@ -136,13 +136,13 @@ class PackStore:
     def write(self, name: str, parts: Iterable[Part]) -> Written:
         """Add a file; `name` is relative to the root, with "/". Raises `WriteError`."""
         self._add_grown()
-        pieces = [part if isinstance(part, bytes) else bytes(part) for part in parts]
-        size = sum(map(len, pieces))
+        views = [memoryview(part).cast("B") for part in parts]
+        size = sum(map(len, views))
         checksum = 0
-        for piece in pieces:
-            checksum = isal_zlib.crc32(piece, checksum)
+        for view in views:
+            checksum = isal_zlib.crc32(view, checksum)
         try:
-            self._append([header(self._own.name_of(name), size), *pieces, padding(size)])
+            self._append([header(self._own.name_of(name), size), *views, padding(size)])
         except OSError as error:
             raise self._failure(name, error.strerror) from error
         return Written(size, checksum)
@@ -319,22 +319,23 @@ class PackStore:
         while self._shards:
             os.close(self._shards.popitem()[1])
 
-    def _append(self, parts: list[bytes]) -> None:
+    def _append(self, parts: list[Part]) -> None:
         """Add to the sample of this thread; may raise `OSError`."""
         own = self._own
-        own.parts += parts
         own.size += sum(map(len, parts))
         if own.is_spooled or own.size > _LARGEST_HELD:
-            self._spill()
+            self._spill(parts)
+        else:  # views are of memory that is used again
+            own.parts += map(_owned, parts)
 
-    def _spill(self) -> None:
-        """Write the sample of this thread, as far as it is in memory, to its spool."""
+    def _spill(self, parts: Iterable[Part] = ()) -> None:
+        """Write the sample of this thread, as far as it is in memory, and more to its spool."""
         own = self._own
         try:
             if own.spool is None:
                 own.spool = _Spool(self._folder)
                 self._spools.append(own.spool)
-            own.spool.write([memoryview(part) for part in own.parts])
+            own.spool.write([memoryview(part) for part in (*own.parts, *parts)])
         except OSError:
             own.has_room = False
             raise
@@ -351,6 +352,12 @@ class PackStore:
 
     def _failure(self, name: str, reason: object) -> WriteError:
         return WriteError(f"cannot be written: {reason}", file=f"{self.root}/{name}")
+
+
+def _owned(part: Part) -> bytes:
+    """A part as bytes, without a copy if it is a view of bytes as a whole."""
+    whole = part.obj if isinstance(part, memoryview) else part
+    return whole if isinstance(whole, bytes) and len(whole) == len(part) else bytes(part)
 
 
 def clear_spools(folder: Path) -> None:
