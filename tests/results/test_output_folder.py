@@ -2,7 +2,6 @@
 
 import sqlite3
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from savemasks.errors import OutputError
 from savemasks.results.lock import HIDDEN, Lock
+from support.holding import hold
 from support.projects import Project, files, names
 from support.resuming import Again, done
 
@@ -71,21 +71,12 @@ from pathlib import Path
 from savemasks.results.lock import Lock, hold_worker_lock
 root = Path(sys.argv[1])
 lock = Lock(root) if sys.argv[2] == "run" else hold_worker_lock(root)
-print("held", flush=True)
-sys.stdin.read()
 """
 
 
 def holder(root: Path, what: str) -> "subprocess.Popen[bytes]":
     (root / HIDDEN).mkdir(parents=True, exist_ok=True)
-    child = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(root), what],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert child.stdout
-    assert child.stdout.readline() == b"held\n"
-    return child
+    return hold(HOLD, root, what)
 
 
 def test_a_second_run_is_refused_while_one_is_at_work_but_not_after_it_was_killed(

@@ -15,16 +15,8 @@ from savemasks.results.verify import verify
 from savemasks.run.export import run
 from savemasks.run.options import RunOptions
 from support.packing import LAYER, NAME, Bench, members, shards
-from support.projects import Project
 
 pytestmark = pytest.mark.usefixtures("warm")
-
-
-@pytest.fixture
-def bench(project: Project, tmp_path: Path) -> Bench:
-    made = Bench(project, tmp_path)
-    made.fill()
-    return made
 
 
 def parts(bench: Bench, *numbers: int, count: int = 3, **options: Any) -> int:

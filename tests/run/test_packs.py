@@ -26,13 +26,6 @@ KINDS: list[tuple[PackKind, int | None, int | None]] = [
 ]
 
 
-@pytest.fixture
-def bench(project: Project, tmp_path: Path) -> Bench:
-    made = Bench(project, tmp_path)
-    made.fill()
-    return made
-
-
 @pytest.fixture(params=KINDS, ids=lambda kind: "-".join(map(str, kind)))
 def any_bench(bench: Bench, request: pytest.FixtureRequest) -> Bench:
     bench.kind, bench.items, bench.size = request.param

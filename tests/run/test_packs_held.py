@@ -1,23 +1,13 @@
 """Samples in the memory of worker processes, which may die before these are in their shards."""
 
-from pathlib import Path
-
 import pytest
 
 from savemasks.line.job import Outcome
 from savemasks.run.processes import ProcessPool
 from savemasks.store import packs
 from support.packing import Bench, hidden, shards
-from support.projects import Project
 
 pytestmark = pytest.mark.usefixtures("warm")
-
-
-@pytest.fixture
-def bench(project: Project, tmp_path: Path) -> Bench:
-    bench = Bench(project, tmp_path)
-    bench.fill()
-    return bench
 
 
 class Killer:

@@ -16,16 +16,9 @@ from savemasks.results.verify import verify
 from savemasks.run.export import run
 from savemasks.run.options import RunOptions
 from support.packing import NAME, Bench, members, shards
-from support.projects import Project, layer, picture, savemasks
+from support.projects import layer, picture, savemasks
 
 pytestmark = pytest.mark.usefixtures("warm")
-
-
-@pytest.fixture
-def bench(project: Project, tmp_path: Path) -> Bench:
-    made = Bench(project, tmp_path)
-    made.fill()
-    return made
 
 
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"

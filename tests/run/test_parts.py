@@ -23,6 +23,7 @@ from savemasks.results.report import Summary
 from savemasks.results.verify import verify
 from savemasks.run.export import retry, run
 from savemasks.run.options import Hooks, RunOptions
+from support.holding import hold
 from support.projects import KIWI, Project, annotation, layer, picture
 from support.resuming import LAYER, done
 
@@ -326,21 +327,7 @@ from savemasks.projects.parts import Part
 from savemasks.results.division import PartLock, read_division
 root = Path(sys.argv[1])
 lock = PartLock(root, Part.parse(sys.argv[2]), read_division(root).arguments, restart=False)
-print("held", flush=True)
-sys.stdin.read()
 """
-
-
-def hold(root: Path, text: str) -> "subprocess.Popen[bytes]":
-    """Somebody who works on a part."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(root), text],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert child.stdout
-    assert child.stdout.readline() == b"held\n"
-    return child
 
 
 def test_a_part_is_made_by_one_at_a_time_and_keeps_the_whole_from_others(
@@ -351,7 +338,7 @@ def test_a_part_is_made_by_one_at_a_time_and_keeps_the_whole_from_others(
         part(number, 3)
     monkeypatch.setattr("savemasks.results.lock._PART_TIMEOUT", 0.1)
     monkeypatch.setattr("savemasks.results.division._JOIN_TIMEOUT", 0.1)
-    with hold(root, "2/3") as other:
+    with hold(HOLD, root, "2/3") as other:
         message = rf"part 2/3: another savemasks is at work here .process {other.pid}"
         with pytest.raises(OutputError, match=message):
             part(2, 3)

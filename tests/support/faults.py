@@ -32,9 +32,10 @@ from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import PackRules
 from savemasks.line.plan import Plan
 from savemasks.line.warmup import warm_up
-from savemasks.results.journal import Journal, Record
+from savemasks.results.journal import Journal
 from savemasks.results.lock import HIDDEN, Folders, Lock
 from savemasks.results.output import read_pack
+from savemasks.results.record import Record
 from savemasks.results.shards import PART, path_of
 from savemasks.results.verify_packs import Sampled, find_damage
 from savemasks.run.export import run

@@ -21,9 +21,10 @@ from ..line.counting_classes import counted_titles
 from ..line.job import Extent
 from ..projects.classes import ClassTemplate, check_meta, class_templates, parse_meta
 from ..results.division import missing_parts
-from ..results.journal import Journal, Record
-from ..results.output import is_begun, read_arguments, read_pack
+from ..results.journal import Journal
+from ..results.output import is_begun, no_journal, read_arguments, read_pack
 from ..results.places import Shard, State
+from ..results.record import Record
 from ..results.shards import path_of
 
 _META = "meta.json"
@@ -33,7 +34,7 @@ _SPARE = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f0
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class ItemFiles:
     """The files of one item, in a data set's folder or in a shard.
 
     Attributes
@@ -103,7 +104,7 @@ class Entry:
 
     dataset: int
     name: str
-    files: Files
+    files: ItemFiles
     counts: list[tuple[int, int, int]] | None
     problem: str | None
 
@@ -213,9 +214,9 @@ class Contents:
             extent = source.journal.places.extent(dataset, record.name)
             shard = source.shards.get(extent.shard) if extent else None
             path = path_of(source.journal.folders, shard) if shard else None
-            files = Files(names, None, path, extent)
+            files = ItemFiles(names, None, path, extent)
         else:
-            files = Files(names, f"{self.root}/{dataset}")
+            files = ItemFiles(names, f"{self.root}/{dataset}")
         counts = self._counts(source.journal, dataset, record) if names else None
         return Entry(number, name, files, counts, problem)
 
@@ -265,10 +266,7 @@ def find_results(out: Path) -> list[Path]:
     except OSError as error:
         raise OutputError(f"{printable(out)}: cannot be read: {error.strerror}") from error
     if not found:
-        raise OutputError(
-            f"{printable(out)}: no journal of savemasks is here; name the folder with the results,"
-            " as out/experiment001"
-        )
+        raise no_journal(out)
     return found
 
 

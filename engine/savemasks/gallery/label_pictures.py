@@ -20,7 +20,7 @@ from ..layers.palette import Palette
 from ..line.drawings import HUMAN, OWN, drawing
 from ..line.plan import Plan
 from ..scratch import own_scratch
-from .contents import Contents, Files
+from .contents import Contents, ItemFiles
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GRAY, _INDEXED = 0, 3
@@ -60,7 +60,7 @@ class LabelSource(Protocol):
 
     table: Mapping[int, list[int]]
 
-    def read(self, files: Files) -> LabelPicture | pyvips.Image | None:
+    def read(self, files: ItemFiles) -> LabelPicture | pyvips.Image | None:
         """Label map of an item, None without one; raises `OSError`, `ItemError`, `pyvips.Error`.
 
         A large one is a picture of one band, which is decoded when it is read.
@@ -95,7 +95,7 @@ class _Masks:
         if not self._is_direct:
             self.table = {label: classes[key] for label, key in enumerate(sorted(classes), start=1)}
 
-    def read(self, files: Files) -> LabelPicture | pyvips.Image | None:
+    def read(self, files: ItemFiles) -> LabelPicture | pyvips.Image | None:
         name = files.find(self._kind)
         if name is None:
             return None
@@ -141,13 +141,13 @@ class _Annotations:
         self._motif = HUMAN if palettes.human else OWN
         self._plan = Plan.of(contents.layer, contents.templates) if titles else None
 
-    def read(self, files: Files) -> LabelPicture | pyvips.Image | None:
+    def read(self, files: ItemFiles) -> LabelPicture | pyvips.Image | None:
         values = self._painted(files)
         if values is None:
             return None
         return pyvips.Image.new_from_array(values) if is_large(*values.shape) else _encoded(values)
 
-    def _painted(self, files: Files) -> Labels | None:
+    def _painted(self, files: ItemFiles) -> Labels | None:
         name = files.find("ann")
         if name is None or self._plan is None:
             return None

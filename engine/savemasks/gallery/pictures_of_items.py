@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import SavemasksError, printable
 from ..pictures.original import Original
 from . import thumbnails, tiles
-from .contents import Contents, Entry, Files
+from .contents import Contents, Entry, ItemFiles
 from .label_pictures import (
     UNREADABLE,
     LabelPicture,
@@ -87,7 +87,7 @@ class Maker:
             made.has |= Has.THUMBNAIL
         return made
 
-    def _labels(self, made: Made, files: Files, path: Path) -> Labels | None:
+    def _labels(self, made: Made, files: ItemFiles, path: Path) -> Labels | None:
         """Write the label map; a large one as tiles, of which the smallest level is returned."""
         try:
             found = self.source.read(files)
@@ -119,7 +119,7 @@ class Maker:
         ]
 
     def _original(
-        self, made: Made, files: Files, path: Path, labels: Labels | None
+        self, made: Made, files: ItemFiles, path: Path, labels: Labels | None
     ) -> Pixels | None:
         name = files.find("img")
         if name is None:
@@ -142,7 +142,7 @@ class Maker:
             return None
         return small
 
-    def _page(self, made: Made, files: Files, path: Path, *, has_labels: bool) -> Pixels | None:
+    def _page(self, made: Made, files: ItemFiles, path: Path, *, has_labels: bool) -> Pixels | None:
         """Where originals are not copied, the page for reviewers has one at its left."""
         name = files.find("masks_human") or files.find("visualize")
         settings = self._contents.settings

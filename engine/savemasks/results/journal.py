@@ -11,23 +11,22 @@ which write-ahead logging needs no shared memory and so works on file systems wi
 
 import os
 import sqlite3
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from ..errors import OutputError
-from ..line.job import Files, Outcome, Stamp
+from ..line.job import Files, Outcome
 from ..projects.parts import Part
-from ..store.files import Written
 from ..system import sync_folder
 from .lock import Folders
 from .places import SCHEMA as PLACES_SCHEMA
 from .places import Places
+from .record import Record, pack_stamps
 from .report import describe
 
 JOURNAL = "journal.sqlite"
@@ -58,45 +57,7 @@ CREATE TABLE IF NOT EXISTS counts (
     PRIMARY KEY (dataset, name)
 ) WITHOUT ROWID;
 """
-_COLUMNS = "name, generation, inputs, outputs, sums, error"
-_STAMPS = struct.Struct("<4q")
-_NO_STAMP = Stamp(-1, -1)
-
-
-class Record(NamedTuple):
-    """The row of one item.
-
-    Attributes
-    ----------
-    name
-        Its name, in bytes.
-    generation
-        Number of the settings that it was made with; the latest have the highest number.
-    inputs
-        Stamps of its annotation and its image, as `pack_stamps` encodes them.
-    outputs
-        Names of its files, as `Files` has them; None if it failed.
-    sums
-        Size and CRC-32 of each of them.
-    error
-        The reason why it failed, as JSON, or None.
-    """
-
-    name: bytes
-    generation: int
-    inputs: bytes | None
-    outputs: bytes | None
-    sums: bytes | None
-    error: bytes | None
-
-    def files(self) -> Iterator[tuple[str, Written]]:
-        """Yield its files: the name below the data set's folder, size and checksum."""
-        return Files(self.outputs or b"", self.sums or b"").each()
-
-
-def pack_stamps(annotation: Stamp | None, image: Stamp | None) -> bytes:
-    """Encode two stamps as bytes that are equal if and only if the stamps are."""
-    return _STAMPS.pack(*(annotation or _NO_STAMP), *(image or _NO_STAMP))
+_COLUMNS = ", ".join(Record._fields)
 
 
 class Journal:

@@ -65,8 +65,13 @@ def find_output(folder: Path) -> Path:
         return found[0]
     if found:
         raise OutputError(f"{folder}: holds several results: name one, as {found[0]}")
-    raise OutputError(
-        f"{folder}: no journal of savemasks is here; name the folder with the results,"
+    raise no_journal(folder)
+
+
+def no_journal(folder: Path) -> OutputError:
+    """The error that says that a folder has no result."""
+    return OutputError(
+        f"{printable(folder)}: no journal of savemasks is here; name the folder with the results,"
         " as out/experiment001"
     )
 

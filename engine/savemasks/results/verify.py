@@ -17,9 +17,10 @@ from ..system import usable_cores
 from . import verify_packs
 from .damage import find_damage, is_mask
 from .division import is_outdated, locked_journals, missing_parts
-from .journal import Journal, Record
+from .journal import Journal
 from .output import find_output, read_pack
 from .overview import count_failed
+from .record import Record
 from .root_files import read_root_sums
 
 _QUEUE_LENGTH = 16  # files per thread that are in progress

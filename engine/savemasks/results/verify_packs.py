@@ -16,9 +16,10 @@ from ..line.job import Extent
 from ..store.files import Written
 from ..store.pack_members import header, padding
 from .damage import decoding_problem, is_mask
-from .journal import Journal, Record
+from .journal import Journal
 from .lock import Folders
 from .places import Shard, State
+from .record import Record
 from .shards import damage_of, path_of
 
 _CHUNK = 1 << 20  # bytes that are read at once

@@ -25,8 +25,9 @@ from ..line.job import (
 )
 from ..projects.archives import OpenFolder
 from ..projects.items import Entry, Item, Listing
-from ..results.journal import Journal, Record, pack_stamps
+from ..results.journal import Journal
 from ..results.packer import Packer
+from ..results.record import Record, pack_stamps
 from ..store.files import Store
 
 WHOLE_DATASET = b""
