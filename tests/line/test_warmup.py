@@ -42,7 +42,7 @@ else:
     for layer in layers:
         warm_up(Plan.of(layer, meta), layer.settings)
 before = compiled()
-savemasks.run.worker.warm_up = lambda *_: None
+savemasks.run.worker.warm_up_all = lambda *_: None
 for i, layer in enumerate(layers):
     done = savemasks.export(project.folder, folder / str(i), layer, workers=1)
     assert (done.images, done.failed) == (3, 0), done.failures

@@ -184,7 +184,7 @@ def test_an_unexpected_exception_names_the_annotation_where_there_is_no_image(
     def parse(*_: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(worker, "warm_up", lambda *_: None)
+    monkeypatch.setattr(worker, "warm_up_all", lambda *_: None)
     monkeypatch.setattr(Plan, "parse", parse)
     done = export(project.folder, config=layer(masks_human=False, images=False))
     file = str(project.folder / "ds/ann/bad.png.json")

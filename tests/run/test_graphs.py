@@ -127,7 +127,7 @@ def test_an_item_is_read_parsed_and_decoded_once_whatever_the_number_of_sinks(
 
         monkeypatch.setattr(owner, name, call)
 
-    monkeypatch.setattr("savemasks.run.worker.warm_up", lambda *_: None)
+    monkeypatch.setattr("savemasks.run.worker.warm_up_all", lambda *_: None)
     counted(Original, "pixels")
     counted(Plan, "parse")
     counted(line_item, "_read_annotation")

@@ -29,18 +29,21 @@ def share(
     """Go through the steps that `steps_of(*args)` lists, with help if they have to be compiled.
 
     Function and arguments are pickled if there is help. `on_compile` is called before the first
-    kernel is compiled, and after every step from then on.
+    kernel is compiled, and from then on whenever more steps are done.
     """
     steps = steps_of(*args)
     helpers: list[FreshProcess] = []
     done: set[int] = set()
     is_compiling = False
+    told = -1
 
     def tell() -> None:
+        nonlocal told
         for number in _finished(helpers):
             done.add(number)
-        if on_compile and is_compiling:
-            on_compile(len(done), len(steps))
+        if on_compile and is_compiling and told != len(done):
+            told = len(done)
+            on_compile(told, len(steps))
 
     def begin() -> None:
         nonlocal is_compiling

@@ -6,7 +6,7 @@
 
 import base64
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -56,8 +56,20 @@ def warm_up(
     With the settings of the plan's layer, that is what a run makes of them, too. If something has
     to be compiled, `on_compile` is told how many parts of the work are done, and of how many.
     """
+    warm_up_all([(plan, settings)], on_compile)
+
+
+def warm_up_all(
+    wanted: Sequence[tuple[Plan, Settings | SaveSettings | None]],
+    on_compile: OnCompile | None = None,
+) -> None:
+    """Do as `warm_up` for several plans, whose kernels are compiled side by side."""
     with one_process_at_a_time():
-        share(_steps, (plan, settings), on_compile)
+        share(_steps_of_all, (wanted,), on_compile)
+
+
+def _steps_of_all(wanted: Sequence[tuple[Plan, Settings | SaveSettings | None]]) -> list[Step]:
+    return [step for plan, settings in wanted for step in _steps(plan, settings)]
 
 
 def _steps(plan: Plan, settings: Settings | SaveSettings | None) -> list[Step]:

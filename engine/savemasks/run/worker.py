@@ -12,7 +12,7 @@ from ..line.job import Flow, GivenUp, Job, OnCompile, Outcome, PackRules
 from ..line.keys import member_name
 from ..line.plan import Plan, numbered_alike
 from ..line.sinks import Line, Sink
-from ..line.warmup import warm_up
+from ..line.warmup import warm_up_all
 from ..projects.items import Item, Places
 from ..projects.parts import unfinished_mark
 from ..results.lock import hidden_folder
@@ -40,8 +40,8 @@ class Worker:
             self._packs = PackStore(root, hidden_folder(root, job.part))
         self._flows = [_sinks_of(flow, job, self._packs) for flow in job.flows]
         self._placed: dict[tuple[int, Places], tuple[Sink, ...]] = {}
-        for sink in {sink.settings: sink for sinks in self._flows for sink in sinks}.values():
-            warm_up(sink.plan, sink.settings, on_compile)
+        plans = {sink.settings: sink.plan for sinks in self._flows for sink in sinks}
+        warm_up_all([(plan, settings) for settings, plan in plans.items()], on_compile)
         pyvips.cache_set_max(0)  # every picture is read once
         pyvips.concurrency_set(1)  # the workers are the parallelism
 
