@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..kernels.deflate.stream import SYMBOLS
 from ..kernels.encode import gray, page
+from ..kernels.encode.tokens import encode as encode_tokens
 from ..layers.palette import Palette
 from ..scratch import Buffer, Scratch
 from .general import deflate
@@ -48,14 +49,11 @@ def deflate_page(
     kind, counts = _best_filter(pixels, rows)
     covered = (height - strip.first) * stride
     if 3 * width + 3 <= page.WINDOW and gray.is_gray(pixels):
-        rows[:] = 0
         tokens = scratch.take(_TOKENS, (height * stride,), np.int32)
-        count, adler = gray.tokenize(
-            pixels, labels, palette.colors, kind, rows, strip.first, tokens
-        )
+        count, adler = gray.tokenize(pixels, labels, palette.colors, kind, strip.first, tokens)
         # No token takes more than a word.
         out = scratch.take(_STREAM, (count + 1000,), np.uint64)
-        size = gray.encode(tokens[:count], adler, strip.is_part, out)
+        size = encode_tokens(tokens[:count], adler, strip.is_part, out)
         return Deflated(out.view(np.uint8)[:size].data, adler, covered)
     if _searching_pays(pixels, kind, _bits(counts) / max(1, int(counts.sum())), scratch):
         return None

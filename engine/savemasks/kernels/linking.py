@@ -76,11 +76,18 @@ class _Part(CPUDispatcher):  # type: ignore[misc]
         return super().get_call_template([unliteral(kind) for kind in args], plain)
 
 
+_ALLOCATING = {"copy", "empty", "full", "zeros"}
+
+
 class LinkedKernel(Kernel):
     """What Python calls, in one piece with what it calls itself."""
 
     def __init__(self, function: Callable[..., object], *, nogil: bool) -> None:
-        self._part = _Part(function, targetoptions=dict(OPTIONS), pipeline_class=_PartCompiler)
+        # A kernel that makes no array need not count references to those that it is given. LLVM
+        # removes only some of the counting, and each of the rest takes longer than a pixel.
+        counts = not _ALLOCATING.isdisjoint(function.__code__.co_names)
+        options = {**OPTIONS, "_nrt": counts}
+        self._part = _Part(function, targetoptions=options, pipeline_class=_PartCompiler)
         super().__init__(function, nogil=nogil)
         # Kernels that name this one get the other.
         self.typingctx._remove_global(self)

@@ -1,35 +1,38 @@
 """Human pages of gray originals, which repeat themselves in every pixel.
 
 All three bytes of a pixel are equal, and so are the three of its difference to PNG's guess; and
-three bytes are the shortest match of deflate. So a pixel is coded as a repetition of the nearest
-pixel before it that has the same difference. That one is mostly a few pixels away, and its distance
-takes fewer bits than three literals: files are a third smaller than with literals.
+three bytes are the shortest match of deflate. So pixels are coded as repetitions: two by two, of
+the same two where they were seen last; or else each by itself. Such a distance takes fewer bits
+than six literals, or three, and files are less than half as large as with literals.
 
-A page becomes a list of tokens first, so that the codes fit it exactly. A token is a literal byte,
-or of a match length << 18 | symbol of the distance << 13 | extra bits of the distance.
+The left half is handled as one byte a pixel. A table says where each pair was seen last, so nothing
+is searched, and since nearly every pair was seen before, the processor guesses hardly a branch
+wrongly. Longer repetitions are looked for only every eight pixels, for the sake of flat areas. In
+rows where nothing is painted the right half repeats the left one. Then what was seen is noted there,
+because that is nearer to the rows that follow.
 """
 
 import numpy as np
 
-from ..deflate.stream import (
-    DISTANCES,
-    END,
-    LONGEST_MATCH,
-    SYMBOLS,
-    begin,
-    distance_symbol,
-    finish,
-    fit_codes,
-    length_symbol,
-    put,
-)
 from ..jit import Array, kernel
-from .page import compose_above, is_painted, make_row, touched, unpainted
+from . import tokens as token
+from .page import advance, filter_row, is_painted, sums, touched, unpainted
 
 _WINDOW = 32768
-_LONGEST_PIXELS = LONGEST_MATCH // 3
-_NEVER = -(1 << 40)
 _SHARED = 1024
+_NEVER = -(1 << 62)  # position of what was not seen, however it is shifted
+_BLOCK = 8  # pixels after which longer repetitions are looked for
+_HASH = 0x9E3779B1
+
+# `seen`, an array of int64, has where in the stream pixels and pairs were seen last:
+# - position << 24 | pixel. Every gray has its own place, where the pixel does not matter; mixed
+#   colours share some
+# - position << 16 | two grays
+# Symbols of distances follow. It is one array, and no tuple of some: kernels count the references
+# to what is in a tuple, and take longer for that than for a pixel.
+_PAIRS_AT = 256 + _SHARED
+_PAIRS = 2048
+_SYMBOLS_AT = _PAIRS_AT + _PAIRS
 
 
 @kernel
@@ -47,174 +50,251 @@ def is_gray(image: Array) -> bool:
 
 
 @kernel
-def _tabulate_distances(symbols: Array) -> None:
-    """Write the symbols of distances 1..32768 at 0..32767."""
-    first = 0
-    while first < _WINDOW:
-        symbol, _, bits = distance_symbol(first + 1)
-        symbols[first : first + (1 << bits)] = symbol
-        first += 1 << bits
+def _distance(position: int, noted: int, behind: int) -> int:
+    """How far back something was seen, which may be noted on the right of the same row."""
+    distance = position - noted
+    return distance if distance > 0 else distance + behind
 
 
 @kernel
-def _match(length: int, distance: int, symbols: Array) -> int:
-    """Token of a match of 3..258 bytes."""
-    symbol = int(symbols[np.uint64(distance - 1)])
-    extra = max(0, (symbol >> 1) - 1)
-    return length << 18 | symbol << 13 | (distance - 1) & ((1 << extra) - 1)
+def _pair(first: int, second: int) -> tuple[int, np.uint64]:
+    """Two grays as one number, and where in `seen` they belong."""
+    pair = first << 8 | second
+    return pair, np.uint64(_PAIRS_AT + ((pair * _HASH >> 11) & (_PAIRS - 1)))
 
 
 @kernel
-def _add_literals(tokens: Array, count: int, data: Array, first: int, last: int) -> int:
-    """Append bytes first..last (excluded)."""
-    for i in range(first, last):
-        tokens[np.uint64(count)] = data[np.uint64(i)]
+def _match(pixels: int, distance: int, seen: Array) -> int:
+    """Token that repeats 1..86 pixels from a distance of 1..32768 bytes."""
+    place = token.place_of_distance(distance)
+    return token.match(pixels, distance, seen[np.uint64(_SYMBOLS_AT + place)])
+
+
+@kernel
+def _add_match(tokens: Array, count: int, pixels: int, distance: int, seen: Array) -> int:
+    """Append a repetition of any number of pixels; return the number of tokens."""
+    while pixels > 0:
+        part = min(pixels, token.MOST_PIXELS)
+        tokens[np.uint64(count)] = _match(part, distance, seen)
         count += 1
+        pixels -= part
     return count
 
 
 @kernel
-def _add_far(tokens: Array, count: int, length: int, distance: int, symbols: Array) -> int:
-    """Append a repetition of any number of bytes but 1 and 2."""
-    while length > 0:
-        part = min(length, LONGEST_MATCH)
-        if 0 < length - part < 3:
-            part -= 3  # leave enough for another match
-        tokens[np.uint64(count)] = _match(part, distance, symbols)
-        count += 1
-        length -= part
-    return count
-
-
-@kernel
-def _pixel(data: Array, i: int) -> int:
-    """The three bytes at i as one number."""
-    red = int(data[np.uint64(i)])
-    green = int(data[np.uint64(i + 1)])
-    return red | green << 8 | int(data[np.uint64(i + 2)]) << 16
-
-
-@kernel
-def _slot(pixel: int) -> int:
-    """Index of a pixel in `nearest`: every gray has its own, mixed colours share some."""
-    gray = pixel & 0xFF
-    return gray if pixel == gray * 0x010101 else 256 + (pixel * 0x9E3779B1 >> 20 & (_SHARED - 1))
-
-
-@kernel
-def _add_pixels(
-    tokens: Array,
-    count: int,
-    data: Array,
-    first: int,
-    last: int,
-    base: int,
-    nearest: Array,
-    symbols: Array,
+def _add_gray(
+    tokens: Array, count: int, seen: Array, behind: int, gray: int, position: int, noted: int
 ) -> int:
-    """Append the pixels at bytes first..last (excluded) of a row.
+    """Append a gray pixel, and note where it is; return the number of tokens."""
+    place = np.uint64(gray)
+    distance = _distance(position, seen[place] >> 24, behind)
+    seen[place] = noted << 24
+    if distance <= _WINDOW:
+        tokens[np.uint64(count)] = _match(1, distance, seen)
+    else:
+        tokens[np.uint64(count)] = token.three_bytes(gray)
+    return count + 1
 
-    Its byte 0 is number `base` of the stream. `nearest[_slot(pixel)]` is where in the stream a
-    pixel was seen last, and which one.
+
+@kernel
+def _eight(data: Array, i: int) -> np.uint64:
+    """Eight bytes at i as one number."""
+    word = np.uint64(data[np.uint64(i)])
+    for k in range(1, _BLOCK):
+        word |= np.uint64(data[np.uint64(i + k)]) << np.uint64(8 * k)
+    return word
+
+
+@kernel
+def _repeated(data: Array, first: int, last: int, back: int) -> int:
+    """How many bytes from `first` on equal those `back` before; 0 if fewer than eight do."""
+    if _eight(data, first) != _eight(data, first - back):
+        return 0
+    end = first + _BLOCK
+    while end < last and data[np.uint64(end)] == data[np.uint64(end - back)]:
+        end += 1
+    return end - first
+
+
+@kernel
+def _note(seen: Array, grays: Array, first: int, last: int, noted: int) -> None:
+    """Note pixels first..last (excluded) and their pairs; `noted` is where the first one is."""
+    for x in range(first, last):
+        gray = np.int64(grays[np.uint64(x)])
+        seen[np.uint64(gray)] = noted << 24
+        pair, place = _pair(np.int64(grays[np.uint64(x - 1)]), gray)
+        seen[place] = (noted - 3) << 16 | pair
+        noted += 3
+
+
+@kernel
+def _add_left(
+    tokens: Array, count: int, seen: Array, behind: int, grays: Array, position: int, twin: int
+) -> int:
+    """Append the left half of a row, of which `grays` has one byte a pixel.
+
+    Its first pixel is byte number `position` of the stream. All but that are noted `twin` bytes
+    behind where they are.
     """
-    i = first
-    while i < last:
-        pixel = _pixel(data, i)
-        slot = np.uint64(_slot(pixel))
-        distance = base + i - nearest[slot, 0]
-        known = nearest[slot, 1] == pixel and distance <= _WINDOW
-        nearest[slot, 0] = base + i
-        nearest[slot, 1] = pixel
-        end = i + 3
-        if not known:
-            count = _add_literals(tokens, count, data, i, end)
-            i = end
+    width = grays.size
+    second = np.int64(grays[0])
+    count = _add_gray(tokens, count, seen, behind, second, position, position)
+    x = 1
+    position += 3
+    next_look = 1
+    while x + 1 < width:
+        before = second
+        first = np.int64(grays[np.uint64(x)])
+        second = np.int64(grays[np.uint64(x + 1)])
+        noted = position + twin
+        if x > 1:
+            pair, place = _pair(before, first)
+            seen[place] = (noted - 3) << 16 | pair
+        pair, place = _pair(first, second)
+        entry = seen[place]
+        distance = _distance(position, entry >> 16, behind)
+        if (entry & 0xFFFF) != pair or distance > _WINDOW:
+            seen[place] = noted << 16 | pair
+            count = _add_gray(tokens, count, seen, behind, first, position, noted)
+            count = _add_gray(tokens, count, seen, behind, second, position + 3, noted + 3)
+            x += 2
+            position += 6
             continue
-        if distance < i:  # within this row, so the pixels after it may repeat as well
-            limit = min(last, i + 3 * _LONGEST_PIXELS)
-            while end < limit:
-                pixel = _pixel(data, end)
-                if pixel != _pixel(data, end - distance):
-                    break
-                slot = np.uint64(_slot(pixel))
-                nearest[slot, 0] = base + end
-                nearest[slot, 1] = pixel
-                end += 3
-        tokens[np.uint64(count)] = _match(end - i, distance, symbols)
+        if x >= next_look:
+            next_look = x + _BLOCK
+            if distance <= 3 * x and next_look <= width:  # in this row
+                run = _repeated(grays, x, width, distance // 3)
+                if run:
+                    count = _add_match(tokens, count, run, distance, seen)
+                    x += run
+                    position += 3 * run
+                    next_look = x
+                    second = np.int64(grays[np.uint64(x - 1)])
+                    # The last ones only: the others are as near as one looks.
+                    _note(seen, grays, x - _BLOCK + 1, x, position + twin - 3 * (_BLOCK - 1))
+                    continue
+        seen[place] = noted << 16 | pair
+        seen[np.uint64(first)] = noted << 24
+        seen[np.uint64(second)] = (noted + 3) << 24
+        tokens[np.uint64(count)] = _match(2, distance, seen)
         count += 1
-        i = end
+        x += 2
+        position += 6
+    if x < width:
+        first = np.int64(grays[np.uint64(x)])
+        count = _add_gray(tokens, count, seen, behind, first, position, position + twin)
     return count
 
 
+# Rows of `rows`: the grays of a row of the original and of that above it, behind a zero; a row of
+# the left half, a filter and a byte a pixel. Then some pixels of the right half, three bytes each:
+# as they are, above them, filtered.
+_ROW = 0
+_ABOVE = 1
+_LEFT = 2
+_SPAN = 3
+_SPAN_ABOVE = 4
+_SPAN_FILTERED = 5
+_ROWS = 6
+
+
 @kernel
-def _add_grays(
-    tokens: Array, count: int, data: Array, last: int, base: int, nearest: Array, symbols: Array
+def _compose(
+    rows: Array, grays: int, labels: Array, table: Array, first: int, last: int, out: int
+) -> None:
+    """Write pixels first..last (excluded) of the right half as colours, from row to row.
+
+    Pixel -1 is the divider, pixel -2 the last one of the left half.
+    """
+    begin = first
+    if first == -2:
+        for k in range(3):
+            rows[out, k] = rows[grays, labels.size]
+            rows[out, k + 3] = 255 * (k & 1)
+        begin = 0
+    i = 3 * (begin - first)
+    for x in range(begin, last):
+        gray = np.int64(rows[grays, np.uint64(x + 1)])
+        label = np.uint64(labels[np.uint64(x)])
+        for k in range(3):
+            mixed = (gray + np.int64(table[label, np.uint64(k)])) >> 1
+            rows[out, np.uint64(i + k)] = mixed if label else gray
+        i += 3
+
+
+@kernel
+def _filter_span(
+    rows: Array, labels: Array, y: int, table: Array, kind: int, first: int, last: int
+) -> None:
+    """Compose and filter pixels first..last (excluded) of the right half of a row."""
+    size = 3 * (last - first)
+    _compose(rows, _ROW, labels[y], table, first - 1, last, _SPAN)
+    if y:
+        _compose(rows, _ABOVE, labels[y - 1], table, first - 1, last, _SPAN_ABOVE)
+    else:
+        rows[_SPAN_ABOVE, : size + 3] = 0
+    filter_row(kind, rows[_SPAN], rows[_SPAN_ABOVE], rows[_SPAN_FILTERED], 0, size, 3)
+
+
+@kernel
+def _add_span(
+    tokens: Array, count: int, seen: Array, behind: int, span: Array, position: int
 ) -> int:
-    """As `_add_pixels` for the bytes 1..last (excluded), all of whose pixels are gray."""
-    i = 1
-    while i < last:
-        gray = np.uint64(data[np.uint64(i)])
-        distance = base + i - nearest[gray, 0]
-        nearest[gray, 0] = base + i
-        end = i + 3
-        if distance > _WINDOW:
-            nearest[gray, 1] = int(gray) * 0x010101
-            count = _add_literals(tokens, count, data, i, end)
-            i = end
-            continue
-        if distance < i:
-            limit = min(last, i + 3 * _LONGEST_PIXELS)
-            while end < limit:
-                gray = np.uint64(data[np.uint64(end)])
-                if gray != np.uint64(data[np.uint64(end - distance)]):
-                    break
-                nearest[gray, 0] = base + end
-                end += 3
-        tokens[np.uint64(count)] = _match(end - i, distance, symbols)
-        count += 1
-        i = end
+    """Append filtered pixels of the right half, the first of which is byte `position`."""
+    next_look = 0
+    i = 0
+    while i < span.size:
+        red = np.int64(span[np.uint64(i)])
+        green = np.int64(span[np.uint64(i + 1)])
+        blue = np.int64(span[np.uint64(i + 2)])
+        pixel = red | green << 8 | blue << 16
+        is_gray = pixel == red * 0x010101
+        place = np.uint64(red if is_gray else 256 + ((pixel * _HASH >> 20) & (_SHARED - 1)))
+        entry = seen[place]
+        distance = _distance(position + i, entry >> 24, behind)
+        is_known = (is_gray or (entry & 0xFFFFFF) == pixel) and distance <= _WINDOW
+        if i >= next_look:
+            next_look = i + 3 * _BLOCK
+            if is_known and distance <= i and next_look <= span.size:  # among these pixels
+                run = _repeated(span, i, span.size, distance) // 3
+                if run:
+                    count = _add_match(tokens, count, run, distance, seen)
+                    i += 3 * run
+                    next_look = i
+                    continue
+        seen[place] = (position + i) << 24 | pixel
+        # All three are written every time, which is faster than to guess.
+        match = _match(1, distance if is_known else 1, seen)
+        tokens[np.uint64(count)] = match if is_known else token.one_byte(red)
+        tokens[np.uint64(count + 1)] = token.one_byte(green)
+        tokens[np.uint64(count + 2)] = token.one_byte(blue)
+        count += 1 if is_known else 3
+        i += 3
     return count
 
 
 @kernel
-def _add_right(
-    tokens: Array,
-    count: int,
-    data: Array,
-    labels: Array,
-    labels_above: Array,
-    base: int,
-    nearest: Array,
-    symbols: Array,
-) -> int:
-    """Append the right half: matches of the left half, and pixels where it is painted."""
-    width = labels.size
-    right = 3 * width + 4
-    x = 0
-    while x < width:
-        first = x
-        x = touched(labels, labels_above, x)
-        count = _add_pixels(
-            tokens, count, data, right + 3 * first, right + 3 * x, base, nearest, symbols
-        )
-        first = x
-        x = unpainted(labels, labels_above, x)
-        count = _add_far(tokens, count, 3 * (x - first), 3 * width + 3, symbols)
-    return count
+def _sums_of_span(span: Array, left: Array) -> tuple[int, int]:
+    """What pixels change in the sums of `page.sums` of a row with two equal halves.
 
-
-@kernel
-def _move_right(nearest: Array, base: int, data: Array, n: int) -> None:
-    """Note where the right half repeats the gray seen last: that is nearer to the next row."""
-    for gray in range(256):
-        i = nearest[gray, 0] - base
-        if 1 <= i <= n and _pixel(data, i + n + 3) == nearest[gray, 1]:
-            nearest[gray, 0] += n + 3
+    `left` has the same pixels of the left half, and all behind them.
+    """
+    total = 0
+    weighted = 0
+    for i in range(span.size):
+        value = np.int64(span[np.uint64(i)])
+        total += value
+        weighted += (3 * left.size - i) * value
+    for x in range(span.size // 3):
+        value = np.int64(left[np.uint64(x)])
+        total -= 3 * value
+        weighted -= (9 * (left.size - x) - 3) * value
+    return total, weighted
 
 
 @kernel
 def tokenize(
-    image: Array, labels: Array, table: Array, kind: int, rows: Array, first: int, tokens: Array
+    image: Array, labels: Array, table: Array, kind: int, first: int, tokens: Array
 ) -> tuple[int, int]:
     """Compose and filter a page or a strip; list its tokens; return their number and the Adler-32.
 
@@ -222,91 +302,53 @@ def tokenize(
     """
     height, width = labels.shape
     n = 3 * width
-    symbols = np.empty(_WINDOW, np.uint8)
-    _tabulate_distances(symbols)
-    nearest = np.full((256 + _SHARED, 2), _NEVER, np.int64)
-    row = rows[0]
-    above = rows[1]
-    filtered = rows[2]
+    behind = n + 3  # distance of the right half from the left one
+    seen = np.full(_SYMBOLS_AT + token.SYMBOL_PLACES, _NEVER, np.int64)
+    token.tabulate_distances(seen[_SYMBOLS_AT:])
+    rows = np.zeros((_ROWS, n + 16), np.uint8)
     adler = 1
     count = 0
-    painted_above = False
     if first:
-        painted_above = compose_above(image[0], labels[0], table, False, above)
+        _take_grays(image[0], rows[_ROW])
     for y in range(first, height):
-        painted = is_painted(labels[y])
-        adler = make_row(
-            kind, image[y], labels[y], table, painted, painted_above, row, above, filtered, adler
-        )
-        base = y * (2 * n + 4)
-        count = _add_literals(tokens, count, filtered, 0, 1)
-        count = _add_grays(tokens, count, filtered, n + 1, base, nearest, symbols)
-        count = _add_literals(tokens, count, filtered, n + 1, n + 4)
-        if painted or painted_above:
-            count = _add_right(
-                tokens,
-                count,
-                filtered,
-                labels[y],
-                labels[max(y - 1, 0)],
-                base,
-                nearest,
-                symbols,
-            )
-            _move_right(nearest, base, filtered, n)
-        else:
-            count = _add_literals(tokens, count, filtered, n + 4, n + 7)
-            count = _add_far(tokens, count, n - 3, n + 3, symbols)
-            for value in range(256):
-                if nearest[value, 0] >= base + 4:
-                    nearest[value, 0] += n + 3
-        row, above = above, row
-        painted_above = painted
+        # The row that was made is now that above.
+        for x in range(width + 1):
+            rows[_ABOVE, np.uint64(x)] = rows[_ROW, np.uint64(x)]
+        _take_grays(image[y], rows[_ROW])
+        filter_row(kind, rows[_ROW], rows[_ABOVE], rows[_LEFT], 0, width, 1)
+        labels_above = labels[max(y - 1, 0)]
+        is_plain = not (is_painted(labels[y]) or is_painted(labels_above))
+        tokens[np.uint64(count)] = token.one_byte(kind)
+        position = y * (2 * n + 4) + 1
+        grays = rows[_LEFT, 1 : width + 1]
+        twin = behind if is_plain else 0
+        count = _add_left(tokens, count + 1, seen, behind, grays, position, twin)
+        # Both halves as if they were equal, by pixels of three bytes.
+        total, weighted = sums(grays, width)
+        weighted = 18 * weighted + 3 * (n + 1) * total + (2 * n + 4) * kind
+        total = 6 * total + kind
+        # The divider and the right half: matches of the left half, and pixels where it is painted.
+        rows[_LEFT, 0] = 0  # in place of the divider, which the left half does not have
+        position += n
+        x = -1
+        while x < width:
+            last = 1 if is_plain else touched(labels[y], labels_above, max(x, 0))
+            _filter_span(rows, labels, y, table, kind, x, last)
+            span = rows[_SPAN_FILTERED, 1 : 1 + 3 * (last - x)]
+            left = rows[_LEFT, x + 1 : width + 1]
+            more, weighted_more = _sums_of_span(span, left)
+            total += more
+            weighted += weighted_more
+            count = _add_span(tokens, count, seen, behind, span, position + 3 * (x + 1))
+            x = width if is_plain else unpainted(labels[y], labels_above, last)
+            count = _add_match(tokens, count, x - last, behind, seen)
+        adler = advance(adler, 2 * n + 4, total, weighted)
     return count, adler
 
 
 @kernel
-def _count(tokens: Array, counts: Array, distance_counts: Array) -> None:
-    """Count how often each symbol will be used."""
-    by_length = np.zeros(LONGEST_MATCH + 1, np.int64)
-    for token in tokens:
-        if token < 256:
-            counts[np.uint64(token)] += 1
-        else:
-            by_length[np.uint64(token >> 18)] += 1
-            distance_counts[np.uint64(token >> 13 & 31)] += 1
-    for length in range(3, LONGEST_MATCH + 1):
-        counts[length_symbol(length)[0]] += by_length[length]
-    counts[END] += 1
-
-
-@kernel
-def encode(tokens: Array, adler: int, is_part: bool, out: Array) -> int:
-    """Write tokens as a zlib stream to uint64 words; return its size in bytes."""
-    counts = np.zeros(SYMBOLS, np.int64)
-    distance_counts = np.zeros(DISTANCES, np.int64)
-    _count(tokens, counts, distance_counts)
-    code = np.empty((2, SYMBOLS), np.int64)
-    distance_code = np.empty((2, DISTANCES), np.int64)
-    # All symbols need a code; those that do not occur should not lengthen the others much.
-    fit_codes(16 * counts + 1, code[0], code[1])
-    fit_codes(16 * distance_counts + 1, distance_code[0], distance_code[1])
-    # Codes of lengths with their extra bits.
-    length_code = np.zeros((2, LONGEST_MATCH + 1), np.int64)
-    for length in range(3, LONGEST_MATCH + 1):
-        symbol, extra, extra_bits = length_symbol(length)
-        length_code[0, length] = code[0, symbol] | extra << code[1, symbol]
-        length_code[1, length] = code[1, symbol] + extra_bits
-    at = begin(out, code[1], distance_code[1], is_part)
-    for token in tokens:
-        if token < 256:
-            at = put(out, at, code[0, np.uint64(token)], code[1, np.uint64(token)])
-            continue
-        length = token >> 18
-        symbol = token >> 13 & 31
-        fill = length_code[1, np.uint64(length)]
-        distance_fill = distance_code[1, np.uint64(symbol)]
-        distance = distance_code[0, np.uint64(symbol)] | (token & 0x1FFF) << distance_fill
-        bits = length_code[0, np.uint64(length)] | distance << fill
-        at = put(out, at, bits, fill + distance_fill + max(0, (symbol >> 1) - 1))
-    return finish(out, at, code[0, END], code[1, END], adler, is_part)
+def _take_grays(image: Array, row: Array) -> None:
+    """Write the grays of a row of the original behind a zero."""
+    row[0] = 0
+    for x in range(image.size // 3):
+        row[np.uint64(x + 1)] = image[np.uint64(3 * x)]

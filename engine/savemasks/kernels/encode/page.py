@@ -42,24 +42,26 @@ _MODULUS = 65521  # of Adler-32
 
 
 @kernel
-def filter_row(kind: int, row: Array, above: Array, out: Array, first: int, last: int) -> None:
+def filter_row(
+    kind: int, row: Array, above: Array, out: Array, first: int, last: int, step: int
+) -> None:
     """Write the differences of bytes first..last (excluded) to PNG's guess at out[1 + i].
 
-    `row` and `above` have three more bytes in front, the pixel left of the first one: byte i is
-    at i + 3.
+    Pixels have `step` bytes. `row` and `above` have one more pixel in front, left of the first one:
+    byte i is at i + step.
     """
     if kind == UP:
         for i in range(first, last):
-            j = np.uint64(i + 3)
+            j = np.uint64(i + step)
             out[np.uint64(i + 1)] = row[j] - above[j]
     elif kind == AVERAGE:
         for i in range(first, last):
-            j = np.uint64(i + 3)
+            j = np.uint64(i + step)
             guess = (int(row[np.uint64(i)]) + int(above[j])) >> 1
             out[np.uint64(i + 1)] = row[j] - np.uint8(guess)
     else:
         for i in range(first, last):
-            j = np.uint64(i + 3)
+            j = np.uint64(i + step)
             a = row[np.uint64(i)]
             b = above[j]
             c = above[np.uint64(i)]
@@ -84,7 +86,7 @@ def sample(image: Array, kind: int, step: int, counts: Array, rows: Array) -> No
         for i in range(width):
             row[i + 3] = image[y, i]
             above[i + 3] = image[y - 1, i] if y else 0
-        filter_row(kind, row, above, rows[2], 0, width)
+        filter_row(kind, row, above, rows[2], 0, width, 3)
         for i in range(1, width + 1):
             counts[rows[2, i]] += 1
 
@@ -98,7 +100,7 @@ def filter_band(image: Array, kind: int, out: Array) -> None:
         for i in range(image.shape[1]):
             row[i + 3] = image[y, i]
         out[y, 0] = kind
-        filter_row(kind, row, above, out[y], 0, image.shape[1])
+        filter_row(kind, row, above, out[y], 0, image.shape[1], 3)
         row, above = above, row
 
 
@@ -222,7 +224,7 @@ def _put_right(
 
 
 @kernel
-def _sums(data: Array, size: int) -> tuple[int, int]:
+def sums(data: Array, size: int) -> tuple[int, int]:
     """Sum of the first `size` bytes, and that of each times the bytes from it to the end."""
     total = 0
     weighted = 0
@@ -257,7 +259,7 @@ def _sums_within(
 
 
 @kernel
-def _advance(adler: int, size: int, total: int, weighted: int) -> int:
+def advance(adler: int, size: int, total: int, weighted: int) -> int:
     """Adler-32 after `size` more bytes of which the sums are known."""
     low = adler & 0xFFFF
     high = adler >> 16
@@ -291,14 +293,14 @@ def make_row(
             _mirror(above, n)  # it was not made before
         _mirror(row, n)
         _mix(labels, table, row)
-        filter_row(kind, row, above, filtered, 0, 2 * n + 3)
-        total, weighted = _sums(filtered, 2 * n + 4)
-        return _advance(adler, 2 * n + 4, total, weighted)
-    filter_row(kind, row, above, filtered, 0, n + 6)
-    total, weighted = _sums(filtered, n + 7)
-    adler = _advance(adler, n + 7, total, weighted)
+        filter_row(kind, row, above, filtered, 0, 2 * n + 3, 3)
+        total, weighted = sums(filtered, 2 * n + 4)
+        return advance(adler, 2 * n + 4, total, weighted)
+    filter_row(kind, row, above, filtered, 0, n + 6, 3)
+    total, weighted = sums(filtered, n + 7)
+    adler = advance(adler, n + 7, total, weighted)
     total, weighted = _sums_within(filtered, n + 7, total, weighted, 4, n + 1)
-    return _advance(adler, n - 3, total, weighted)
+    return advance(adler, n - 3, total, weighted)
 
 
 @kernel

@@ -1,0 +1,123 @@
+"""Tokens of pages of grays: what is to be repeated, listed first so that the codes fit exactly.
+
+A token is a number of 32 bits: its kind, and 15 bits more. Its kind is the number of pixels of a
+match * 32 + the symbol of its distance, to which 15 bits of the distance - 1 belong; or three equal
+bytes; or one byte.
+"""
+
+import numpy as np
+
+from ..deflate.stream import (
+    DISTANCES,
+    END,
+    LONGEST_MATCH,
+    SYMBOLS,
+    begin,
+    distance_symbol,
+    finish,
+    fit_codes,
+    length_symbol,
+    put,
+)
+from ..jit import Array, kernel
+
+MOST_PIXELS = LONGEST_MATCH // 3
+_BITS = 15
+_THREE = (MOST_PIXELS + 1) * 32
+_ONE = _THREE + 256
+_KINDS = _ONE + 256
+SYMBOL_PLACES = 512
+# A code with all that belongs to its kind, its bits, and how many bits of the distance follow it.
+_SIZE_AT = 40
+_EXTRA_AT = 48
+
+
+@kernel
+def place_of_distance(distance: int) -> int:
+    """Where in a table the symbol of a distance is: less than `SYMBOL_PLACES`."""
+    i = distance - 1
+    return i if i < 256 else 256 + (i >> 7)
+
+
+@kernel
+def tabulate_distances(symbols: Array) -> None:
+    """Write the symbols of distances to their places."""
+    for i in range(SYMBOL_PLACES):
+        symbols[i] = distance_symbol(i + 1 if i < 256 else ((i - 256) << 7) + 1)[0]
+
+
+@kernel
+def match(pixels: int, distance: int, symbol: int) -> int:
+    """Token that repeats 1..86 pixels; the symbol is that of the distance."""
+    return (pixels << 5 | symbol) << _BITS | (distance - 1)
+
+
+@kernel
+def three_bytes(value: int) -> int:
+    """Token of three equal bytes."""
+    return (_THREE + value) << _BITS
+
+
+@kernel
+def one_byte(value: int) -> int:
+    """Token of a byte."""
+    return (_ONE + value) << _BITS
+
+
+@kernel
+def _count(tokens: Array, kinds: Array, counts: Array, distance_counts: Array) -> None:
+    """Count how often each kind and each symbol will be used."""
+    for token in tokens:
+        kinds[np.uint64(token >> _BITS)] += 1
+    for pixels in range(1, MOST_PIXELS + 1):
+        length = length_symbol(3 * pixels)[0]
+        for symbol in range(DISTANCES):
+            counts[length] += kinds[pixels << 5 | symbol]
+            distance_counts[symbol] += kinds[pixels << 5 | symbol]
+    for value in range(256):
+        counts[value] += 3 * kinds[_THREE + value] + kinds[_ONE + value]
+    counts[END] += 1
+
+
+@kernel
+def _codes_of_kinds(code: Array, distance_code: Array, codes: Array) -> None:
+    """Join what the tokens of a kind have in common; codes are bits and lengths of each symbol."""
+    for pixels in range(1, MOST_PIXELS + 1):
+        symbol, extra, extra_bits = length_symbol(3 * pixels)
+        bits = code[0, symbol] | extra << code[1, symbol]
+        size = code[1, symbol] + extra_bits
+        for distance in range(DISTANCES):
+            all_bits = bits | distance_code[0, distance] << size
+            all_size = size + distance_code[1, distance]
+            following = max(0, (distance >> 1) - 1)
+            entry = all_bits | all_size << _SIZE_AT | following << _EXTRA_AT
+            codes[pixels << 5 | distance] = entry
+    for value in range(256):
+        bits, size = code[0, value], code[1, value]
+        codes[_ONE + value] = bits | size << _SIZE_AT
+        bits |= bits << size | bits << 2 * size
+        codes[_THREE + value] = bits | 3 * size << _SIZE_AT
+
+
+@kernel
+def encode(tokens: Array, adler: int, is_part: bool, out: Array) -> int:
+    """Write tokens as a zlib stream to uint64 words, one a token and 1000; return its bytes."""
+    codes = np.zeros(_KINDS, np.int64)
+    counts = np.zeros(SYMBOLS, np.int64)
+    distance_counts = np.zeros(DISTANCES, np.int64)
+    _count(tokens, codes, counts, distance_counts)
+    code = np.empty((2, SYMBOLS), np.int64)
+    distance_code = np.empty((2, DISTANCES), np.int64)
+    # All symbols need a code; those that do not occur should not lengthen the others much.
+    fit_codes(16 * counts + 1, code[0], code[1])
+    fit_codes(16 * distance_counts + 1, distance_code[0], distance_code[1])
+    _codes_of_kinds(code, distance_code, codes)
+    at = begin(out, code[1], distance_code[1], is_part)
+    for token in tokens:
+        entry = codes[np.uint64(token >> _BITS)]
+        size = (entry >> _SIZE_AT) & 0xFF
+        following = entry >> _EXTRA_AT
+        bits = entry & ((1 << _SIZE_AT) - 1)
+        bits |= (token & ((1 << following) - 1)) << size
+        at = put(out, at, bits, size + following)
+    return finish(out, at, code[0, END], code[1, END], adler, is_part)
