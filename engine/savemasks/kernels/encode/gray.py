@@ -8,8 +8,8 @@ than six literals, or three, and files are less than half as large as with liter
 The left half is handled as one byte a pixel. A table says where each pair was seen last, so nothing
 is searched, and since nearly every pair was seen before, the processor guesses hardly a branch
 wrongly. Longer repetitions are looked for only every eight pixels, for the sake of flat areas. In
-rows where nothing is painted the right half repeats the left one. Then what was seen is noted there,
-because that is nearer to the rows that follow.
+rows where nothing is painted the right half repeats the left one. Then what was seen is noted
+there, because that is nearer to the rows that follow.
 """
 
 import numpy as np
@@ -160,19 +160,18 @@ def _add_left(
             x += 2
             position += 6
             continue
-        if x >= next_look:
+        if x >= next_look and distance <= 3 * x and x + _BLOCK <= width:  # in this row
+            run = _repeated(grays, x, width, distance // 3)
             next_look = x + _BLOCK
-            if distance <= 3 * x and next_look <= width:  # in this row
-                run = _repeated(grays, x, width, distance // 3)
-                if run:
-                    count = _add_match(tokens, count, run, distance, seen)
-                    x += run
-                    position += 3 * run
-                    next_look = x
-                    second = np.int64(grays[np.uint64(x - 1)])
-                    # The last ones only: the others are as near as one looks.
-                    _note(seen, grays, x - _BLOCK + 1, x, position + twin - 3 * (_BLOCK - 1))
-                    continue
+            if run:
+                count = _add_match(tokens, count, run, distance, seen)
+                x += run
+                position += 3 * run
+                next_look = x
+                second = np.int64(grays[np.uint64(x - 1)])
+                # The last ones only: the others are as near as one looks.
+                _note(seen, grays, x - _BLOCK + 1, x, position + twin - 3 * (_BLOCK - 1))
+                continue
         seen[place] = noted << 16 | pair
         seen[np.uint64(first)] = noted << 24
         seen[np.uint64(second)] = (noted + 3) << 24
@@ -253,15 +252,14 @@ def _add_span(
         entry = seen[place]
         distance = _distance(position + i, entry >> 24, behind)
         is_known = (is_gray or (entry & 0xFFFFFF) == pixel) and distance <= _WINDOW
-        if i >= next_look:
+        if i >= next_look and is_known and distance <= i and i + 3 * _BLOCK <= span.size:
+            run = _repeated(span, i, span.size, distance) // 3
             next_look = i + 3 * _BLOCK
-            if is_known and distance <= i and next_look <= span.size:  # among these pixels
-                run = _repeated(span, i, span.size, distance) // 3
-                if run:
-                    count = _add_match(tokens, count, run, distance, seen)
-                    i += 3 * run
-                    next_look = i
-                    continue
+            if run:
+                count = _add_match(tokens, count, run, distance, seen)
+                i += 3 * run
+                next_look = i
+                continue
         seen[place] = (position + i) << 24 | pixel
         # All three are written every time, which is faster than to guess.
         match = _match(1, distance if is_known else 1, seen)

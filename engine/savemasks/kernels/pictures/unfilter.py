@@ -2,6 +2,8 @@
 
 PNG's filters treat every channel by itself. So alpha, which is dropped, is never computed, and the
 three channels of a colour row are computed side by side. The pixel to the left stays in registers.
+Many pictures are stored in colours and have only grays: as long as the channels of all rows are
+equal, and then their differences are, too, one is computed for all three.
 """
 
 import numpy as np
@@ -111,6 +113,85 @@ def _sample_row(kind: int, raw: Array, at: int, step: int, above: Array, out: Ar
 
 
 @kernel
+def _take_grays(raw: Array, at: int, step: int, out: Array) -> bool:
+    """Write the first byte of every pixel; return whether the second and third ones equal it."""
+    different = np.uint8(0)
+    for x in range(out.size):
+        i = np.uint64(at + step * x)
+        red = raw[i]
+        change = (red ^ raw[i + np.uint64(1)]) | (red ^ raw[i + np.uint64(2)])
+        different = np.uint8(different | change)
+        out[np.uint64(x)] = red
+    return different == 0
+
+
+@kernel
+def _spread(line: Array, out: Array) -> None:
+    """Write every gray three times."""
+    for x in range(line.size):
+        for k in range(3):
+            out[np.uint64(3 * x + k)] = line[np.uint64(x)]
+
+
+@kernel
+def _two_paeth_rows(first: Array, second: Array, above: Array, out: Array, next_out: Array) -> None:
+    """Undo the filter Paeth of two rows of samples, the second one a sample behind the first.
+
+    Each has to wait for its own sample to the left; side by side they take as long as one.
+    """
+    n = out.size
+    b = np.int64(above[0])
+    a = (b + np.int64(first[0])) & 255
+    out[0] = a
+    c = b
+    left = 0
+    upper_left = 0
+    for x in range(1, n):
+        b = np.int64(above[np.uint64(x)])
+        up = a
+        a = (_paeth(a, b, c) + np.int64(first[np.uint64(x)])) & 255
+        out[np.uint64(x)] = a
+        c = b
+        left = (_paeth(left, up, upper_left) + np.int64(second[np.uint64(x - 1)])) & 255
+        next_out[np.uint64(x - 1)] = left
+        upper_left = up
+    left = (_paeth(left, a, upper_left) + np.int64(second[n - 1])) & 255
+    next_out[n - 1] = left
+
+
+@kernel
+def _gray_rows(raw: Array, step: int, lines: Array, out: Array) -> int:
+    """Undo the filters of the first rows of RGB (step 3) or RGBA (step 4) that have only grays.
+
+    Returns how many these are. `lines` is (6, width) of scratch, whose first row is zeros.
+    """
+    height = out.shape[0]
+    stride = step * (out.shape[1] // 3) + 1
+    above = 0
+    y = 0
+    while y < height:
+        at = y * stride
+        kind = int(raw[at])
+        if kind > 4 or not _take_grays(raw, at + 1, step, lines[4]):
+            break
+        row = 1 if above == 0 else (above % 3 + 1)
+        is_two = kind == 4 and y + 1 < height and raw[at + stride] == 4
+        if is_two and _take_grays(raw, at + stride + 1, step, lines[5]):
+            next_row = row % 3 + 1
+            _two_paeth_rows(lines[4], lines[5], lines[above], lines[row], lines[next_row])
+            _spread(lines[row], out[y])
+            _spread(lines[next_row], out[y + 1])
+            above = next_row
+            y += 2
+        else:
+            _sample_row(kind, lines[4], 0, 1, lines[above], lines[row])
+            _spread(lines[row], out[y])
+            above = row
+            y += 1
+    return y
+
+
+@kernel
 def _look_up(line: Array, depth: int, table: Array, out: Array) -> None:
     """Write the colours of a row of samples of 1, 2, 4 or 8 bits."""
     mask = (1 << depth) - 1
@@ -135,7 +216,7 @@ def to_rgb(raw: Array, depth: int, channels: int, table: Array, lines: Array, ou
     table
         (256, 3) uint8, the colours of samples.
     lines
-        Scratch, (2, at least the bytes of a row and of the result) uint8.
+        Scratch, (2, at least the bytes of a row and of the result) uint8, contiguous.
     out
         The result, (height, 3 * width) uint8.
 
@@ -149,11 +230,16 @@ def to_rgb(raw: Array, depth: int, channels: int, table: Array, lines: Array, ou
     stride = (width * depth * channels + 7) >> 3
     color = channels >= 3
     samples = 3 * width if color else (width * depth + 7) >> 3
-    lines[0, :samples] = 0
+    lines[0, :] = 0
+    first = 0
     above = lines[0, :samples]
     line = lines[1, :samples]
-    at = 0
-    for y in range(height):
+    if color:
+        first = _gray_rows(raw, channels, lines.reshape((6, width)), out)
+        if first:
+            above = out[first - 1]
+    at = first * (stride + 1)
+    for y in range(first, height):
         kind = int(raw[at])
         if kind > 4:
             return False
