@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
 
 SYMBOLS = 286
 DISTANCES = 30
@@ -130,7 +130,7 @@ def put_literals(out: Array, at: Bits, codes: Codes, data: Array, first: int, la
     return at
 
 
-@kernel
+@allocating_kernel
 def fit_codes(counts: Array, code: Array, length: Array) -> None:
     """Make Huffman codes for symbols from how often each occurs (at least once).
 
@@ -187,7 +187,7 @@ def _sort(weights: Array, order: Array, spare: Array) -> None:
         run *= 2
 
 
-@kernel
+@allocating_kernel
 def _measure_tree(weights: Array, parents: Array, length: Array) -> int:
     """Depths of a Huffman tree, built from two sorted queues: of leaves and of inner nodes."""
     n = weights.size
@@ -256,7 +256,7 @@ def begin(out: Array, length: Array, distance_length: Array, is_part: bool) -> B
     return at
 
 
-@kernel
+@allocating_kernel
 def begin_two(out: Array, codes: Codes, is_part: bool) -> Bits:
     """Write the same for the two distances of `codes`."""
     length = np.zeros(DISTANCES, np.int64)

@@ -29,7 +29,7 @@ from ..deflate.stream import (
     put_literals,
     put_match,
 )
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
 
 UP = 2
 AVERAGE = 3
@@ -89,7 +89,7 @@ def sample(image: Array, kind: int, step: int, counts: Array, rows: Array) -> No
             counts[rows[2, i]] += 1
 
 
-@kernel
+@allocating_kernel
 def filter_band(image: Array, kind: int, out: Array) -> None:
     """Filter some rows of the original: (rows, n) bytes into (rows, n + 1)."""
     row = np.zeros(image.shape[1] + 3, np.uint8)

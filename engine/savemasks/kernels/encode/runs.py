@@ -24,7 +24,7 @@ from ..deflate.stream import (
     put,
     put_match,
 )
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
 
 # A token is value << 2 | kind.
 _LITERAL = 0
@@ -181,7 +181,7 @@ def _add_run(
     return count, low, high
 
 
-@kernel
+@allocating_kernel
 def _tokenize_wide(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
     """As `_tokenize`, without repetitions of the row above."""
     height, width = labels.shape
@@ -324,7 +324,7 @@ def _count_symbols(tokens: Array, counts: Array) -> None:
             counts[length_symbol(max(3, value % LONGEST_MATCH))[0]] += 1
 
 
-@kernel
+@allocating_kernel
 def _write(
     tokens: Array,
     near: int,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...shapes import BITMAP, FACE, LINE, POINT, POLYGON, RECTANGLE
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
 from .polygons import BAND_PIXELS, SORT_LIMIT, Rings, Work, fill_rings, fill_with_holes, ring_area
 from .strokes import draw_disc, draw_thick_line, fill_rectangle
 
@@ -41,7 +41,7 @@ def _paint_bits(out: Array, bits: Array, shape: Array, left: int, top: int, valu
                         target[x + bit] = value
 
 
-@kernel
+@allocating_kernel
 def _allocate(
     kind: Array, ring: Array, vertex: Array, order: Array, shape: tuple[int, int]
 ) -> Work:
@@ -64,7 +64,7 @@ def _allocate(
     )
 
 
-@kernel
+@allocating_kernel
 def paint(
     kind: Array,
     ring: Array,

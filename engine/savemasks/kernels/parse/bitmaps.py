@@ -9,7 +9,7 @@ import numpy as np
 
 from ..deflate.huffman import new_codes
 from ..deflate.inflate import inflate
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
 from .scanlines import ALPHA, ANY, LOOKUP, Layout, row_bytes, unpack
 
 # Payloads with more characters, bytes of PNG or bytes of scanlines are left to the caller, where
@@ -217,7 +217,7 @@ def _look(data: Array, colour: int, depth: int, threshold: int, found: Array, ou
                 out[i] = out[i] or data[j] >= threshold
 
 
-@kernel
+@allocating_kernel
 def _decode_one(
     text: Array,
     first: int,
@@ -264,7 +264,7 @@ def _decode_one(
     return (DONE if is_good else NOT_TAKEN), height, width
 
 
-@kernel
+@allocating_kernel
 def decode(
     text: Array,
     spans: Array,
