@@ -53,17 +53,21 @@ _NOT_NEEDED = frozenset(
 )
 
 
-class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]  # Numba is not typed
-    """Intermediate code as Numba made it, which is optimised as a part of other code only."""
+class _Unoptimised(JITCodeLibrary):  # type: ignore[misc]  # Numba is not typed
+    """Intermediate code as Numba made it."""
 
     def _optimize_functions(self, module: Any) -> None:
         module.data_layout = self._codegen._data_layout
+
+
+class _PartLibrary(_Unoptimised):
+    """Code that is optimised, and becomes machine code, only as a part of other code."""
 
     def finalize(self) -> None:
         self._finalized = True
 
 
-class _WholeLibrary(JITCodeLibrary):  # type: ignore[misc]
+class _WholeLibrary(_Unoptimised):
     """The code of a kernel and of all kernels that it calls."""
 
     def finalize(self) -> None:
@@ -77,6 +81,13 @@ class _WholeLibrary(JITCodeLibrary):  # type: ignore[misc]
                 function.linkage = "internal"
         self._linking_libraries: list[JITCodeLibrary] = []
         super().finalize()
+
+    def _optimize_final_module(self) -> None:
+        JITCodeLibrary._optimize_functions(self, self._final_module)
+        # Numba goes through it twice, to find more pairs that count up and down an array.
+        found = self._codegen._module_pass_manager()
+        manager, *options = found if isinstance(found, tuple) else (found,)
+        manager.run(self._final_module, *options)
 
     def _callees(self) -> Iterable[JITCodeLibrary]:
         """Libraries of what it calls, and of what its parts call, each once."""
