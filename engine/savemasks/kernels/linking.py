@@ -52,6 +52,8 @@ _NOT_NEEDED = frozenset(
     }
 )
 
+_ENVIRONMENT = "_ZN08NumbaEnv"  # how Numba calls the place of one
+
 
 class _Unoptimised(JITCodeLibrary):  # type: ignore[misc]  # Numba is not typed
     """Intermediate code as Numba made it."""
@@ -71,14 +73,20 @@ class _WholeLibrary(_Unoptimised):
     """The code of a kernel and of all kernels that it calls."""
 
     def finalize(self) -> None:
+        module = self._final_module
+        own = {variable.name for variable in module.global_variables}
         names: set[str] = set()
         for library in self._callees():
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+            module.link_in(library._get_module_for_linking(), preserve=True)
             if isinstance(library, _PartLibrary):
                 names.update(f.name for f in library._final_module.functions)
-        for function in self._final_module.functions:
+        for function in module.functions:
             if function.name in names and not function.is_declaration:
                 function.linkage = "internal"
+        # What Numba keeps of each of them for exceptions; to load it takes as long as all the rest.
+        for variable in module.global_variables:
+            if variable.name.startswith(_ENVIRONMENT) and variable.name not in own:
+                variable.linkage = "internal"
         self._linking_libraries: list[JITCodeLibrary] = []
         super().finalize()
 
