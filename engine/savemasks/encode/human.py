@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..kernels.deflate.stream import SYMBOLS
 from ..kernels.encode import gray, page
+from ..kernels.encode.tokens import CODE_WORDS
 from ..kernels.encode.tokens import encode as encode_tokens
 from ..layers.palette import Palette
 from ..scratch import Buffer, Scratch
@@ -20,6 +21,9 @@ from .png import Deflated, Strip
 
 _ROWS = Buffer("rows of a page")
 _TOKENS = Buffer("tokens of a page")
+_SEEN = Buffer("where pixels of a page were seen last")
+_GRAY_ROWS = Buffer("rows of a page of grays")
+_KINDS = Buffer("codes of tokens of a page")
 _STREAM = Buffer("stream of a page")
 _CODES = Buffer("codes of a page")
 _CODE_PAIRS = Buffer("pairs of codes of a page")
@@ -50,10 +54,15 @@ def deflate_page(
     covered = (height - strip.first) * stride
     if 3 * width + 3 <= page.WINDOW and gray.is_gray(pixels):
         tokens = scratch.take(_TOKENS, (height * stride,), np.int32)
-        count, adler = gray.tokenize(pixels, labels, palette.colors, kind, strip.first, tokens)
+        seen = scratch.take(_SEEN, (gray.SEEN,), np.int64)
+        gray_rows = scratch.take(_GRAY_ROWS, (gray.ROWS, 3 * width + 16))
+        count, adler = gray.tokenize(
+            pixels, labels, palette.colors, kind, strip.first, seen, gray_rows, tokens
+        )
         # No token takes more than a word.
         out = scratch.take(_STREAM, (count + 1000,), np.uint64)
-        size = encode_tokens(tokens[:count], adler, strip.is_part, out)
+        memory = scratch.take(_KINDS, (CODE_WORDS,), np.int64)
+        size = encode_tokens(tokens[:count], adler, strip.is_part, memory, out)
         return Deflated(out.view(np.uint8)[:size].data, adler, covered)
     if _searching_pays(pixels, kind, _bits(counts) / max(1, int(counts.sum())), scratch):
         return None

@@ -44,7 +44,8 @@ def deflate_runs(
     words = room + covered // 258 + 1000
     tokens = scratch.take(_TOKENS, (runs.CODE_WORDS + room,), np.int64)
     out = scratch.take(_STREAM, (8 * words,))
-    size, adler = runs.deflate(labels, grays, is_wide, strip.is_part, tokens, out)
+    deflate = runs.deflate_wide if is_wide else runs.deflate
+    size, adler = deflate(labels, grays, strip.is_part, tokens, out)
     if size < 0:
         return None
     return Deflated(out[:size].data, adler, covered)

@@ -23,6 +23,7 @@ from numba.core.caching import (
     IndexDataCacheFile,
     _CacheLocator,
 )
+from numba.core.runtime import rtsys
 
 from ..system import FileLock, is_private, user_number
 
@@ -216,7 +217,9 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         """Compiled code, or None to compile: if there is none, or if it is damaged."""
-        context.refresh()
+        # What machine code calls. Numba would load all that it knows of types as well, which takes
+        # a quarter of a second; it does so by itself when it compiles.
+        rtsys.initialize(context)
         key = self._index_key(signature, context.codegen())
         found = self._load(key, context)
         if found is None and self._take_turn():

@@ -5,17 +5,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.paint.seen import count_labels
+from ..kernels.paint.seen import count_labels, count_objects
 from ..layers.palettes import Palettes
 from ..shapes import Shapes
+from .class_totals import ROW
 from .drawings import HUMAN, MACHINE, OWN, SEMANTIC, Labels, Motif
 from .plan import Plan
 
 if TYPE_CHECKING:
     from .sinks import Sink
-
-# As `class_totals.ROW` has it.
-_ROW = np.dtype([("label", "<u4"), ("objects", "<u4"), ("pixels", "<u8")])
 
 
 class _Counted(NamedTuple):
@@ -71,15 +69,11 @@ class ClassCounter:
         """Objects and pixels by label."""
         if self._counted is None:
             return b""
-        pixels = np.sum(self._strips, axis=0)
-        is_first = np.diff(shapes.object_index, prepend=-1) != 0
-        found = self._counted.table[shapes.class_id[is_first]]
-        objects = np.bincount(found, minlength=self._counted.labels)
-        labels = np.flatnonzero((pixels > 0) | (objects > 0))
-        labels = labels[labels > 0]
-        rows = np.zeros(labels.size, _ROW)
-        rows["label"], rows["objects"], rows["pixels"] = labels, objects[labels], pixels[labels]
-        return rows.tobytes()
+        pixels = self._strips[0] if len(self._strips) == 1 else np.sum(self._strips, axis=0)
+        objects = np.zeros(self._counted.labels, np.int64)
+        count_objects(shapes.object_index, shapes.class_id, self._counted.table, objects)
+        rows = enumerate(zip(objects.tolist(), pixels.tolist(), strict=True))
+        return b"".join([ROW.pack(label, *row) for label, row in rows if label and any(row)])
 
 
 def counted_titles(palettes: Palettes) -> tuple[str, ...]:

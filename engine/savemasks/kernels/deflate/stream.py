@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
+from ..memory import filled_words, words
 
 SYMBOLS = 286
 DISTANCES = 30
@@ -130,21 +131,23 @@ def put_literals(out: Array, at: Bits, codes: Codes, data: Array, first: int, la
     return at
 
 
-@kernel
+@allocating_kernel
 def fit_codes(counts: Array, code: Array, length: Array) -> None:
     """Make Huffman codes for symbols from how often each occurs (at least once).
 
     Codes that come out too long are made shorter by flattening the counts, as bzip2 does.
     """
-    weights = counts.copy()
-    parents = np.empty(2 * weights.size, np.int64)
+    weights = words(counts.size)
+    for i in range(counts.size):
+        weights[i] = counts[i]
+    parents = words(2 * counts.size)
     while True:
         longest = _measure_tree(weights, parents, length)
         if longest <= LONGEST_CODE:
             break
         for i in range(weights.size):
             weights[i] = (weights[i] >> 1) | 1
-    _assign_codes(code, length)
+    _assign_codes(code, length, weights)
 
 
 @kernel
@@ -158,16 +161,25 @@ def fit_pairs(code: Array, length: Array, pairs: Array) -> None:
 
 @kernel
 def _sort(weights: Array, order: Array, spare: Array) -> None:
-    """List the symbols by their weights, equal ones as they are: runs of 1, 2, 4, ... are merged.
+    """List the symbols by their weights, equal ones as they are.
 
-    NumPy's sort takes as long, but a second and a half to compile.
+    Those of weight 1, mostly many, go first; of the others, runs of 1, 2, 4, ... are merged. NumPy's
+    sort takes as long, but a second and a half to compile.
     """
     n = weights.size
+    light = 0
     for i in range(n):
-        order[i] = i
+        if weights[i] == 1:
+            order[light] = i
+            light += 1
+    place = light
+    for i in range(n):
+        if weights[i] != 1:
+            order[place] = i
+            place += 1
     run = 1
-    while run < n:
-        for first in range(0, n, 2 * run):
+    while run < n - light:
+        for first in range(light, n, 2 * run):
             middle = min(first + run, n)
             last = min(middle + run, n)
             left = first
@@ -182,17 +194,17 @@ def _sort(weights: Array, order: Array, spare: Array) -> None:
                 else:
                     spare[i] = order[right]
                     right += 1
-        for i in range(n):
+        for i in range(light, n):
             order[i] = spare[i]
         run *= 2
 
 
-@kernel
+@allocating_kernel
 def _measure_tree(weights: Array, parents: Array, length: Array) -> int:
     """Depths of a Huffman tree, built from two sorted queues: of leaves and of inner nodes."""
     n = weights.size
-    inner = np.empty(n, np.int64)
-    order = np.empty(n, np.int64)
+    inner = words(n)
+    order = words(n)
     _sort(weights, order, inner)
     leaf = 0
     node = 0
@@ -211,7 +223,7 @@ def _measure_tree(weights: Array, parents: Array, length: Array) -> int:
         inner[made] = total
         made += 1
     # From the root down: inner nodes are numbered after their children.
-    depth = np.zeros(2 * n, np.int64)
+    depth = filled_words(2 * n, 0)
     for i in range(n + made - 2, n - 1, -1):
         depth[i] = depth[parents[i]] + 1
     longest = 0
@@ -222,18 +234,29 @@ def _measure_tree(weights: Array, parents: Array, length: Array) -> int:
 
 
 @kernel
-def _assign_codes(code: Array, length: Array) -> None:
-    """Canonical codes of given lengths, first bit lowest."""
+def _assign_codes(code: Array, length: Array, following: Array) -> None:
+    """Canonical codes of given lengths, first bit lowest.
+
+    `following` has room for the next code of each length.
+    """
+    for bits in range(LONGEST_CODE + 1):
+        following[bits] = 0
+    for i in range(length.size):
+        following[length[i]] += 1
     value = 0
     for bits in range(1, LONGEST_CODE + 1):
         value <<= 1
-        for i in range(length.size):
-            if length[i] == bits:
-                turned = 0
-                for bit in range(bits):
-                    turned |= ((value >> bit) & 1) << (bits - 1 - bit)
-                code[i] = turned
-                value += 1
+        count = following[bits]
+        following[bits] = value
+        value += count
+    for i in range(length.size):
+        turned = following[length[i]]
+        following[length[i]] += 1
+        turned = (turned & 0x5555) << 1 | (turned >> 1 & 0x5555)
+        turned = (turned & 0x3333) << 2 | (turned >> 2 & 0x3333)
+        turned = (turned & 0x0F0F) << 4 | (turned >> 4 & 0x0F0F)
+        turned = (turned & 0x00FF) << 8 | turned >> 8
+        code[i] = turned >> (16 - length[i])
 
 
 @kernel
@@ -256,10 +279,10 @@ def begin(out: Array, length: Array, distance_length: Array, is_part: bool) -> B
     return at
 
 
-@kernel
+@allocating_kernel
 def begin_two(out: Array, codes: Codes, is_part: bool) -> Bits:
     """Write the same for the two distances of `codes`."""
-    length = np.zeros(DISTANCES, np.int64)
+    length = filled_words(DISTANCES, 0)
     length[distance_symbol(codes.near)[0]] = 1
     length[distance_symbol(codes.far)[0]] = 1
     return begin(out, codes.length, length, is_part)

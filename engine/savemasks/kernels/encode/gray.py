@@ -28,11 +28,11 @@ _HASH = 0x9E3779B1
 # - position << 24 | pixel. Every gray has its own place, where the pixel does not matter; mixed
 #   colours share some
 # - position << 16 | two grays
-# Symbols of distances follow. It is one array, and no tuple of some: kernels count the references
-# to what is in a tuple, and take longer for that than for a pixel.
+# Symbols of distances follow.
 _PAIRS_AT = 256 + _SHARED
 _PAIRS = 2048
 _SYMBOLS_AT = _PAIRS_AT + _PAIRS
+SEEN = _SYMBOLS_AT + token.SYMBOL_PLACES
 
 
 @kernel
@@ -194,7 +194,7 @@ _LEFT = 2
 _SPAN = 3
 _SPAN_ABOVE = 4
 _SPAN_FILTERED = 5
-_ROWS = 6
+ROWS = 6
 
 
 @kernel
@@ -292,18 +292,34 @@ def _sums_of_span(span: Array, left: Array) -> tuple[int, int]:
 
 @kernel
 def tokenize(
-    image: Array, labels: Array, table: Array, kind: int, first: int, tokens: Array
+    image: Array,
+    labels: Array,
+    table: Array,
+    kind: int,
+    first: int,
+    seen: Array,
+    rows: Array,
+    tokens: Array,
 ) -> tuple[int, int]:
     """Compose and filter a page or a strip; list its tokens; return their number and the Adler-32.
 
-    Parameters are those of `page.encode`, but for `tokens`, int32 with room for every byte.
+    Parameters
+    ----------
+    image, labels, table, kind, first
+        As for `page.encode`.
+    seen, rows
+        (SEEN,) int64 and (ROWS, at least 3 * width + 16) uint8 of scratch.
+    tokens
+        int32, with room for every byte of the page.
     """
     height, width = labels.shape
     n = 3 * width
     behind = n + 3  # distance of the right half from the left one
-    seen = np.full(_SYMBOLS_AT + token.SYMBOL_PLACES, _NEVER, np.int64)
+    for i in range(_SYMBOLS_AT):
+        seen[i] = _NEVER
     token.tabulate_distances(seen[_SYMBOLS_AT:])
-    rows = np.zeros((_ROWS, n + 16), np.uint8)
+    for x in range(width + 1):
+        rows[_ROW, np.uint64(x)] = 0
     adler = 1
     count = 0
     if first:

@@ -24,7 +24,7 @@ from ..deflate.stream import (
     put,
     put_match,
 )
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
 
 # A token is value << 2 | kind.
 _LITERAL = 0
@@ -181,7 +181,7 @@ def _add_run(
     return count, low, high
 
 
-@kernel
+@allocating_kernel
 def _tokenize_wide(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
     """As `_tokenize`, without repetitions of the row above."""
     height, width = labels.shape
@@ -346,8 +346,7 @@ def _write(
         # All symbols need a code; those that do not occur should not cost the others much.
         counts[i] = 16 * counts[i] + 1
     fit_codes(counts, code_memory[0], code_memory[1])
-    no_pairs = np.zeros(0, np.uint32)
-    codes = Codes(code_memory[0], code_memory[1], no_pairs, near, stride)
+    codes = Codes(code_memory[0], code_memory[1], counts, near, stride)  # without pairs
     at = begin_two(out, codes, is_part)
     for token in tokens:
         value = token >> 2
@@ -360,12 +359,7 @@ def _write(
 
 @kernel
 def deflate(
-    labels: Array,
-    table: Array,
-    is_wide: bool,
-    is_part: bool,
-    memory: Array,
-    out: Array,
+    labels: Array, table: Array, is_part: bool, memory: Array, out: Array
 ) -> tuple[int, int]:
     """Write a mask or a strip as a zlib stream; return its size in bytes and its Adler-32.
 
@@ -375,8 +369,6 @@ def deflate(
         (height, width) label map.
     table
         (labels,) uint8 gray by label.
-    is_wide
-        Whether rows are too wide to repeat the one above.
     is_part
         Whether it is a part of a longer stream, or a stream by itself.
     memory
@@ -387,16 +379,30 @@ def deflate(
         and one for every 258 bytes of the mask with its rows' filters.
     """
     tokens = memory[CODE_WORDS:]
-    if is_wide:
-        count, adler = _tokenize_wide(labels, table, tokens)
-    else:
-        count, adler = _tokenize(labels, table, tokens)
+    count, adler = _tokenize(labels, table, tokens)
     if count < 0:
         return -1, 0
-    stride = 2 if is_wide else labels.shape[1] + 1
+    stride = labels.shape[1] + 1
     code_memory = memory[:CODE_WORDS].reshape(3, SYMBOLS)
     words = out.view(np.uint64)
     return _write(tokens[:count], 1, stride, adler, code_memory, is_part, words), adler
+
+
+@kernel
+def deflate_wide(
+    labels: Array, table: Array, is_part: bool, memory: Array, out: Array
+) -> tuple[int, int]:
+    """As `deflate`, for rows too wide to repeat the one above.
+
+    It is compiled with the first such mask: few are wider than 32,767 pixels.
+    """
+    tokens = memory[CODE_WORDS:]
+    count, adler = _tokenize_wide(labels, table, tokens)
+    if count < 0:
+        return -1, 0
+    code_memory = memory[:CODE_WORDS].reshape(3, SYMBOLS)
+    words = out.view(np.uint64)
+    return _write(tokens[:count], 1, 2, adler, code_memory, is_part, words), adler
 
 
 @kernel

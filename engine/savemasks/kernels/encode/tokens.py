@@ -26,6 +26,7 @@ _BITS = 15
 _THREE = (MOST_PIXELS + 1) * 32
 _ONE = _THREE + 256
 _KINDS = _ONE + 256
+CODE_WORDS = _KINDS + 3 * (SYMBOLS + DISTANCES)
 SYMBOL_PLACES = 512
 # A code with all that belongs to its kind, its bits, and how many bits of the distance follow it.
 _SIZE_AT = 40
@@ -100,17 +101,32 @@ def _codes_of_kinds(code: Array, distance_code: Array, codes: Array) -> None:
 
 
 @kernel
-def encode(tokens: Array, adler: int, is_part: bool, out: Array) -> int:
-    """Write tokens as a zlib stream to uint64 words, one a token and 1000; return its bytes."""
-    codes = np.zeros(_KINDS, np.int64)
-    counts = np.zeros(SYMBOLS, np.int64)
-    distance_counts = np.zeros(DISTANCES, np.int64)
-    _count(tokens, codes, counts, distance_counts)
-    code = np.empty((2, SYMBOLS), np.int64)
-    distance_code = np.empty((2, DISTANCES), np.int64)
+def encode(tokens: Array, adler: int, is_part: bool, memory: Array, out: Array) -> int:
+    """Write tokens as a zlib stream; return its size in bytes.
+
+    Parameters
+    ----------
+    tokens, adler
+        What is to be written, and its Adler-32.
+    is_part
+        Whether more is to follow, see `deflate.stream`.
+    memory
+        (CODE_WORDS,) int64 of scratch.
+    out
+        uint64 words: one a token, and 1000.
+    """
+    codes = memory[:_KINDS]
+    code = memory[_KINDS : _KINDS + 3 * SYMBOLS].reshape((3, SYMBOLS))
+    distance_code = memory[_KINDS + 3 * SYMBOLS : CODE_WORDS].reshape((3, DISTANCES))
+    memory[:] = 0
+    _count(tokens, codes, code[2], distance_code[2])
     # All symbols need a code; those that do not occur should not lengthen the others much.
-    fit_codes(16 * counts + 1, code[0], code[1])
-    fit_codes(16 * distance_counts + 1, distance_code[0], distance_code[1])
+    for i in range(SYMBOLS):
+        code[2, i] = 16 * code[2, i] + 1
+    for i in range(DISTANCES):
+        distance_code[2, i] = 16 * distance_code[2, i] + 1
+    fit_codes(code[2], code[0], code[1])
+    fit_codes(distance_code[2], distance_code[0], distance_code[1])
     _codes_of_kinds(code, distance_code, codes)
     at = begin(out, code[1], distance_code[1], is_part)
     for token in tokens:

@@ -6,6 +6,8 @@ from ..jit import Array, kernel
 
 # Pixels that are compared at once: the first number inside of objects, the last near an edge.
 _CHUNKS = (128, 8)
+_BLOCK = 128  # pixels whose comparisons are added up in a byte
+_FEW = 5  # labels that are counted one after the other, which is faster than run by run
 
 
 @kernel
@@ -60,11 +62,34 @@ def measure_numbers(numbers: Array, top: int, areas: Array, boxes: Array) -> Non
 
 
 @kernel
+def _count(labels: Array, label: int) -> int:
+    """How many pixels have a label; many are compared at once."""
+    count = 0
+    wanted = labels.dtype.type(label)
+    for y in range(labels.shape[0]):
+        row = labels[y]
+        x = 0
+        while x + _BLOCK <= row.size:
+            part = np.uint8(0)
+            for i in range(_BLOCK):
+                part = np.uint8(part + np.uint8(row[np.uint64(x + i)] == wanted))
+            count += np.int64(part)
+            x += _BLOCK
+        for i in range(x, row.size):
+            count += row[np.uint64(i)] == wanted
+    return count
+
+
+@kernel
 def count_labels(labels: Array, counts: Array) -> None:
     """Add to `counts` (labels,) int64 how many pixels of (height, width) have each label.
 
     Labels of 0 are not counted.
     """
+    if counts.size <= _FEW:
+        for label in range(1, counts.size):
+            counts[label] += _count(labels, label)
+        return
     for y in range(labels.shape[0]):
         row = labels[y]
         x = 0
@@ -74,3 +99,17 @@ def count_labels(labels: Array, counts: Array) -> None:
             x = _run_end(row, x)
             if label:
                 counts[label] += x - first
+
+
+@kernel
+def count_objects(object_index: Array, class_id: Array, table: Array, counts: Array) -> None:
+    """Add to `counts` (labels,) int64 how many objects have each label.
+
+    `object_index` and `class_id` are those of the shapes, `table` has the label of every class.
+    """
+    before = -1
+    for i in range(object_index.size):
+        number = np.int64(object_index[i])
+        if number != before:
+            counts[np.int64(table[class_id[i]])] += 1
+        before = number
