@@ -49,21 +49,23 @@ def deflate_page(
     pixels = image.reshape(height, 3 * width)
     pixels.setflags(write=False)  # a view of ours: one compiled kernel serves all originals
     stride = 6 * width + 4
-    rows = scratch.take(_ROWS, (3, -(-(stride + 16) // 8) * 8))
-    kind, counts = _best_filter(pixels, rows)
     covered = (height - strip.first) * stride
     if 3 * width + 3 <= page.WINDOW and gray.is_gray(pixels):
-        tokens = scratch.take(_TOKENS, (height * stride,), np.int32)
+        rows = scratch.take(_GRAY_ROWS, (gray.ROWS, 3 * width + 16))
         seen = scratch.take(_SEEN, (gray.SEEN,), np.int64)
-        gray_rows = scratch.take(_GRAY_ROWS, (gray.ROWS, 3 * width + 16))
+        step = _sampling(height, 3 * width)
+        kind = min(_FILTERS, key=lambda kind: gray.choose(pixels, kind, step, seen[:256], rows))
+        tokens = scratch.take(_TOKENS, (height * stride,), np.int32)
         count, adler = gray.tokenize(
-            pixels, labels, palette.colors, kind, strip.first, seen, gray_rows, tokens
+            pixels, labels, palette.colors, kind, strip.first, seen, rows, tokens
         )
         # No token takes more than a word.
         out = scratch.take(_STREAM, (count + 1000,), np.uint64)
         memory = scratch.take(_KINDS, (CODE_WORDS,), np.int64)
         size = encode_tokens(tokens[:count], adler, strip.is_part, memory, out)
         return Deflated(out.view(np.uint8)[:size].data, adler, covered)
+    rows = scratch.take(_ROWS, (3, -(-(stride + 16) // 8) * 8))
+    kind, counts = _best_filter(pixels, rows)
     if _searching_pays(pixels, kind, _bits(counts) / max(1, int(counts.sum())), scratch):
         return None
     rows[:] = 0
@@ -90,16 +92,21 @@ def _best_filter(
     pixels: NDArray[np.uint8], rows: NDArray[np.uint8]
 ) -> tuple[int, NDArray[np.int64]]:
     """The filter that leaves the least in a sample of rows, and the histogram of what it leaves."""
-    height, stride = pixels.shape
-    sampled = min(_SAMPLED_ROWS, max(_LEAST_ROWS, _SAMPLED_BYTES // stride))
+    step = _sampling(*pixels.shape)
     choices = []
     for kind in _FILTERS:
         counts = np.zeros(SYMBOLS, np.int64)
         rows[:, :8] = 0
-        page.sample(pixels, kind, max(1, height // sampled), counts, rows)
+        page.sample(pixels, kind, step, counts, rows)
         choices.append((_bits(counts), kind, counts))
     _, kind, counts = min(choices, key=lambda choice: choice[0])
     return kind, counts
+
+
+def _sampling(height: int, stride: int) -> int:
+    """How many rows there are for each one of a sample."""
+    sampled = min(_SAMPLED_ROWS, max(_LEAST_ROWS, _SAMPLED_BYTES // stride))
+    return max(1, height // sampled)
 
 
 def _bits(counts: NDArray[np.int64]) -> float:

@@ -163,7 +163,7 @@ def fit_pairs(code: Array, length: Array, pairs: Array) -> None:
 def _sort(weights: Array, order: Array, spare: Array) -> None:
     """List the symbols by their weights, equal ones as they are.
 
-    Those of weight 1, mostly many, go first; of the others, runs of 1, 2, 4, ... are merged. NumPy's
+    Those of weight 1, mostly many, go first; of the others runs of 1, 2, 4, ... are merged. NumPy's
     sort takes as long, but a second and a half to compile.
     """
     n = weights.size

@@ -186,74 +186,67 @@ def _add_left(
 
 
 # Rows of `rows`: the grays of a row of the original and of that above it, behind a zero; a row of
-# the left half, a filter and a byte a pixel. Then some pixels of the right half, three bytes each:
-# as they are, above them, filtered.
+# the left half, a filter and a byte a pixel. Then the right half, three bytes a pixel: twice the
+# last pixel of the left one, the divider, and the pixels; and filtered, from the divider on.
 _ROW = 0
 _ABOVE = 1
 _LEFT = 2
-_SPAN = 3
-_SPAN_ABOVE = 4
-_SPAN_FILTERED = 5
+_RIGHT = 3
+_RIGHT_FILTERED = 5
 ROWS = 6
 
 
 @kernel
-def _compose(
-    rows: Array, grays: int, labels: Array, table: Array, first: int, last: int, out: int
-) -> None:
-    """Write pixels first..last (excluded) of the right half as colours, from row to row.
-
-    Pixel -1 is the divider, pixel -2 the last one of the left half.
-    """
-    begin = first
-    if first == -2:
+def _compose(grays: Array, labels: Array, table: Array, last: int, out: Array) -> None:
+    """Write the right half of a row up to pixel `last` (excluded), mixed where it is painted."""
+    for k in range(3):
+        out[k] = grays[labels.size]
+        out[k + 3] = 255 * (k & 1)
+    for x in range(last):
         for k in range(3):
-            rows[out, k] = rows[grays, labels.size]
-            rows[out, k + 3] = 255 * (k & 1)
-        begin = 0
-    i = 3 * (begin - first)
-    for x in range(begin, last):
-        gray = np.int64(rows[grays, np.uint64(x + 1)])
+            out[np.uint64(3 * x + k + 6)] = grays[np.uint64(x + 1)]
+    x = unpainted(labels, labels, 0)
+    while x < last:
         label = np.uint64(labels[np.uint64(x)])
-        for k in range(3):
-            mixed = (gray + np.int64(table[label, np.uint64(k)])) >> 1
-            rows[out, np.uint64(i + k)] = mixed if label else gray
-        i += 3
-
-
-@kernel
-def _filter_span(
-    rows: Array, labels: Array, y: int, table: Array, kind: int, first: int, last: int
-) -> None:
-    """Compose and filter pixels first..last (excluded) of the right half of a row."""
-    size = 3 * (last - first)
-    _compose(rows, _ROW, labels[y], table, first - 1, last, _SPAN)
-    if y:
-        _compose(rows, _ABOVE, labels[y - 1], table, first - 1, last, _SPAN_ABOVE)
-    else:
-        rows[_SPAN_ABOVE, : size + 3] = 0
-    filter_row(kind, rows[_SPAN], rows[_SPAN_ABOVE], rows[_SPAN_FILTERED], 0, size, 3)
+        if label:
+            gray = np.int64(grays[np.uint64(x + 1)])
+            for k in range(3):
+                mixed = (gray + np.int64(table[label, np.uint64(k)])) >> 1
+                out[np.uint64(3 * x + k + 6)] = mixed
+            x += 1
+        else:
+            x = unpainted(labels, labels, x)
 
 
 @kernel
 def _add_span(
-    tokens: Array, count: int, seen: Array, behind: int, span: Array, position: int
+    tokens: Array,
+    count: int,
+    seen: Array,
+    behind: int,
+    right: Array,
+    first: int,
+    last: int,
+    position: int,
 ) -> int:
-    """Append filtered pixels of the right half, the first of which is byte `position`."""
-    next_look = 0
-    i = 0
-    while i < span.size:
-        red = np.int64(span[np.uint64(i)])
-        green = np.int64(span[np.uint64(i + 1)])
-        blue = np.int64(span[np.uint64(i + 2)])
+    """Append bytes first..last (excluded) of the right half, which begins at `position`.
+
+    Its first three bytes are the divider.
+    """
+    next_look = first
+    i = first
+    while i < last:
+        red = np.int64(right[np.uint64(i)])
+        green = np.int64(right[np.uint64(i + 1)])
+        blue = np.int64(right[np.uint64(i + 2)])
         pixel = red | green << 8 | blue << 16
         is_gray = pixel == red * 0x010101
         place = np.uint64(red if is_gray else 256 + ((pixel * _HASH >> 20) & (_SHARED - 1)))
         entry = seen[place]
         distance = _distance(position + i, entry >> 24, behind)
         is_known = (is_gray or (entry & 0xFFFFFF) == pixel) and distance <= _WINDOW
-        if i >= next_look and is_known and distance <= i and i + 3 * _BLOCK <= span.size:
-            run = _repeated(span, i, span.size, distance) // 3
+        if i >= next_look and is_known and distance <= i - first and i + 3 * _BLOCK <= last:
+            run = _repeated(right, i, last, distance) // 3
             next_look = i + 3 * _BLOCK
             if run:
                 count = _add_match(tokens, count, run, distance, seen)
@@ -272,22 +265,24 @@ def _add_span(
 
 
 @kernel
-def _sums_of_span(span: Array, left: Array) -> tuple[int, int]:
-    """What pixels change in the sums of `page.sums` of a row with two equal halves.
-
-    `left` has the same pixels of the left half, and all behind them.
-    """
-    total = 0
-    weighted = 0
-    for i in range(span.size):
-        value = np.int64(span[np.uint64(i)])
-        total += value
-        weighted += (3 * left.size - i) * value
-    for x in range(span.size // 3):
-        value = np.int64(left[np.uint64(x)])
-        total -= 3 * value
-        weighted -= (9 * (left.size - x) - 3) * value
-    return total, weighted
+def _add_right(
+    tokens: Array,
+    count: int,
+    seen: Array,
+    behind: int,
+    right: Array,
+    labels: Array,
+    labels_above: Array,
+    position: int,
+) -> int:
+    """Append the right half: matches of the left half, and pixels where it is painted."""
+    first = -1
+    while first < labels.size:
+        last = touched(labels, labels_above, max(first, 0))
+        count = _add_span(tokens, count, seen, behind, right, 3 * first + 3, 3 * last + 3, position)
+        first = unpainted(labels, labels_above, last)
+        count = _add_match(tokens, count, first - last, behind, seen)
+    return count
 
 
 @kernel
@@ -318,8 +313,10 @@ def tokenize(
     for i in range(_SYMBOLS_AT):
         seen[i] = _NEVER
     token.tabulate_distances(seen[_SYMBOLS_AT:])
-    for x in range(width + 1):
-        rows[_ROW, np.uint64(x)] = 0
+    rows[_ROW, : width + 1] = 0
+    rows[_RIGHT, :] = 0  # above the first row
+    right_above = _RIGHT
+    made = 1 if first == 0 else 0  # pixels of the right half that are made in the row above
     adler = 1
     count = 0
     if first:
@@ -337,27 +334,75 @@ def tokenize(
         grays = rows[_LEFT, 1 : width + 1]
         twin = behind if is_plain else 0
         count = _add_left(tokens, count + 1, seen, behind, grays, position, twin)
-        # Both halves as if they were equal, by pixels of three bytes.
+        # The divider, and the right half or its first pixel.
+        last = 1 if is_plain else width
+        if y and made < last:
+            _compose(rows[_ABOVE], labels_above, table, last, rows[right_above])
+        right = 2 * _RIGHT + 1 - right_above
+        _compose(rows[_ROW], labels[y], table, last, rows[right])
+        filter_row(kind, rows[right], rows[right_above], rows[_RIGHT_FILTERED], 0, 3 * last + 3, 3)
+        right_above = right
+        made = last
+        data = rows[_RIGHT_FILTERED, 1:]
         total, weighted = sums(grays, width)
-        weighted = 18 * weighted + 3 * (n + 1) * total + (2 * n + 4) * kind
-        total = 6 * total + kind
-        # The divider and the right half: matches of the left half, and pixels where it is painted.
-        rows[_LEFT, 0] = 0  # in place of the divider, which the left half does not have
-        position += n
-        x = -1
-        while x < width:
-            last = 1 if is_plain else touched(labels[y], labels_above, max(x, 0))
-            _filter_span(rows, labels, y, table, kind, x, last)
-            span = rows[_SPAN_FILTERED, 1 : 1 + 3 * (last - x)]
-            left = rows[_LEFT, x + 1 : width + 1]
-            more, weighted_more = _sums_of_span(span, left)
-            total += more
-            weighted += weighted_more
-            count = _add_span(tokens, count, seen, behind, span, position + 3 * (x + 1))
-            x = width if is_plain else unpainted(labels[y], labels_above, last)
-            count = _add_match(tokens, count, x - last, behind, seen)
-        adler = advance(adler, 2 * n + 4, total, weighted)
+        if is_plain:
+            # Both halves as if they were equal, by pixels of three bytes.
+            weighted = 18 * weighted + 3 * (n + 1) * total + (2 * n + 4) * kind
+            total = 6 * total + kind
+            more, weighted_more = _sums_of_few(data, np.int64(grays[0]), n)
+            count = _add_span(tokens, count, seen, behind, data, 0, 6, position + n)
+            count = _add_match(tokens, count, width - 1, behind, seen)
+        else:
+            weighted = 9 * weighted + 3 * (n + 2) * total + (2 * n + 4) * kind
+            total = 3 * total + kind
+            more, weighted_more = sums(data, n + 3)
+            count = _add_right(
+                tokens, count, seen, behind, data, labels[y], labels_above, position + n
+            )
+        adler = advance(adler, 2 * n + 4, total + more, weighted + weighted_more)
     return count, adler
+
+
+@kernel
+def _sums_of_few(data: Array, gray: int, n: int) -> tuple[int, int]:
+    """What the divider and the first pixel change in sums of a row with equal halves of n bytes.
+
+    `gray` is what the first pixel of the left half has.
+    """
+    total = -3 * gray
+    weighted = -3 * (n - 1) * gray
+    for i in range(6):
+        value = np.int64(data[i])
+        total += value
+        weighted += (n + 3 - i) * value
+    return total, weighted
+
+
+@kernel
+def choose(image: Array, kind: int, step: int, counts: Array, rows: Array) -> float:
+    """How many bits the filtered grays of every `step`-th row take, by their entropy.
+
+    `counts` is (256,) int64, `rows` as for `tokenize`.
+    """
+    width = image.shape[1] // 3
+    for value in range(256):
+        counts[value] = 0
+    total = 0
+    for y in range(step >> 1, image.shape[0], step):
+        _take_grays(image[y], rows[_ROW])
+        if y:
+            _take_grays(image[y - 1], rows[_ABOVE])
+        else:
+            rows[_ABOVE, : width + 1] = 0
+        filter_row(kind, rows[_ROW], rows[_ABOVE], rows[_LEFT], 0, width, 1)
+        for x in range(1, width + 1):
+            counts[np.uint64(rows[_LEFT, np.uint64(x)])] += 1
+        total += width
+    bits = 0.0
+    for value in range(256):
+        if counts[value]:
+            bits += counts[value] * np.log2(total / counts[value])
+    return bits
 
 
 @kernel

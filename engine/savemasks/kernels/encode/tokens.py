@@ -26,7 +26,8 @@ _BITS = 15
 _THREE = (MOST_PIXELS + 1) * 32
 _ONE = _THREE + 256
 _KINDS = _ONE + 256
-CODE_WORDS = _KINDS + 3 * (SYMBOLS + DISTANCES)
+_OF_SYMBOLS = 3 * (SYMBOLS + DISTANCES)
+CODE_WORDS = _KINDS + _OF_SYMBOLS + _KINDS
 SYMBOL_PLACES = 512
 # A code with all that belongs to its kind, its bits, and how many bits of the distance follow it.
 _SIZE_AT = 40
@@ -66,10 +67,16 @@ def one_byte(value: int) -> int:
 
 
 @kernel
-def _count(tokens: Array, kinds: Array, counts: Array, distance_counts: Array) -> None:
+def _count(tokens: Array, kinds: Array, more: Array, counts: Array, distance_counts: Array) -> None:
     """Count how often each kind and each symbol will be used."""
-    for token in tokens:
-        kinds[np.uint64(token >> _BITS)] += 1
+    # Two tables in turns, since each of equal tokens has to wait for the one before.
+    for i in range(0, tokens.size - 1, 2):
+        kinds[np.uint64(tokens[np.uint64(i)] >> _BITS)] += 1
+        more[np.uint64(tokens[np.uint64(i + 1)] >> _BITS)] += 1
+    if tokens.size & 1:
+        kinds[np.uint64(tokens[tokens.size - 1] >> _BITS)] += 1
+    for kind in range(_KINDS):
+        kinds[kind] += more[kind]
     for pixels in range(1, MOST_PIXELS + 1):
         length = length_symbol(3 * pixels)[0]
         for symbol in range(DISTANCES):
@@ -101,6 +108,17 @@ def _codes_of_kinds(code: Array, distance_code: Array, codes: Array) -> None:
 
 
 @kernel
+def _bits_of(codes: Array, token: int) -> tuple[int, int]:
+    """What is written for a token, and how many bits that are."""
+    entry = codes[np.uint64(token >> _BITS)]
+    size = (entry >> _SIZE_AT) & 0xFF
+    following = entry >> _EXTRA_AT
+    bits = entry & ((1 << _SIZE_AT) - 1)
+    bits |= (np.int64(token) & ((1 << following) - 1)) << size
+    return bits, size + following
+
+
+@kernel
 def encode(tokens: Array, adler: int, is_part: bool, memory: Array, out: Array) -> int:
     """Write tokens as a zlib stream; return its size in bytes.
 
@@ -117,9 +135,9 @@ def encode(tokens: Array, adler: int, is_part: bool, memory: Array, out: Array) 
     """
     codes = memory[:_KINDS]
     code = memory[_KINDS : _KINDS + 3 * SYMBOLS].reshape((3, SYMBOLS))
-    distance_code = memory[_KINDS + 3 * SYMBOLS : CODE_WORDS].reshape((3, DISTANCES))
+    distance_code = memory[_KINDS + 3 * SYMBOLS : _KINDS + _OF_SYMBOLS].reshape((3, DISTANCES))
     memory[:] = 0
-    _count(tokens, codes, code[2], distance_code[2])
+    _count(tokens, codes, memory[CODE_WORDS - _KINDS :], code[2], distance_code[2])
     # All symbols need a code; those that do not occur should not lengthen the others much.
     for i in range(SYMBOLS):
         code[2, i] = 16 * code[2, i] + 1
@@ -129,11 +147,16 @@ def encode(tokens: Array, adler: int, is_part: bool, memory: Array, out: Array) 
     fit_codes(distance_code[2], distance_code[0], distance_code[1])
     _codes_of_kinds(code, distance_code, codes)
     at = begin(out, code[1], distance_code[1], is_part)
-    for token in tokens:
-        entry = codes[np.uint64(token >> _BITS)]
-        size = (entry >> _SIZE_AT) & 0xFF
-        following = entry >> _EXTRA_AT
-        bits = entry & ((1 << _SIZE_AT) - 1)
-        bits |= (token & ((1 << following) - 1)) << size
-        at = put(out, at, bits, size + following)
+    # Two at a time, for a number is put behind another one only when that has been put.
+    for i in range(0, tokens.size - 1, 2):
+        bits, size = _bits_of(codes, tokens[np.uint64(i)])
+        more, more_size = _bits_of(codes, tokens[np.uint64(i + 1)])
+        if size + more_size > 63:
+            at = put(out, at, bits, size)
+            at = put(out, at, more, more_size)
+        else:
+            at = put(out, at, bits | more << size, size + more_size)
+    if tokens.size & 1:
+        bits, size = _bits_of(codes, tokens[tokens.size - 1])
+        at = put(out, at, bits, size)
     return finish(out, at, code[0, END], code[1, END], adler, is_part)
