@@ -60,9 +60,9 @@ def deflate_machine(
     strip: Strip = WHOLE,
 ) -> Deflated:
     """Deflate the machine mask of a label map."""
-    colors = palette.colors
-    if palette.is_gray and colors.dtype == np.uint8:
-        found = deflate_runs(labels, np.ascontiguousarray(colors[:, 0]), scratch, strip)
+    grays = palette.grays
+    if grays is not None and grays.dtype == np.uint8:
+        found = deflate_runs(labels, grays, scratch, strip)
         if found is not None:
             return found
     return deflate_pixels(machine_mask(labels, palette, scratch), scratch, strip)

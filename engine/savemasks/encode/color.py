@@ -21,8 +21,8 @@ def color_machine(labels: Labels, palette: Palette, out: NDArray[Any]) -> None:
     `out` is (height, width) if the palette is gray, else (height, width, 3) RGB; of the dtype of
     the palette's colours.
     """
-    if palette.is_gray:
-        kernels.gray(labels, np.ascontiguousarray(palette.colors[:, 0]), out)
+    if palette.grays is not None:
+        kernels.gray(labels, palette.grays, out)
     else:
         kernels.rgb(labels, palette.colors, out)
 

@@ -1,7 +1,7 @@
 """Class titles and colours → label numbers and look-up tables."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,8 @@ class Palette:
         Whether masks are RGB even if all colours are gray.
     index_colors
         (indices, 3) uint8 RGB by gray, for masks that are indexed PNGs; otherwise None. Read-only.
+    grays
+        (labels,) gray by label, if masks have one channel; otherwise None. Not to be changed.
 
     Examples
     --------
@@ -39,9 +41,14 @@ class Palette:
     colors: NDArray[np.unsignedinteger[Any]]
     has_three_channels: bool = False
     index_colors: NDArray[np.uint8] | None = None
+    grays: NDArray[np.unsignedinteger[Any]] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.colors.flags.writeable = False
+        grays = None
+        if not self.has_three_channels and (self.colors == self.colors[:, :1]).all():
+            grays = self.colors[:, 0].copy()  # kernels are compiled for arrays that can be written
+        object.__setattr__(self, "grays", grays)
         if self.index_colors is not None:
             self.index_colors.flags.writeable = False
 
@@ -70,7 +77,7 @@ class Palette:
 
         If they have three channels all the same, it is false.
         """
-        return not self.has_three_channels and bool((self.colors == self.colors[:, :1]).all())
+        return self.grays is not None
 
     @property
     def chunk(self) -> bytes:
@@ -112,9 +119,9 @@ def paintable_grays(palette: Palette, labels: NDArray[np.unsignedinteger[Any]]) 
 
     `labels` has the label of every class number.
     """
-    if not palette.is_gray:
+    grays = palette.grays
+    if grays is None:
         return None
-    grays = np.ascontiguousarray(palette.colors[:, 0])
     of_class = grays[labels]
     levels = np.iinfo(grays.dtype).max + 1
     table = np.arange(levels, dtype=grays.dtype)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from glob import escape
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from isal import isal_zlib
@@ -179,8 +179,8 @@ class Store:
 
     def _places(self, name: str) -> tuple[str, str]:
         """Where a file will be, and a temporary name beside it."""
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not path.parts:
+        parts = {*name.split("/")}
+        if name.startswith("/") or ".." in parts or parts <= {"", "."}:
             raise WriteError("would lie outside the output folder", file=name)
         target = f"{self.root}/{name}"
         folder = target[: target.rindex("/")]
