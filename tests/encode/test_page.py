@@ -104,6 +104,16 @@ def test_gray_pages_are_much_smaller_than_their_pixels_one_by_one(
     assert len(small) < 0.85 * len(check(image, labels))
 
 
+@pytest.mark.parametrize("gray", [0, 77])
+def test_flat_gray_pages_take_hardly_any_room(gray: int) -> None:
+    rng = np.random.default_rng(1)
+    labels = painted("blocks", 200, 300, rng)
+    assert len(check(np.full((200, 300, 3), gray, np.uint8), labels)) < 0.1 * labels.size
+    stripes = np.arange(300) % 7 * 30 + np.arange(200)[:, None] % 3
+    page = check(np.repeat(stripes.astype(np.uint8)[:, :, None], 3, 2), labels)
+    assert len(page) < 0.2 * labels.size
+
+
 @pytest.mark.parametrize("channel", [0, 1, 2])
 def test_one_pixel_of_colour_makes_a_picture_none_of_grays(channel: int) -> None:
     image = original("gray photo", 9, 11, np.random.default_rng(1))

@@ -43,6 +43,41 @@ def test_every_filter_of_every_kind_of_png(
         assert np.array_equal(pixels, by_opencv(data))
 
 
+@pytest.mark.parametrize("colour", [2, 6])
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 2), (3, 2), (9, 7), (12, 130)])
+@pytest.mark.parametrize("filters", [[0], [1], [2], [3], [4], [4, 4, 4, 2], [1, 4, 2, 4, 3, 4, 4]])
+@pytest.mark.parametrize("grays", [0, 1, 2, 3, 4, 12])
+def test_pngs_of_colours_with_rows_that_have_only_grays(
+    colour: int, size: tuple[int, int], filters: list[int], grays: int
+) -> None:
+    channels = {2: 3, 6: 4}[colour]
+    rows = np.frombuffer(scanlines(size, (colour, 8), filters, 1), np.uint8).reshape(size[0], -1)
+    pixels = rows[:grays, 1:].reshape(-1, size[1], channels).copy()
+    pixels[:, :, 1:3] = pixels[:, :, :1]
+    rows = rows.copy()
+    rows[:grays, 1:] = pixels.reshape(-1, size[1] * channels)
+    data = png(rows.tobytes(), size, (colour, 8))
+    decoded = short_way(data)
+    assert decoded is not None
+    assert expect_as_libvips(data) == (size, decoded.tobytes())
+    assert (decoded[:grays, :, :1] == decoded[:grays]).all()
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+@pytest.mark.parametrize("place", [(0, 0), (4, 6), (5, 6), (8, 0)])
+def test_one_pixel_of_colour_among_grays(place: tuple[int, int], channel: int) -> None:
+    size = (9, 7)
+    rows = np.full((9, 22), 4, np.uint8)
+    rows[:, 1:] = np.repeat(np.arange(63, dtype=np.uint8), 3).reshape(9, 21)
+    rows[place[0], 1 + 3 * place[1] + channel] ^= 1
+    data = png(rows.tobytes(), size, (2, 8))
+    decoded = short_way(data)
+    assert decoded is not None
+    assert expect_as_libvips(data) == (size, decoded.tobytes())
+    y, x = place
+    assert len({*decoded[y, x].tolist()}) == 2
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(KINDS),

@@ -114,7 +114,7 @@ def _bits_of(codes: Array, token: int) -> tuple[int, int]:
     size = (entry >> _SIZE_AT) & 0xFF
     following = entry >> _EXTRA_AT
     bits = entry & ((1 << _SIZE_AT) - 1)
-    bits |= (np.int64(token) & ((1 << following) - 1)) << size
+    bits |= (token & ((1 << following) - 1)) << size
     return bits, size + following
 
 

@@ -73,7 +73,7 @@ def _count(labels: Array, label: int) -> int:
             part = np.uint8(0)
             for i in range(_BLOCK):
                 part = np.uint8(part + np.uint8(row[np.uint64(x + i)] == wanted))
-            count += np.int64(part)
+            count += int(part)
             x += _BLOCK
         for i in range(x, row.size):
             count += row[np.uint64(i)] == wanted
@@ -109,7 +109,7 @@ def count_objects(object_index: Array, class_id: Array, table: Array, counts: Ar
     """
     before = -1
     for i in range(object_index.size):
-        number = np.int64(object_index[i])
+        number = int(object_index[i])
         if number != before:
-            counts[np.int64(table[class_id[i]])] += 1
+            counts[int(table[class_id[i]])] += 1
         before = number

@@ -122,7 +122,7 @@ def _take_grays(raw: Array, at: int, step: int, out: Array) -> bool:
         change = (red ^ raw[i + np.uint64(1)]) | (red ^ raw[i + np.uint64(2)])
         different = np.uint8(different | change)
         out[np.uint64(x)] = red
-    return different == 0
+    return bool(different == 0)
 
 
 @kernel
@@ -140,22 +140,22 @@ def _two_paeth_rows(first: Array, second: Array, above: Array, out: Array, next_
     Each has to wait for its own sample to the left; side by side they take as long as one.
     """
     n = out.size
-    b = np.int64(above[0])
-    a = (b + np.int64(first[0])) & 255
+    b = 0 + int(above[0])  # with a sign
+    a = (b + int(first[0])) & 255
     out[0] = a
     c = b
     left = 0
     upper_left = 0
     for x in range(1, n):
-        b = np.int64(above[np.uint64(x)])
+        b = 0 + int(above[np.uint64(x)])
         up = a
-        a = (_paeth(a, b, c) + np.int64(first[np.uint64(x)])) & 255
+        a = (_paeth(a, b, c) + int(first[np.uint64(x)])) & 255
         out[np.uint64(x)] = a
         c = b
-        left = (_paeth(left, up, upper_left) + np.int64(second[np.uint64(x - 1)])) & 255
+        left = (_paeth(left, up, upper_left) + int(second[np.uint64(x - 1)])) & 255
         next_out[np.uint64(x - 1)] = left
         upper_left = up
-    left = (_paeth(left, a, upper_left) + np.int64(second[n - 1])) & 255
+    left = (_paeth(left, a, upper_left) + int(second[n - 1])) & 255
     next_out[n - 1] = left
 
 
