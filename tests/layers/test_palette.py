@@ -32,6 +32,9 @@ def test_the_background_is_the_first_colour(
     assert palette.colors[0].tolist() == first
     assert palette.colors[1:].tolist() == machine_palette(GRAYS).colors[1:].tolist()
     assert palette.is_gray == (len(set(first)) == 1)
+    if palette.grays is not None:
+        assert palette.grays.tolist() == palette.colors[:, 1].tolist()
+        assert not palette.grays.flags.writeable
 
 
 def test_three_channels_can_be_had_of_grays() -> None:

@@ -62,7 +62,8 @@ def deflate_machine(
     """Deflate the machine mask of a label map."""
     grays = palette.grays
     if grays is not None and grays.dtype == np.uint8:
-        found = deflate_runs(labels, grays, scratch, strip)
+        # A copy, since kernels are compiled for arrays that can be written.
+        found = deflate_runs(labels, grays.copy(), scratch, strip)
         if found is not None:
             return found
     return deflate_pixels(machine_mask(labels, palette, scratch), scratch, strip)

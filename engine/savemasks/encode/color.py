@@ -22,7 +22,7 @@ def color_machine(labels: Labels, palette: Palette, out: NDArray[Any]) -> None:
     the palette's colours.
     """
     if palette.grays is not None:
-        kernels.gray(labels, palette.grays, out)
+        kernels.gray(labels, palette.grays.copy(), out)
     else:
         kernels.rgb(labels, palette.colors, out)
 

@@ -26,7 +26,7 @@ class Palette:
     index_colors
         (indices, 3) uint8 RGB by gray, for masks that are indexed PNGs; otherwise None. Read-only.
     grays
-        (labels,) gray by label, if masks have one channel; otherwise None. Not to be changed.
+        (labels,) gray by label, if masks have one channel; otherwise None. Read-only.
 
     Examples
     --------
@@ -47,7 +47,8 @@ class Palette:
         self.colors.flags.writeable = False
         grays = None
         if not self.has_three_channels and (self.colors == self.colors[:, :1]).all():
-            grays = self.colors[:, 0].copy()  # kernels are compiled for arrays that can be written
+            grays = self.colors[:, 0].copy()
+            grays.flags.writeable = False
         object.__setattr__(self, "grays", grays)
         if self.index_colors is not None:
             self.index_colors.flags.writeable = False
