@@ -21,7 +21,8 @@ from ..encode.general import encode_png
 from ..encode.machine import encode_runs
 from ..encode.numbers import encode_numbers
 from ..kernels.cache import one_process_at_a_time
-from ..kernels.encode import lookup
+from ..kernels.encode import lookup, runs
+from ..kernels.encode.page import WINDOW
 from ..kernels.paint.extents import tighten_boxes
 from ..layers.palette import paintable_grays
 from ..layers.save import SaveSettings
@@ -32,7 +33,7 @@ from ..parse.pieces import LARGE
 from ..pictures.original import Original
 from ..projects.items import Item
 from ..scratch import Scratch
-from ..shapes import Shapes
+from ..shapes import LINE, POINT, POLYGON, RECTANGLE, Shapes
 from ..store.files import Store
 from .counting_classes import ClassCounter
 from .drawings import drawing
@@ -77,7 +78,11 @@ def _steps(plan: Plan, settings: Settings | SaveSettings | None) -> list[Step]:
     steps: list[Step] = []
     if _may_have_bitmaps(plan):
         steps.append(partial(_parse, plan))
+    steps.append(partial(_read, plan))
     if plan.machine_table is not None:
+        palette = plan.palette_of("machine")
+        if palette.is_gray and palette.colors.dtype == np.uint8:
+            steps.append(_write_runs)
         steps.append(partial(_encode_machine, plan))
     if plan.human_table is not None:
         steps += [partial(_encode_page, plan, is_gray=False), _decode_original]
@@ -101,10 +106,30 @@ def _parse(plan: Plan) -> None:
     plan.parse(_everyday_annotation(plan))
 
 
+def _read(plan: Plan) -> None:
+    """Read what has no bitmaps; white space makes a large annotation of it."""
+    plan.parse(_everyday_annotation(plan, bitmaps=False).ljust(LARGE))
+
+
 def _paint(plan: Plan) -> None:
-    """Read and paint what has no bitmaps; white space makes a large annotation of it."""
-    shapes = plan.parse(_everyday_annotation(plan, bitmaps=False).ljust(LARGE))
+    """Paint what has no bitmaps, made by hand: so it need not wait for what reads it."""
+    kinds = [POLYGON, RECTANGLE, LINE, POINT] if plan.classes else []
+    triangle, hole, pair = [[0, 0], [7, 0], [3, 7]], [[3, 2], [4, 2], [3, 3]], [[1, 1], [5, 6]]
+    shapes = Shapes.from_arrays(
+        (_SIZE, _SIZE),
+        kinds,
+        [plan.classes.get(_painted_class(plan), 0)] * len(kinds),
+        triangle + hole + 2 * pair + pair[:1] if kinds else [],
+        vertex=[0, 3, 6, 8, 10, 11] if kinds else [0],
+        ring=[0, 2, 3, 4, 5] if kinds else [0],
+        classes=plan.classes,
+    )
     plan.label_maps(shapes, Scratch())
+
+
+def _write_runs() -> None:
+    """What is the second half of encoding machine masks."""
+    runs.write(np.zeros(runs.CODE_WORDS, np.int64), 0, 1, 2, 1, False, np.zeros(8000, np.uint8))
 
 
 def _encode_machine(plan: Plan) -> None:
@@ -180,6 +205,8 @@ def _encode_pixels() -> None:
     pixels = np.zeros((_SIZE, _SIZE), np.uint8)
     pixels.setflags(write=False)
     encode_runs(pixels, np.arange(256, dtype=np.uint8), Scratch())
+    for dtype in (np.uint8, np.uint16):
+        encode_runs(np.zeros((1, WINDOW), dtype), np.zeros(256, np.uint8), Scratch())
 
 
 def _paint_in_memory(plan: Plan) -> None:
@@ -249,11 +276,16 @@ def _layers() -> Iterator[SaveMasks]:
             )
 
 
+def _painted_class(plan: Plan) -> str:
+    """A class that the plan paints; if it has masks by classes, one that has some."""
+    if plan.own_table is not None and plan.own_table.any():
+        return [*plan.classes][int(np.flatnonzero(plan.own_table)[0])]
+    return next(iter(plan.classes), "")
+
+
 def _everyday_annotation(plan: Plan, *, bitmaps: bool = True) -> bytes:
     """Annotation with one object of every shape, all of a class that the plan paints."""
-    title = next(iter(plan.classes), "")
-    if plan.own_table is not None and plan.own_table.any():
-        title = [*plan.classes][int(np.flatnonzero(plan.own_table)[0])]
+    title = _painted_class(plan)
     mask = encode_png(np.full((2, 2), 255, np.uint8))
     data = base64.b64encode(zlib.compress(b"".join(mask))).decode()
     triangle = {"exterior": [[0, 0], [7, 0], [3, 7]], "interior": [[[3, 2], [4, 2], [3, 3]]]}

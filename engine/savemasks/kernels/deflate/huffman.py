@@ -7,7 +7,7 @@ order.
 
 import numpy as np
 
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
 
 REFUSED = -1
 
@@ -33,7 +33,7 @@ _SYMBOLS = 16
 TABLE = _SYMBOLS + _LITERALS
 
 
-@kernel
+@allocating_kernel
 def new_codes() -> Array:
     """Scratch memory of `inflate`, for any number of streams one after the other."""
     codes = np.zeros((_ROWS, TABLE + (1 << _TABLE_BITS)), np.uint16)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
+from ..memory import filled_words, words
 
 SYMBOLS = 286
 DISTANCES = 30
@@ -130,14 +131,16 @@ def put_literals(out: Array, at: Bits, codes: Codes, data: Array, first: int, la
     return at
 
 
-@kernel
+@allocating_kernel
 def fit_codes(counts: Array, code: Array, length: Array) -> None:
     """Make Huffman codes for symbols from how often each occurs (at least once).
 
     Codes that come out too long are made shorter by flattening the counts, as bzip2 does.
     """
-    weights = counts.copy()
-    parents = np.empty(2 * weights.size, np.int64)
+    weights = words(counts.size)
+    for i in range(counts.size):
+        weights[i] = counts[i]
+    parents = words(2 * counts.size)
     while True:
         longest = _measure_tree(weights, parents, length)
         if longest <= LONGEST_CODE:
@@ -187,12 +190,12 @@ def _sort(weights: Array, order: Array, spare: Array) -> None:
         run *= 2
 
 
-@kernel
+@allocating_kernel
 def _measure_tree(weights: Array, parents: Array, length: Array) -> int:
     """Depths of a Huffman tree, built from two sorted queues: of leaves and of inner nodes."""
     n = weights.size
-    inner = np.empty(n, np.int64)
-    order = np.empty(n, np.int64)
+    inner = words(n)
+    order = words(n)
     _sort(weights, order, inner)
     leaf = 0
     node = 0
@@ -211,7 +214,7 @@ def _measure_tree(weights: Array, parents: Array, length: Array) -> int:
         inner[made] = total
         made += 1
     # From the root down: inner nodes are numbered after their children.
-    depth = np.zeros(2 * n, np.int64)
+    depth = filled_words(2 * n, 0)
     for i in range(n + made - 2, n - 1, -1):
         depth[i] = depth[parents[i]] + 1
     longest = 0
@@ -256,10 +259,10 @@ def begin(out: Array, length: Array, distance_length: Array, is_part: bool) -> B
     return at
 
 
-@kernel
+@allocating_kernel
 def begin_two(out: Array, codes: Codes, is_part: bool) -> Bits:
     """Write the same for the two distances of `codes`."""
-    length = np.zeros(DISTANCES, np.int64)
+    length = filled_words(DISTANCES, 0)
     length[distance_symbol(codes.near)[0]] = 1
     length[distance_symbol(codes.far)[0]] = 1
     return begin(out, codes.length, length, is_part)

@@ -23,7 +23,7 @@ from ..deflate.stream import (
     length_symbol,
     put,
 )
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
 from .page import compose_above, is_painted, make_row, touched, unpainted
 
 _WINDOW = 32768
@@ -212,7 +212,7 @@ def _move_right(nearest: Array, base: int, data: Array, n: int) -> None:
             nearest[gray, 0] += n + 3
 
 
-@kernel
+@allocating_kernel
 def tokenize(
     image: Array, labels: Array, table: Array, kind: int, rows: Array, first: int, tokens: Array
 ) -> tuple[int, int]:
@@ -265,7 +265,7 @@ def tokenize(
     return count, adler
 
 
-@kernel
+@allocating_kernel
 def _count(tokens: Array, counts: Array, distance_counts: Array) -> None:
     """Count how often each symbol will be used."""
     by_length = np.zeros(LONGEST_MATCH + 1, np.int64)
@@ -280,7 +280,7 @@ def _count(tokens: Array, counts: Array, distance_counts: Array) -> None:
     counts[END] += 1
 
 
-@kernel
+@allocating_kernel
 def encode(tokens: Array, adler: int, is_part: bool, out: Array) -> int:
     """Write tokens as a zlib stream to uint64 words; return its size in bytes."""
     counts = np.zeros(SYMBOLS, np.int64)

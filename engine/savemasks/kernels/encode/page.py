@@ -29,7 +29,8 @@ from ..deflate.stream import (
     put_literals,
     put_match,
 )
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
+from ..memory import zero_octets
 
 UP = 2
 AVERAGE = 3
@@ -89,11 +90,11 @@ def sample(image: Array, kind: int, step: int, counts: Array, rows: Array) -> No
             counts[rows[2, i]] += 1
 
 
-@kernel
+@allocating_kernel
 def filter_band(image: Array, kind: int, out: Array) -> None:
     """Filter some rows of the original: (rows, n) bytes into (rows, n + 1)."""
-    row = np.zeros(image.shape[1] + 3, np.uint8)
-    above = np.zeros(image.shape[1] + 3, np.uint8)
+    row = zero_octets(image.shape[1] + 3)
+    above = zero_octets(image.shape[1] + 3)
     for y in range(image.shape[0]):
         for i in range(image.shape[1]):
             row[i + 3] = image[y, i]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...shapes import BITMAP, FACE, LINE, POINT, POLYGON, RECTANGLE
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
+from ..memory import filled_words, octets, words, zero_octets
 from .polygons import BAND_PIXELS, SORT_LIMIT, Rings, Work, fill_rings, fill_with_holes, ring_area
 from .strokes import draw_disc, draw_thick_line, fill_rectangle
 
@@ -41,7 +42,7 @@ def _paint_bits(out: Array, bits: Array, shape: Array, left: int, top: int, valu
                         target[x + bit] = value
 
 
-@kernel
+@allocating_kernel
 def _allocate(
     kind: Array, ring: Array, vertex: Array, order: Array, shape: tuple[int, int]
 ) -> Work:
@@ -54,17 +55,17 @@ def _allocate(
             holes = holes or ring[i + 1] - ring[i] > 1
     height, width = shape
     return Work(
-        np.empty((capacity, 3), np.int64),
-        np.full(height if capacity else 0, -1, np.int64),
-        np.empty(capacity, np.int64),
-        np.empty(capacity, np.int64),
-        np.empty(capacity, np.int64),
-        np.zeros(width if capacity > SORT_LIMIT else 0, np.uint8),
-        np.empty(max(BAND_PIXELS, width) if holes else 0, np.uint8),
+        words(3 * capacity).reshape(capacity, 3),
+        filled_words(height if capacity else 0, -1),
+        words(capacity),
+        words(capacity),
+        words(capacity),
+        zero_octets(width if capacity > SORT_LIMIT else 0),
+        octets(max(BAND_PIXELS, width) if holes else 0),
     )
 
 
-@kernel
+@allocating_kernel
 def paint(
     kind: Array,
     ring: Array,

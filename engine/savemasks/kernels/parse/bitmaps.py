@@ -9,7 +9,8 @@ import numpy as np
 
 from ..deflate.huffman import new_codes
 from ..deflate.inflate import inflate
-from ..jit import Array, kernel
+from ..jit import Array, allocating_kernel, kernel
+from ..memory import octets
 from .scanlines import ALPHA, ANY, LOOKUP, Layout, row_bytes, unpack
 
 # Payloads with more characters, bytes of PNG or bytes of scanlines are left to the caller, where
@@ -217,7 +218,7 @@ def _look(data: Array, colour: int, depth: int, threshold: int, found: Array, ou
                 out[i] = out[i] or data[j] >= threshold
 
 
-@kernel
+@allocating_kernel
 def _decode_one(
     text: Array,
     first: int,
@@ -255,7 +256,7 @@ def _decode_one(
     if found[1, 1] and (colour == 2 or (colour == 0 and threshold < LEAST_ALPHA)):
         return not_taken
     is_usual = inflated <= scratch.lines.size
-    lines = scratch.lines[:inflated] if is_usual else np.empty(inflated, np.uint8)
+    lines = scratch.lines[:inflated] if is_usual else octets(inflated)
     if inflate(png, found[2, 0], found[2, 1], lines, scratch.codes) != inflated:
         return not_taken
     if layout.mode == LOOKUP:
@@ -264,7 +265,7 @@ def _decode_one(
     return (DONE if is_good else NOT_TAKEN), height, width
 
 
-@kernel
+@allocating_kernel
 def decode(
     text: Array,
     spans: Array,
@@ -300,9 +301,9 @@ def decode(
         How many bytes of `bits` are used.
     """
     scratch = _Scratch(
-        np.empty(_LARGEST_TEXT // 4 * 3, np.uint8),
-        np.empty(_LARGEST_PNG, np.uint8),
-        np.empty(_USUAL_LINES, np.uint8),
+        octets(_LARGEST_TEXT // 4 * 3),
+        octets(_LARGEST_PNG),
+        octets(_USUAL_LINES),
         np.zeros(256, np.bool_),
         np.zeros((3, 2), np.int64),
         new_codes(),
