@@ -67,6 +67,22 @@ def test_machine_code_is_kept_and_a_change_in_a_callees_file_is_noticed(package:
     assert outcome(start(package)) == (30, True)
 
 
+LOADED = """
+import sys
+from savemasks.kernels.paint.caller import outer
+print(outer(10), "numba.np.arrayobj" in sys.modules)
+"""
+
+
+def test_loading_takes_nothing_that_only_compiling_needs(package: Path) -> None:
+    """A warm start would take a third longer."""
+    printed = []
+    for _ in range(2):
+        output, errors = start(package, LOADED).communicate()
+        printed.append(output or errors)
+    assert printed == ["22 True\n", "22 False\n"]
+
+
 STAMPS = """
 import json, sys
 from pathlib import Path

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..run.collecting import collect_rarely, usual_collection_after
 from ..run.options import Hooks
 
 if TYPE_CHECKING:
     from ..layers.graph import Graph
     from ..results.report import Summary
+    from ..run.starting import Starter
 
 MAX_SHOWN_FAILURES = 20
 """How many failures are printed; all are in errors.jsonl and reports."""
@@ -57,7 +59,9 @@ def say_note(text: str) -> None:
 
 
 @contextmanager
-def run_hooks(quiet: bool, workers: int | None = None) -> Iterator[Hooks]:
+def run_hooks(
+    quiet: bool, workers: int | None = None, starter: "Starter | None" = None
+) -> Iterator[Hooks]:
     """Yield hooks that show progress, stop on signals, and hint at kernels being compiled."""
     from .progress import progress  # keeps --help fast
 
@@ -76,14 +80,23 @@ def run_hooks(quiet: bool, workers: int | None = None) -> Iterator[Hooks]:
         hint.cancel()
         click.echo(f"compiling kernels, once on this machine: {done} of {total} parts", err=True)
 
+    def on_start() -> None:
+        hint.cancel()
+        collect_rarely()
+
     stop = threading.Event()
     try:
-        with _stop_on_signals(stop), progress(quiet, workers) as on_progress:
+        with (
+            _stop_on_signals(stop),
+            usual_collection_after(),
+            progress(quiet, workers) as on_progress,
+        ):
             yield Hooks(
                 stop=stop,
                 on_progress=on_progress,
-                on_start=hint.cancel,
+                on_start=on_start,
                 on_compile=None if quiet else on_compile,
+                starter=starter,
             )
     finally:
         hint.cancel()

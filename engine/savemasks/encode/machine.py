@@ -44,8 +44,10 @@ def deflate_runs(
     words = room + covered // 258 + 1000
     tokens = scratch.take(_TOKENS, (runs.CODE_WORDS + room,), np.int64)
     out = scratch.take(_STREAM, (8 * words,))
-    deflate = runs.deflate_wide if is_wide else runs.deflate
-    size, adler = deflate(labels, grays, strip.is_part, tokens, out)
-    if size < 0:
+    tokenize = runs.tokenize_wide if is_wide else runs.tokenize
+    count, adler = tokenize(labels, grays, tokens)
+    if count < 0:
         return None
+    stride = 2 if is_wide else width + 1
+    size = runs.write(tokens, count, 1, stride, adler, strip.is_part, out)
     return Deflated(out[:size].data, adler, covered)

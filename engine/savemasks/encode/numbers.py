@@ -54,8 +54,11 @@ def _deflate_runs(numbers: Numbers, scratch: Scratch, strip: Strip) -> Deflated 
     words = room + covered // 258 + 1000
     tokens = scratch.take(_TOKENS, (runs.CODE_WORDS + room,), np.int64)
     out = scratch.take(_STREAM, (8 * words,))
-    size, adler = runs.deflate_numbers(numbers, strip.is_part, tokens, out)
-    return None if size < 0 else Deflated(out[:size].data, adler, covered)
+    count, adler = runs.tokenize_numbers(numbers, tokens)
+    if count < 0:
+        return None
+    size = runs.write(tokens, count, 2, stride, adler, strip.is_part, out)
+    return Deflated(out[:size].data, adler, covered)
 
 
 def store_numbers(numbers: Numbers, strip: Strip = WHOLE) -> Deflated:

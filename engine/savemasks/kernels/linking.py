@@ -10,7 +10,7 @@ so the optimiser may take each in where it is called.
 What kernels do not need is left out: Numba's passes for closures, constants and whole arrays, and
 the counting of who holds an array, but for those that make some (`jit.allocating_kernel`).
 
-All that is a third of the time of compiling; `benchmarks/cold.py` measures it. It takes parts of
+All that together halves the time of compiling; `benchmarks/cold.py` measures it. It takes parts of
 Numba that may change with any version, so `jit` has it for those versions alone with which it was
 tested.
 """

@@ -21,7 +21,7 @@ from ..encode.general import encode_png
 from ..encode.machine import encode_runs
 from ..encode.numbers import encode_numbers
 from ..kernels.cache import one_process_at_a_time
-from ..kernels.encode import lookup
+from ..kernels.encode import lookup, runs
 from ..kernels.encode.page import WINDOW
 from ..kernels.paint.extents import tighten_boxes
 from ..layers.palette import paintable_grays
@@ -80,6 +80,9 @@ def _steps(plan: Plan, settings: Settings | SaveSettings | None) -> list[Step]:
         steps.append(partial(_parse, plan))
     steps.append(partial(_read, plan))
     if plan.machine_table is not None:
+        palette = plan.palette_of("machine")
+        if palette.is_gray and palette.colors.dtype == np.uint8:
+            steps.append(_write_runs)
         steps.append(partial(_encode_machine, plan))
     if plan.human_table is not None:
         steps += [partial(_encode_page, plan, is_gray=False), _decode_original]
@@ -122,6 +125,11 @@ def _paint(plan: Plan) -> None:
         classes=plan.classes,
     )
     plan.label_maps(shapes, Scratch())
+
+
+def _write_runs() -> None:
+    """What is the second half of encoding machine masks."""
+    runs.write(np.zeros(runs.CODE_WORDS, np.int64), 0, 1, 2, 1, False, np.zeros(8000, np.uint8))
 
 
 def _encode_machine(plan: Plan) -> None:

@@ -6,7 +6,7 @@ The unfiltered rows of PNG (a zero and the pixels) follow each other as one stre
 compared with those above, many at a time.
 
 A mask may be coded in strips, each of which repeats nothing that lies in the one before. Rows too
-wide to reach the one above (`_tokenize_wide`) are filtered by "Up" instead, which makes repeated
+wide to reach the one above (`tokenize_wide`) are filtered by "Up" instead, which makes repeated
 rows zeros; the first row and rows of zeros are not filtered.
 """
 
@@ -97,11 +97,20 @@ def _add_span(
 
 
 @kernel
-def _tokenize(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
-    """List the tokens of what `deflate` is given; return their number and the stream's Adler-32.
+def tokenize(labels: Array, table: Array, memory: Array) -> tuple[int, int]:
+    """List the tokens of a mask or a strip; return their number and the stream's Adler-32.
 
-    If there is no room for them in `tokens`, int64, the number is -1.
+    Parameters
+    ----------
+    labels
+        (height, width) label map.
+    table
+        (labels,) uint8 gray by label.
+    memory
+        int64 of scratch, for `write`: `CODE_WORDS`, and one for every token. If it gets full the
+        mask is none for this encoder: the number is -1.
     """
+    tokens = memory[CODE_WORDS:]
     height, width = labels.shape
     stride = width + 1
     room = tokens.size - 2 * width - 8
@@ -182,8 +191,12 @@ def _add_run(
 
 
 @allocating_kernel
-def _tokenize_wide(labels: Array, table: Array, tokens: Array) -> tuple[int, int]:
-    """As `_tokenize`, without repetitions of the row above."""
+def tokenize_wide(labels: Array, table: Array, memory: Array) -> tuple[int, int]:
+    """As `tokenize`, without repetitions of the row above.
+
+    It is compiled with the first such mask: few are wider than 32,767 pixels.
+    """
+    tokens = memory[CODE_WORDS:]
     height, width = labels.shape
     count = 0
     low = 1
@@ -252,8 +265,12 @@ def _add_numbers(row: Array, first: int, last: int, before: int, tokens: Array, 
 
 
 @kernel
-def _tokenize_numbers(numbers: Array, tokens: Array) -> tuple[int, int]:
-    """As `_tokenize` for pixels of two bytes, whose near repetitions are those of a pixel."""
+def tokenize_numbers(numbers: Array, memory: Array) -> tuple[int, int]:
+    """As `tokenize` for pixels of two bytes, whose near repetitions are those of a pixel.
+
+    `numbers` is (height, width) uint8 or uint16; two rows must be within deflate's reach.
+    """
+    tokens = memory[CODE_WORDS:]
     height, width = numbers.shape
     stride = 2 * width + 1
     room = tokens.size - 4 * width - 8
@@ -325,20 +342,27 @@ def _count_symbols(tokens: Array, counts: Array) -> None:
 
 
 @kernel
-def _write(
-    tokens: Array,
-    near: int,
-    stride: int,
-    adler: int,
-    code_memory: Array,
-    is_part: bool,
-    out: Array,
+def write(
+    memory: Array, count: int, near: int, stride: int, adler: int, is_part: bool, out: Array
 ) -> int:
     """Write tokens as a zlib stream; return its size in bytes.
 
-    `near` is the distance of the pixel before, `stride` that of the row above, or any other one if
-    no token repeats it.
+    Parameters
+    ----------
+    memory, count, adler
+        What was tokenized, and what that returned.
+    near, stride
+        The distance of the pixel before and of the row above, or any other one if no token repeats
+        it.
+    is_part
+        Whether it is a part of a longer stream, or a stream by itself.
+    out
+        uint8, the stream, in words of 8 bytes: 1000, and one for each token that there is room for,
+        and one for every 258 bytes of the mask with its rows' filters.
     """
+    tokens = memory[CODE_WORDS : CODE_WORDS + count]
+    code_memory = memory[:CODE_WORDS].reshape(3, SYMBOLS)
+    words = out.view(np.uint64)
     counts = code_memory[2]
     counts[:] = 0
     _count_symbols(tokens, counts)
@@ -347,80 +371,11 @@ def _write(
         counts[i] = 16 * counts[i] + 1
     fit_codes(counts, code_memory[0], code_memory[1])
     codes = Codes(code_memory[0], code_memory[1], counts, near, stride)  # without pairs
-    at = begin_two(out, codes, is_part)
+    at = begin_two(words, codes, is_part)
     for token in tokens:
         value = token >> 2
         if token & 3 == _LITERAL:
-            at = put(out, at, codes.code[value], codes.length[value])
+            at = put(words, at, codes.code[value], codes.length[value])
         else:
-            at = put_match(out, at, codes, value, token & 3 == _FAR)
-    return finish(out, at, codes.code[END], codes.length[END], adler, is_part)
-
-
-@kernel
-def deflate(
-    labels: Array, table: Array, is_part: bool, memory: Array, out: Array
-) -> tuple[int, int]:
-    """Write a mask or a strip as a zlib stream; return its size in bytes and its Adler-32.
-
-    Parameters
-    ----------
-    labels
-        (height, width) label map.
-    table
-        (labels,) uint8 gray by label.
-    is_part
-        Whether it is a part of a longer stream, or a stream by itself.
-    memory
-        int64 of scratch: `CODE_WORDS`, and one for every token. If it gets full the mask is none
-        for this encoder: the size is -1.
-    out
-        uint8, the stream, in words of 8 bytes: 1000, and one for each token that there is room for,
-        and one for every 258 bytes of the mask with its rows' filters.
-    """
-    tokens = memory[CODE_WORDS:]
-    count, adler = _tokenize(labels, table, tokens)
-    if count < 0:
-        return -1, 0
-    stride = labels.shape[1] + 1
-    code_memory = memory[:CODE_WORDS].reshape(3, SYMBOLS)
-    words = out.view(np.uint64)
-    return _write(tokens[:count], 1, stride, adler, code_memory, is_part, words), adler
-
-
-@kernel
-def deflate_wide(
-    labels: Array, table: Array, is_part: bool, memory: Array, out: Array
-) -> tuple[int, int]:
-    """As `deflate`, for rows too wide to repeat the one above.
-
-    It is compiled with the first such mask: few are wider than 32,767 pixels.
-    """
-    tokens = memory[CODE_WORDS:]
-    count, adler = _tokenize_wide(labels, table, tokens)
-    if count < 0:
-        return -1, 0
-    code_memory = memory[:CODE_WORDS].reshape(3, SYMBOLS)
-    words = out.view(np.uint64)
-    return _write(tokens[:count], 1, 2, adler, code_memory, is_part, words), adler
-
-
-@kernel
-def deflate_numbers(numbers: Array, is_part: bool, memory: Array, out: Array) -> tuple[int, int]:
-    """Write a map of 16-bit numbers as a zlib stream; return its size in bytes and its Adler-32.
-
-    Parameters
-    ----------
-    numbers
-        (height, width) uint8 or uint16; two of its rows must be within deflate's reach.
-    is_part, memory, out
-        As for `deflate`.
-    """
-    tokens = memory[CODE_WORDS:]
-    count, adler = _tokenize_numbers(numbers, tokens)
-    if count < 0:
-        return -1, 0
-    stride = 2 * numbers.shape[1] + 1
-    code_memory = memory[:CODE_WORDS].reshape(3, SYMBOLS)
-    words = out.view(np.uint64)
-    return _write(tokens[:count], 2, stride, adler, code_memory, is_part, words), adler
+            at = put_match(words, at, codes, value, token & 3 == _FAR)
+    return finish(words, at, codes.code[END], codes.length[END], adler, is_part)
