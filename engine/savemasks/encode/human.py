@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..kernels.deflate.stream import SYMBOLS
 from ..kernels.encode import gray, page
-from ..kernels.encode.tokens import CODE_WORDS
-from ..kernels.encode.tokens import encode as encode_tokens
+from ..kernels.encode.page_tokens import CODE_WORDS
+from ..kernels.encode.page_tokens import encode as encode_tokens
 from ..layers.palette import Palette
 from ..scratch import Buffer, Scratch
 from .general import deflate

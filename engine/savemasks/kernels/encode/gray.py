@@ -13,7 +13,7 @@ follow.
 import numpy as np
 
 from ..jit import Array, kernel
-from . import tokens as token
+from . import page_tokens as token
 from .page import advance, filter_row, is_painted, sums, touched, unpainted
 from .repeats import SEEN, add_left, add_match, add_span, byte, clear
 

@@ -9,7 +9,7 @@ eight pixels, for the sake of flat areas.
 import numpy as np
 
 from ..jit import Array, kernel
-from . import tokens as token
+from . import page_tokens as token
 
 _WINDOW = 32768
 _SHARED = 1024
