@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from savemasks.cli.demo import CONFIG
-from savemasks.errors import OutputError
-from savemasks.gallery import label_pictures
+from savemasks.errors import CrashError, OutputError
+from savemasks.gallery import building, label_pictures
 from savemasks.gallery.building import build_galleries
-from savemasks.gallery.pictures_of_items import Has
+from savemasks.gallery.pictures_of_items import Has, Maker
 from savemasks.layers.graph import Graph
 from savemasks.line.job import PackRules
 from savemasks.run.export import run
@@ -332,16 +332,33 @@ def test_large_pictures_become_tiles(
     assert {path.name for path in folder.glob("*-labels/*")} == {"0", "1", "2"}
 
 
-def test_a_gallery_does_not_depend_on_workers(project: Project, tmp_path: Path) -> None:
-    for number in range(30):
-        project.add(f"{number:02}.png")
+def test_a_gallery_does_not_depend_on_workers(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "MANY", 40)
+    for number in range(40):
+        project.add(f"{number:02}.png", bare=number % 3 == 0)
+    project.add_bad(picture(), b"{")
     out = tmp_path / "out"
     export(project, out)
     found = []
-    for workers in (1, 4):
-        (page,) = build_galleries(out, workers=workers)
+    for workers, processes in ((1, False), (4, False), (2, True)):
+        (page,) = build_galleries(out, workers=workers, processes=processes)
         found.append(files(page.parent))
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_process_that_dies_leaves_the_gallery_before(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "MANY", 1)
+    project.add("a.png")
+    root = export(project, tmp_path / "out").out
+    before = files(Gallery.of(root).folder)
+    monkeypatch.setattr(Maker, "__reduce__", lambda _: (os._exit, (1,)))  # on its arrival
+    with pytest.raises(CrashError, match="a worker process has died: the gallery is as it was"):
+        build_galleries(root, workers=2, processes=True)
+    assert files(root / "gallery") == before
 
 
 def test_a_gallery_is_replaced_and_other_folders_are_not(project: Project, tmp_path: Path) -> None:

@@ -2,11 +2,10 @@
 
 import os
 import shutil
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
-
-import pyvips
+from typing import Any, NamedTuple
 
 from ..errors import OutputError, printable
 from ..results.division import locked_journals
@@ -14,7 +13,7 @@ from ..run.options import Hooks
 from ..system import usable_cores
 from .contents import Contents, Entry, find_results
 from .figures import Figures
-from .in_order import results_in_order
+from .in_order import results_in_order, results_of_processes
 from .pictures_of_items import Has, Made, Maker
 from .plots import plots_of
 from .site import Site, is_gallery, texts, url_of
@@ -22,9 +21,35 @@ from .site import Site, is_gallery, texts, url_of
 GALLERY = "gallery"
 """Folder of a gallery in its result."""
 
+_Item = tuple[int, Entry]
+"""A number and the item that has it."""
+
+MANY = 200
+"""Number of items for which it pays to start processes, which takes a second."""
+
+
+class _Workers(NamedTuple):
+    """How many workers there are, and of which kind."""
+
+    number: int
+    are_processes: bool
+
+    def make(
+        self, maker: Maker, items: Iterator[_Item]
+    ) -> Generator[tuple[_Item, Made], None, None]:
+        """Yield items and what was made of them, in order."""
+        if self.are_processes:
+            return results_of_processes(maker.make_all, items, self.number)
+        return results_in_order(lambda item: maker.make(*item), items, self.number)
+
 
 def build_galleries(
-    out: Path, to: Path | None = None, *, workers: int | None = None, hooks: Hooks | None = None
+    out: Path,
+    to: Path | None = None,
+    *,
+    workers: int | None = None,
+    processes: bool = False,
+    hooks: Hooks | None = None,
 ) -> list[Path]:
     """Build the gallery of every result in a folder.
 
@@ -36,7 +61,10 @@ def build_galleries(
         Where to put galleries: that of a single result itself, those of several in folders below.
         By default each goes into the folder `gallery` of its result.
     workers
-        Number of threads, or None for one per available core.
+        Number of workers, or None for one per available core.
+    processes
+        Whether they are processes where there are many items; else they are threads. The caller's
+        main module must then be importable, as for all of `multiprocessing`.
     hooks
         The caller's stop event and callbacks. If it stops, what was there stays as it was.
 
@@ -48,8 +76,11 @@ def build_galleries(
     ------
     OutputError
         If there is no result, a run is at work in it, or the gallery cannot be written.
+    CrashError
+        If a process dies.
     """
     hooks = hooks or Hooks()
+    workers = workers or usable_cores()
     roots = find_results(out)
     pages = []
     for root in roots:
@@ -62,7 +93,8 @@ def build_galleries(
             except OutputError as error:
                 raise OutputError(f"{printable(root)}: {error}") from error
             _check(target, contents)
-            if _build(contents, target, workers or usable_cores(), hooks):
+            many = workers > 1 and contents.count() >= MANY
+            if _build(contents, target, _Workers(workers, processes and many), hooks):
                 pages.append(target / "index.html")
     return pages
 
@@ -84,7 +116,7 @@ def _check(target: Path, contents: Contents) -> None:
         raise OutputError(f"{shown}: cannot be read: {error.strerror}") from error
 
 
-def _build(contents: Contents, target: Path, workers: int, hooks: Hooks) -> bool:
+def _build(contents: Contents, target: Path, workers: _Workers, hooks: Hooks) -> bool:
     """Build beside the target, then replace it; returns whether it came to its end."""
     part = target.with_name(f".{target.name}.part")
     try:
@@ -114,17 +146,14 @@ def _replace(target: Path, part: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _fill(contents: Contents, site: Site, target: Path, workers: int, hooks: Hooks) -> bool:
-    pyvips.cache_set_max(0)
-    pyvips.concurrency_set(1)
-    maker = Maker(contents, site)
+def _fill(contents: Contents, site: Site, target: Path, workers: _Workers, hooks: Hooks) -> bool:
+    maker = Maker(contents, site.folder)
     classes = contents.classes
     figures = Figures(texts([each.title for each in classes]))
     total = contents.count()
     if hooks.on_start:
         hooks.on_start()
-    numbered = enumerate(contents.entries())
-    with closing(results_in_order(lambda each: maker.make(*each), numbered, workers)) as work:
+    with closing(workers.make(maker, enumerate(contents.entries()))) as work:
         for (number, entry), made in work:
             if hooks.stop.is_set():
                 return False

@@ -47,19 +47,6 @@ class Site:
         self._rows: list[list[Any]] = []
         self._chunks = 0
 
-    def path(self, number: int) -> Path:
-        """Where the files of an item are, without an ending."""
-        folder = self.folder / "items" / str(number // _ITEMS_PER_FOLDER)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / str(number)
-
-    def put_labels(self, path: Path, png: bytes) -> None:
-        """Write a label map or a tile of one; `path` has no ending."""
-        key = path.relative_to(self.folder).as_posix()
-        text = base64.b64encode(png)
-        parts = (b'galleryLabels("', key.encode(), b'","', text, b'")\n')
-        path.with_suffix(".js").write_bytes(b"".join(parts))
-
     def add_row(self, row: list[Any]) -> None:
         """Add what the page has to know of an item; in the order of items."""
         self._rows.append(row)
@@ -88,6 +75,21 @@ class Site:
         template = environment.get_template("index.html")
         text = template.render(generator=GENERATOR, **page)
         (self.folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def path_of_item(folder: Path, number: int) -> Path:
+    """Where the files of an item are in a gallery, without an ending; raises `OSError`."""
+    group = folder / "items" / str(number // _ITEMS_PER_FOLDER)
+    group.mkdir(parents=True, exist_ok=True)
+    return group / str(number)
+
+
+def put_labels(folder: Path, path: Path, png: bytes) -> None:
+    """Write a label map of a gallery, or a tile of one; `path` has no ending; raises `OSError`."""
+    key = path.relative_to(folder).as_posix()
+    text = base64.b64encode(png)
+    parts = (b'galleryLabels("', key.encode(), b'","', text, b'")\n')
+    path.with_suffix(".js").write_bytes(b"".join(parts))
 
 
 def is_gallery(folder: Path) -> bool:

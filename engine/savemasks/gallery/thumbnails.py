@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import numpy as np
 import pyvips
@@ -74,18 +75,32 @@ def _rgb(image: pyvips.Image) -> Pixels:
     return pixels.reshape(image.height, image.width, image.bands)
 
 
-def color_table(table: Mapping[int, Sequence[int]], colors: Sequence[str]) -> NDArray[np.int16]:
-    """(values, 3) colour of every value of a label map, -1 where it is no class."""
+class ColorTable(NamedTuple):
+    """Colours of the values of label maps.
+
+    Attributes
+    ----------
+    rgb
+        (values,) uint32, the bytes of a colour, the lowest first.
+    is_class
+        (values,) bool, whether a value stands for a class.
+    """
+
+    rgb: NDArray[np.uint32]
+    is_class: NDArray[np.bool_]
+
+
+def color_table(table: Mapping[int, Sequence[int]], colors: Sequence[str]) -> ColorTable:
+    """Colour of every value of a label map: that of its first class."""
     values = 1 << 8 if max(table, default=0) < 1 << 8 else 1 << 16
-    found = np.full((values, 3), -1, np.int16)
+    found = ColorTable(np.zeros(values, "<u4"), np.zeros(values, bool))
     for value, classes in table.items():
-        found[value] = [*bytes.fromhex(colors[classes[0]][1:])]
+        found.rgb[value] = int.from_bytes(bytes.fromhex(colors[classes[0]][1:]), "little")
+        found.is_class[value] = True
     return found
 
 
-def thumbnail(
-    original: Pixels | None, labels: Labels | None, colors_of: NDArray[np.int16]
-) -> Pixels:
+def thumbnail(original: Pixels | None, labels: Labels | None, colors: ColorTable) -> Pixels:
     """Mix the colours of classes half and half with an original; alone, they are on dark gray."""
     if labels is None:
         assert original is not None
@@ -93,10 +108,13 @@ def thumbnail(
     height, width = _size(labels, original)
     rows = np.arange(height) * labels.shape[0] // height
     columns = np.arange(width) * labels.shape[1] // width
-    colors = colors_of[labels[rows[:, None], columns]]
+    small = labels[rows].take(columns, axis=1)
+    own = colors.rgb.take(small).view(np.uint8).reshape(height, width, 4)[..., :3]
+    is_class = colors.is_class.take(small)[..., None]
     if original is None:
-        return np.where(colors < 0, _UNPAINTED, colors).astype(np.uint8)
-    return np.where(colors < 0, original, (original + colors) >> 1).astype(np.uint8)
+        return np.where(is_class, own, np.uint8(_UNPAINTED))
+    mixed = (original + own.astype(np.uint16)) >> 1
+    return np.where(is_class, mixed.astype(np.uint8), original)
 
 
 def _size(labels: Labels, original: Pixels | None) -> tuple[int, int]:
