@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import PackRules
+from savemasks.run.collecting import collect_rarely, usual_collection_after
 from savemasks.run.export import run
 from savemasks.run.options import Hooks, RunOptions
 
@@ -69,12 +70,18 @@ def _of_one_run(layer: SaveMasks, project: Path, out: Path, options: RunOptions)
         used = resource.getrusage(resource.RUSAGE_SELF)
         seconds.append(used.ru_utime + used.ru_stime)
 
+    def on_start() -> None:
+        collect_rarely()  # as the command line does
+        note()
+
     def on_progress(done: int, _: int, total: int) -> None:
         if done == total:
             note()
 
     began = perf_counter()
-    summary = run(layer, [project], out, options, Hooks(on_start=note, on_progress=on_progress))
+    with usual_collection_after():
+        hooks = Hooks(on_start=on_start, on_progress=on_progress)
+        summary = run(layer, [project], out, options, hooks)
     rate = summary.images / summary.seconds
     print(f"{summary.images} items, {rate:.0f} a second, in {perf_counter() - began:.1f} s")
     return (seconds[1] - seconds[0]) / summary.images * 1e6

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..run.collecting import collect_rarely, usual_collection_after
 from ..run.options import Hooks
 
 if TYPE_CHECKING:
@@ -76,13 +77,21 @@ def run_hooks(quiet: bool, workers: int | None = None) -> Iterator[Hooks]:
         hint.cancel()
         click.echo(f"compiling kernels, once on this machine: {done} of {total} parts", err=True)
 
+    def on_start() -> None:
+        hint.cancel()
+        collect_rarely()
+
     stop = threading.Event()
     try:
-        with _stop_on_signals(stop), progress(quiet, workers) as on_progress:
+        with (
+            _stop_on_signals(stop),
+            usual_collection_after(),
+            progress(quiet, workers) as on_progress,
+        ):
             yield Hooks(
                 stop=stop,
                 on_progress=on_progress,
-                on_start=hint.cancel,
+                on_start=on_start,
                 on_compile=None if quiet else on_compile,
             )
     finally:

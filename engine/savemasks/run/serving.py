@@ -4,7 +4,6 @@ A message to it is a list of items, with the samples before them that it is to p
 to call, with its arguments. The leading process imports this module, so it loads nothing heavy.
 """
 
-import gc
 import os
 import pickle
 import threading
@@ -19,9 +18,8 @@ from ..line.job import Job
 from ..projects.items import Item
 from ..results.lock import hold_worker_lock
 from ..system import has_message, ignore_signals
+from .collecting import collect_rarely
 from .held import Placement
-
-_GC_THRESHOLD = 100_000
 
 
 def send(pipe: Connection, thing: object) -> None:
@@ -53,9 +51,7 @@ def serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None:
     except Exception as error:
         send(pipe, error)
         return
-    # Nearly all objects of this process are parsed JSON, which has no cycles to collect.
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
+    collect_rarely()
     try:
         send(pipe, None)
         items: deque[Item] = deque()
