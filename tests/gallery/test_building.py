@@ -1,6 +1,7 @@
 """Galleries: what is in their files, for every kind of result."""
 
 import os
+import re
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -19,8 +20,9 @@ from savemasks.gallery.building import build_galleries
 from savemasks.gallery.pictures_of_items import Has, Maker
 from savemasks.layers.graph import Graph
 from savemasks.line.job import PackRules
-from savemasks.run.export import run
-from savemasks.run.options import Hooks
+from savemasks.projects.parts import Part
+from savemasks.run.export import retry, run
+from savemasks.run.options import Hooks, RunOptions
 from support.galleries import (
     COUNTS,
     DS,
@@ -249,6 +251,58 @@ def test_a_result_that_is_not_finished_shows_what_is_there(
     gallery = Gallery.of(root)
     assert [row[NAME] for row in gallery.rows] == ["a.png", "c.png"]
     assert "This result is not finished" in (gallery.folder / "index.html").read_text()
+
+
+def banner(root: Path) -> str:
+    """What the page of a result says first, built anew; nothing if it is finished."""
+    text = (Gallery.of(root).folder / "index.html").read_text()
+    found = re.search(r'<p class="banner" role="note">(.*?)</p>', text, re.DOTALL)
+    return " ".join(re.sub(r"</?strong>", "", found[1]).split()) if found else ""
+
+
+def test_a_run_that_was_stopped_says_what_is_missing(project: Project, tmp_path: Path) -> None:
+    for number in range(40):
+        project.add(f"{number:02}.png")
+    project.add_bad(picture(), b"{")
+    graph, out = Graph.from_json(CONFIG), tmp_path / "out"
+    root = out / str(CONFIG["dst"])
+
+    def stopped(**options: Any) -> str:
+        hooks = Hooks(on_progress=lambda *_: hooks.stop.set())
+        options = {"workers": 1} | options
+        assert run(graph, (project.folder,), out, RunOptions(**options), hooks).interrupted
+        return banner(root)
+
+    begun = "This result is not finished: its last run was ended early."
+    end = "What the runs so far have made is shown."
+    said = stopped()
+    missing = 41 - len(Gallery(root / "gallery").rows)
+    assert 0 < missing < 41
+    assert said == f"{begun} Of 41 images, {missing} are missing. {end}"
+    export(project, out)
+    assert banner(root) == ""
+    assert re.match(f"{begun} Of 41 images, [23][0-9] are missing.", stopped(restart=True))
+    rows = Gallery(root / "gallery").rows
+    assert 30 < len(rows) <= 41  # those in hand were begun anew
+    outdated = "was made by an earlier run with other settings"
+    assert {row[PROBLEM] for row in rows if row[HAS] & Has.FAILED} >= {outdated}
+    export(project, out)
+    retry(root)  # of what failed, which it does again
+    assert banner(root) == ""
+    export(project, tmp_path / "strict", on_error="stop")
+    assert begun in banner(tmp_path / "strict")
+
+
+def test_missing_parts_are_named(project: Project, tmp_path: Path) -> None:
+    for number in range(20):
+        project.add(f"{number:02}.png")
+    out = tmp_path / "out"
+    root = export(project, out, part=Part(1, 3)).out
+    said = banner(root)
+    assert said.startswith("This result is not finished: parts 2/3, 3/3 have not begun. What")
+    export(project, out, part=Part(2, 3))
+    export(project, out, part=Part(3, 3))
+    assert banner(root) == ""
 
 
 def execute(path: Path, query: str) -> None:

@@ -151,6 +151,7 @@ def _fill(contents: Contents, site: Site, target: Path, workers: _Workers, hooks
     classes = contents.classes
     figures = Figures(texts([each.title for each in classes]))
     total = contents.count()
+    tried = 0  # by the last run, or by earlier ones with the same settings
     if hooks.on_start:
         hooks.on_start()
     with closing(workers.make(maker, enumerate(contents.entries()))) as work:
@@ -161,10 +162,13 @@ def _fill(contents: Contents, site: Site, target: Path, workers: _Workers, hooks
                 figures.failed += 1
             elif made.counts is not None:
                 _count(figures, made)
+            tried += not entry.is_due
             site.add_row(_row(entry, made))
             if hooks.on_progress:
                 hooks.on_progress(number + 1, figures.failed, total)
-    site.finish(_index(contents, maker, figures, target, total), _page(contents, figures, total))
+    site.finish(
+        _index(contents, maker, figures, target, total), _page(contents, figures, total, tried)
+    )
     return True
 
 
@@ -211,7 +215,7 @@ def _index(
     }
 
 
-def _page(contents: Contents, figures: Figures, total: int) -> dict[str, Any]:
+def _page(contents: Contents, figures: Figures, total: int, tried: int) -> dict[str, Any]:
     colors = [each.color for each in contents.classes]
     bars, matrix = plots_of(figures, colors)
     return {
@@ -221,6 +225,9 @@ def _page(contents: Contents, figures: Figures, total: int) -> dict[str, Any]:
         "bars": bars,
         "matrix": matrix,
         "is_whole": contents.is_whole,
+        "missing_parts": contents.missing_parts,
+        "wanted": contents.wanted,
+        "missing": max(0, (contents.wanted or 0) - tried),
         "is_packed": contents.is_packed,
         "has_classes": bool(contents.classes),
     }

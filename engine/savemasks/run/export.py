@@ -155,6 +155,7 @@ def _run(
             part=options.part,
         )
         total = worklist.total()
+        worklist.note_begin()
         _tell_begin(summary, total, options)
         folders = [result.sink.dst for result in routing.results]
         receivers = Receivers(folders, outputs, targets, routing.sinks, packing)
@@ -163,6 +164,8 @@ def _run(
         recorder = Recorder(summary, report, receivers, worklist, total, options, hooks)
         pool = _export_remaining(_job(routing, options), recorder, started, stack)
         has_ended = not (summary.interrupted or summary.stopped)
+        if has_ended:
+            worklist.note_end()
         if packing:
             if has_ended:
                 packing.finish(stores[0])
