@@ -151,7 +151,7 @@ class Maker:
             elif not self._is_packed and thumbnails.is_shown_by_browsers(content[:16]):
                 made.has |= Has.LINK
             else:
-                _put_preview(made, path, thumbnails.preview(content))
+                _put_preview(made, path, thumbnails.preview(content, made.height * made.width))
         except _UNDECODABLE as error:
             _note(made, "the picture", error)
             return None
@@ -169,7 +169,7 @@ class Maker:
             else:
                 made.height, made.width = image.height, image.width
             content = image.write_to_buffer(".png", compression=1)
-            _put_preview(made, path, thumbnails.preview(content))
+            _put_preview(made, path, thumbnails.preview(content, image.width * image.height))
             return thumbnails.small_original(content)
         except _UNDECODABLE as error:
             _note(made, "the page", error)

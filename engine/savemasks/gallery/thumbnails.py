@@ -13,14 +13,12 @@ from ..pictures import decode_jpeg
 from ..pictures.decode_pillow import is_for_pillow
 from ..pictures.headers import UnusualError
 from ..pictures.original import Original
-from .label_pictures import Labels
+from .label_pictures import LARGE_SIDE, Labels
 
 SIDE = 320
 """The longest side of a thumbnail; usual JPEGs may come out a little larger or smaller."""
 
-PREVIEW_SIDE = 2048
-"""The longest side of an original that is made smaller for the viewer."""
-
+_JPEG = b"\xff\xd8\xff"
 _LEAST, _MOST = 220, 400
 _MOST_BYTES = 20_000
 _QUALITIES = (75, 60, 45, 30, 15)
@@ -30,21 +28,25 @@ _UNPAINTED = 32  # gray of what no class covers, where there is no original
 Pixels = NDArray[np.uint8]
 
 
-def small_original(content: bytes, side: int = SIDE) -> Pixels:
-    """Decode a picture to (height, width, 3), at most about `side` large.
+def small_original(content: bytes) -> Pixels:
+    """Decode a picture to (height, width, 3), at most about `SIDE` large.
 
     Raises `pyvips.Error` or `ImageError` if it cannot be decoded.
     """
-    if is_for_pillow(content[:64]):
-        pixels = Original(content).pixels()
-        image = pyvips.Image.new_from_array(pixels).thumbnail_image(side, height=side, size="down")
-        return _rgb(image)
-    if side == SIDE:
+    if not is_for_pillow(content[:64]):
         with suppress(UnusualError, ValueError):
             return _scaled_jpeg(content)
+    return _rgb(_at_most(content, SIDE))
+
+
+def _at_most(content: bytes, side: int) -> pyvips.Image:
+    """Open a picture, upright and made smaller if a side is longer than that."""
+    if is_for_pillow(content[:64]):
+        image = pyvips.Image.new_from_array(Original(content).pixels())
+        return image.thumbnail_image(side, height=side, size="down")
     # Its own `fail_on` does not reach the loader.
     options = {"height": side, "size": "down", "option_string": "fail_on=error"}
-    return _rgb(pyvips.Image.thumbnail_buffer(content, side, **options))
+    return pyvips.Image.thumbnail_buffer(content, side, **options)
 
 
 def _scaled_jpeg(content: bytes) -> Pixels:
@@ -67,10 +69,14 @@ def _scaled_jpeg(content: bytes) -> Pixels:
     return _rgb(image.thumbnail_image(SIDE, height=SIDE, size="down"))
 
 
-def _rgb(image: pyvips.Image) -> Pixels:
+def _srgb(image: pyvips.Image) -> pyvips.Image:
     if image.hasalpha():
         image = image.flatten()
-    image = image.colourspace("srgb").cast("uchar")
+    return image.colourspace("srgb").cast("uchar")
+
+
+def _rgb(image: pyvips.Image) -> Pixels:
+    image = _srgb(image)
     pixels: Pixels = np.frombuffer(image.write_to_memory(), np.uint8)
     return pixels.reshape(image.height, image.width, image.bands)
 
@@ -136,14 +142,19 @@ def encode(pixels: Pixels, most: int = _MOST_BYTES) -> bytes:
     return content
 
 
-def preview(content: bytes) -> bytes:
-    """A JPEG of an original that no browser shows, or that lies in an archive."""
-    pixels = small_original(content, PREVIEW_SIDE)
-    found: bytes = simplejpeg.encode_jpeg(pixels, _PREVIEW_QUALITY, "RGB", "420")
+def preview(content: bytes, pixels: int) -> bytes:
+    """A JPEG of an original that no browser shows, or that lies in an archive, in its full size.
+
+    A JPEG that needs no more than a byte for each of its pixels is left as it is.
+    """
+    if content.startswith(_JPEG) and len(content) <= pixels:
+        return content
+    image = _srgb(_at_most(content, LARGE_SIDE))
+    found: bytes = image.jpegsave_buffer(Q=_PREVIEW_QUALITY, keep="none")
     return found
 
 
 def is_shown_by_browsers(head: bytes) -> bool:
     """Whether every browser shows a picture that begins so."""
     is_webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    return is_webp or head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM"))
+    return is_webp or head.startswith((_JPEG, b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM"))
