@@ -154,7 +154,7 @@ def _fill(contents: Contents, site: Site, target: Path, workers: _Workers, hooks
     tried = 0  # by the last run, or by earlier ones with the same settings
     if hooks.on_start:
         hooks.on_start()
-    with closing(workers.make(maker, enumerate(contents.entries()))) as work:
+    with closing(workers.make(maker, _numbered(contents, site))) as work:
         for (number, entry), made in work:
             if hooks.stop.is_set():
                 return False
@@ -170,6 +170,12 @@ def _fill(contents: Contents, site: Site, target: Path, workers: _Workers, hooks
         _index(contents, maker, figures, target, total), _page(contents, figures, total, tried)
     )
     return True
+
+
+def _numbered(contents: Contents, site: Site) -> Iterator[_Item]:
+    for number, entry in enumerate(contents.entries()):
+        site.begin_items(number)
+        yield number, entry
 
 
 def _count(figures: Figures, made: Made) -> None:

@@ -95,18 +95,19 @@ class Maker:
         original = self._original(made, entry.files, path, labels)
         if original is not None or labels is not None:
             small = thumbnails.thumbnail(original, labels, self._colors)
-            path.with_suffix(".jpg").write_bytes(thumbnails.encode(small))
+            with open(f"{path}.jpg", "wb") as file:
+                file.write(thumbnails.encode(small))
             made.has |= Has.THUMBNAIL
         return made
 
-    def _labels(self, made: Made, files: ItemFiles, path: Path) -> Labels | None:
+    def _labels(self, made: Made, files: ItemFiles, path: str) -> Labels | None:
         """Write the label map; a large one as tiles, of which the smallest level is returned."""
         try:
             found = self.source.read(files)
             if found is None:
                 return None
             if not isinstance(found, LabelPicture):
-                folder = path.with_name(path.name + "-labels")
+                folder = Path(f"{path}-labels")
                 size, values = tiles.label_tiles(found, folder, self._put_labels)
                 made.height, made.width = size
                 made.has |= Has.LABEL_TILES
@@ -121,7 +122,7 @@ class Maker:
             made.counts = self._counted(found.values)
         return found.values
 
-    def _put_labels(self, path: Path, png: bytes) -> None:
+    def _put_labels(self, path: str, png: bytes) -> None:
         put_labels(self._folder, path, png)
 
     def _counted(self, labels: Labels) -> list[tuple[int, int, int]]:
@@ -134,7 +135,7 @@ class Maker:
         ]
 
     def _original(
-        self, made: Made, files: ItemFiles, path: Path, labels: Labels | None
+        self, made: Made, files: ItemFiles, path: str, labels: Labels | None
     ) -> Pixels | None:
         name = files.find("img")
         if name is None:
@@ -145,7 +146,7 @@ class Maker:
             if labels is None:
                 made.height, made.width = Original(content).size
             if is_large(made.height, made.width):
-                folder = path.with_name(path.name + "-original")
+                folder = Path(f"{path}-original")
                 tiles.original_tiles(files.path(name) or content, folder)
                 made.has |= Has.TILES
             elif not self._is_packed and thumbnails.is_shown_by_browsers(content[:16]):
@@ -157,7 +158,7 @@ class Maker:
             return None
         return small
 
-    def _page(self, made: Made, files: ItemFiles, path: Path, *, has_labels: bool) -> Pixels | None:
+    def _page(self, made: Made, files: ItemFiles, path: str, *, has_labels: bool) -> Pixels | None:
         """Where originals are not copied, the page for reviewers has one at its left."""
         name = files.find("masks_human") or files.find("visualize")
         if name is None or (has_labels and not self._pages_have_originals):
@@ -182,8 +183,8 @@ def _prepare_libvips() -> None:
     pyvips.concurrency_set(1)
 
 
-def _put_preview(made: Made, path: Path, content: bytes) -> None:
-    path.with_name(path.name + "-original.jpg").write_bytes(content)
+def _put_preview(made: Made, path: str, content: bytes) -> None:
+    Path(f"{path}-original.jpg").write_bytes(content)
     made.has |= Has.PREVIEW
 
 

@@ -23,20 +23,22 @@ _LEAST, _MOST = 220, 400
 _MOST_BYTES = 20_000
 _QUALITIES = (75, 60, 45, 30, 15)
 _PREVIEW_QUALITY = 85
-_UNPAINTED = 32  # gray of what no class covers, where there is no original
+_UNPAINTED = np.uint32(0x20202020)  # gray of what no class covers, where there is no original
+_UPPER_BITS = np.uint32(0xFEFEFEFE)  # of every byte, all but the lowest
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[np.uint32]
+"""(height, width), of which every pixel is the bytes R, G, B and one that is not used."""
 
 
 def small_original(content: bytes) -> Pixels:
-    """Decode a picture to (height, width, 3), at most about `SIDE` large.
+    """Decode a picture, at most about `SIDE` large.
 
     Raises `pyvips.Error` or `ImageError` if it cannot be decoded.
     """
     if not is_for_pillow(content[:64]):
         with suppress(UnusualError, ValueError):
             return _scaled_jpeg(content)
-    return _rgb(_at_most(content, SIDE))
+    return _pixels(_at_most(content, SIDE))
 
 
 def _at_most(content: bytes, side: int) -> pyvips.Image:
@@ -60,13 +62,13 @@ def _scaled_jpeg(content: bytes) -> Pixels:
     longest = max(header.width, header.height)
     side = "min_width" if longest == header.width else "min_height"
     least = {side: longest if longest <= SIDE else _LEAST}
-    pixels: Pixels = simplejpeg.decode_jpeg(
-        content, "RGB", fastdct=True, fastupsample=True, min_factor=1, **least
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+        content, "RGBX", fastdct=True, fastupsample=True, min_factor=1, **least
     )
     if max(pixels.shape) <= _MOST:
-        return pixels
-    image = pyvips.Image.new_from_array(pixels)
-    return _rgb(image.thumbnail_image(SIDE, height=SIDE, size="down"))
+        return pixels.view(np.uint32)[..., 0]
+    image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels[..., :3]))
+    return _pixels(image.thumbnail_image(SIDE, height=SIDE, size="down"))
 
 
 def _srgb(image: pyvips.Image) -> pyvips.Image:
@@ -75,10 +77,9 @@ def _srgb(image: pyvips.Image) -> pyvips.Image:
     return image.colourspace("srgb").cast("uchar")
 
 
-def _rgb(image: pyvips.Image) -> Pixels:
-    image = _srgb(image)
-    pixels: Pixels = np.frombuffer(image.write_to_memory(), np.uint8)
-    return pixels.reshape(image.height, image.width, image.bands)
+def _pixels(image: pyvips.Image) -> Pixels:
+    rgbx = _srgb(image).bandjoin(0)
+    return np.frombuffer(rgbx.write_to_memory(), np.uint32).reshape(rgbx.height, rgbx.width)
 
 
 class ColorTable(NamedTuple):
@@ -86,24 +87,25 @@ class ColorTable(NamedTuple):
 
     Attributes
     ----------
-    rgb
-        (values,) uint32, the bytes of a colour, the lowest first.
+    pixels
+        (values,) uint32, colours as `Pixels` have them.
     is_class
         (values,) bool, whether a value stands for a class.
     """
 
-    rgb: NDArray[np.uint32]
+    pixels: Pixels
     is_class: NDArray[np.bool_]
 
 
 def color_table(table: Mapping[int, Sequence[int]], colors: Sequence[str]) -> ColorTable:
     """Colour of every value of a label map: that of its first class."""
     values = 1 << 8 if max(table, default=0) < 1 << 8 else 1 << 16
-    found = ColorTable(np.zeros(values, "<u4"), np.zeros(values, bool))
+    rgbx = np.zeros((values, 4), np.uint8)
+    is_class = np.zeros(values, bool)
     for value, classes in table.items():
-        found.rgb[value] = int.from_bytes(bytes.fromhex(colors[classes[0]][1:]), "little")
-        found.is_class[value] = True
-    return found
+        rgbx[value, :3] = [*bytes.fromhex(colors[classes[0]][1:])]
+        is_class[value] = True
+    return ColorTable(rgbx.view(np.uint32)[:, 0], is_class)
 
 
 def thumbnail(original: Pixels | None, labels: Labels | None, colors: ColorTable) -> Pixels:
@@ -115,17 +117,18 @@ def thumbnail(original: Pixels | None, labels: Labels | None, colors: ColorTable
     rows = np.arange(height) * labels.shape[0] // height
     columns = np.arange(width) * labels.shape[1] // width
     small = labels[rows].take(columns, axis=1)
-    own = colors.rgb.take(small).view(np.uint8).reshape(height, width, 4)[..., :3]
-    is_class = colors.is_class.take(small)[..., None]
+    own = colors.pixels.take(small)
+    is_class = colors.is_class.take(small)
     if original is None:
-        return np.where(is_class, own, np.uint8(_UNPAINTED))
-    mixed = (original + own.astype(np.uint16)) >> 1
-    return np.where(is_class, mixed.astype(np.uint8), original)
+        return np.where(is_class, own, _UNPAINTED)
+    # The mean of every byte, rounded down: what both have, and half of what one has.
+    mixed = (original & own) + (((original ^ own) & _UPPER_BITS) >> np.uint32(1))
+    return np.where(is_class, mixed, original)
 
 
 def _size(labels: Labels, original: Pixels | None) -> tuple[int, int]:
     if original is not None:
-        return original.shape[:2]
+        return original.shape
     height, width = labels.shape
     scale = min(1.0, SIDE / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
@@ -133,10 +136,10 @@ def _size(labels: Labels, original: Pixels | None) -> tuple[int, int]:
 
 def encode(pixels: Pixels, most: int = _MOST_BYTES) -> bytes:
     """A JPEG of at most so many bytes, if a low quality makes it so small."""
-    pixels = np.ascontiguousarray(pixels)
+    rgbx = np.ascontiguousarray(pixels).view(np.uint8).reshape(*pixels.shape, 4)
     content = b""
     for quality in _QUALITIES:
-        content = simplejpeg.encode_jpeg(pixels, quality, "RGB", "420")
+        content = simplejpeg.encode_jpeg(rgbx, quality, "RGBX", "420")
         if len(content) <= most:
             break
     return content
