@@ -7,7 +7,7 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import numpy as np
 import pytest
@@ -354,12 +354,21 @@ def test_links_lead_to_files_of_any_name(project: Project, tmp_path: Path) -> No
     assert len(gallery.rows) == len(EVIL) + 1
     for number, row in enumerate(gallery.rows):
         assert row[HAS] & Has.LINK
-        url = (
-            gallery.index["datasets"][row[DS]]["url"] + "/" + (row[URL:] or [f"img/{row[NAME]}"])[0]
-        )
+        as_script = quote(row[NAME], safe="!'()*~")  # as encodeURIComponent
+        url = row[URL] if row[URL:] else f"img/{as_script}"
+        assert bool(row[URL:]) == ("\\" in row[NAME] or "\ufffd" in row[NAME]), row
+        url = gallery.index["datasets"][row[DS]]["url"] + "/" + url
         assert not {*' "<>#?'} & {*url}
         path = os.fsencode(gallery.folder) + b"/" + unquote_to_bytes(url)
         assert Path(os.fsdecode(path)).is_file(), number
+
+
+def test_an_index_of_long_names_stays_small(project: Project, tmp_path: Path) -> None:
+    for number in range(20):
+        project.add(f"{number:02}" + "猫" * 80 + ".png")
+    export(project, tmp_path / "out")
+    rows = Gallery.of(tmp_path / "out").folder / "data/rows-0.js"
+    assert rows.stat().st_size / 20 < 300  # 3 MB of 10,000 images
 
 
 def test_titles_cannot_end_a_script_or_a_tag(tmp_path: Path) -> None:

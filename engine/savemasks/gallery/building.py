@@ -191,13 +191,12 @@ def _row(entry: Entry, made: Made) -> list[Any]:
     name = printable(entry.name)
     counts = [number for row in made.counts or () for number in row]
     row: list[Any] = [entry.dataset, name, made.width, made.height, counts, int(made.has)]
-    is_linked = bool(made.has & Has.LINK)
-    url = url_of(entry.files.find("img") or "") if is_linked else ""
-    is_plain = not is_linked or url == f"img/{name}"
-    if made.problem is not None or not is_plain:
+    file = entry.files.find("img")
+    is_known = not made.has & Has.LINK or file == f"img/{name}"  # then the page knows the URL
+    if made.problem is not None or not is_known:
         row.append(made.problem or "")
-    if not is_plain:
-        row.append(url)
+    if not is_known:
+        row.append(url_of(file or ""))
     return row
 
 
