@@ -54,8 +54,8 @@ def test_the_tutorial_leads_to_a_data_set(
     for block in blocks(DOCS["tutorial"], "python"):
         assert sum(map(bool, block.splitlines())) <= 20
         exec(block, known)  # noqa: S102  (our own)
-    printed = re.findall(r"\((.+?)\)|\[(.+?)\]", capsys.readouterr().out)  # of NumPy, or PyTorch
-    shapes = [tuple(map(int, (ours or theirs).split(","))) for ours, theirs in printed]
+    printed = re.findall(r"\(\[?(.+?)\]?\)", capsys.readouterr().out)  # of NumPy, or PyTorch
+    shapes = [tuple(map(int, shape.split(","))) for shape in printed]
     assert shapes == [(4, 3, 256, 256), (4, 256, 256), (2, 3, 256, 256), (2, 256, 256)]
     assert len(known["dataset"]) == len(known["painted"]) == 6
     pixels, labels = known["dataset"][1]
