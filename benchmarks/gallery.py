@@ -8,7 +8,8 @@ Usage::
 Without a PROJECT, 16 photographs are made. Their files are linked under other names until there
 are enough images. Then both masks are made of all, and the gallery; also of a quarter of them, to
 compare the memory, and to tell what an image takes of a core, without the start of the programs,
-beside whatever else the machine does. The first page needs the extra `browser`, and Chromium with its driver.
+beside whatever else the machine does. The first page needs the extra `browser`, and Chromium with
+its driver.
 """
 
 import argparse
