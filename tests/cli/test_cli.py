@@ -51,10 +51,34 @@ def test_version_is_the_packages() -> None:
     assert call("--version") == (0, f"savemasks, version {__version__}\n")
 
 
+HEAVY = ("numba", "numpy", "pyvips")
+
+
 def test_help_loads_nothing_heavy() -> None:
-    heavy = ("numba", "numpy", "pyvips", "pydantic", "isal", "PIL")
+    heavy = (*HEAVY, "pydantic", "isal", "PIL")
     code = f"import sys, savemasks.cli.commands; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code]) == b"[]\n"
+
+
+def test_the_leading_process_of_a_run_loads_nothing_heavy(tmp_path: Path) -> None:
+    Project(tmp_path / "project").add()
+    (tmp_path / "config.json").write_text(json.dumps(layer()))
+    code = f"""
+import sys
+sys.argv = ["savemasks", "run", "config.json", "project", "--out=out", "--workers=1", "--quiet"]
+from savemasks.cli.program import main
+if __name__ == "__main__":
+    before = {{*sys.modules}}
+    assert "click" not in before
+    try:
+        main()
+    except SystemExit as end:
+        print(end.code, [m for m in {HEAVY} if m in sys.modules])
+"""
+    (tmp_path / "program.py").write_text(code)
+    command = [sys.executable, "program.py"]
+    assert subprocess.check_output(command, cwd=tmp_path) == b"0 []\n"
+    assert (tmp_path / "out/experiment001/legend.json").exists()
 
 
 USAGE = {

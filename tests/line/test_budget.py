@@ -2,37 +2,14 @@
 
 from pathlib import Path
 
-import pytest
-
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.line.budget import Budget, parse_memory
+from savemasks.line.budget import Budget
 from savemasks.system import _cgroup_limits, available_memory
 from support.projects import Project, Runner, layer
 
 SETTINGS = SaveMasks.from_json(layer()).settings
 MACHINE_ONLY = SaveMasks.from_json(layer(masks_human=False)).settings
 GIB = 1 << 30
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("1000", 1000),
-        ("800M", 800 << 20),
-        ("1.5G", 3 << 29),
-        ("2 GiB", 2 << 30),
-        ("7kb", 7 << 10),
-        ("1T", 1 << 40),
-    ],
-)
-def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
-    assert parse_memory(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1G", "1.G", "many", "1GG", "1e9", "0.0M"])
-def test_what_is_no_size_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a size; write 800M"):
-        parse_memory(text)
 
 
 def test_a_wrong_size_on_the_command_line_is_wrong_usage(project: Project, export: Runner) -> None:

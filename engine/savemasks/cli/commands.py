@@ -14,6 +14,7 @@ import click
 
 from .. import __version__
 from ..run.options import RunOptions
+from ..run.starting import first_process
 from .console import (
     MAX_SHOWN_FAILURES,
     exit_code,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from ..layers.graph import Graph
     from ..line.job import PackKind
     from ..run.check import Survey
+    from ..run.starting import Starter
 
 PROCESSES = True
 """Whether workers are processes."""
@@ -109,11 +111,11 @@ def run_command(
         raise click.UsageError(
             "--gallery is of all parts: run `savemasks gallery OUT` when they are finished."
         )
-    with exit_on_errors():
+    with exit_on_errors(), first_process(processes=options.processes) as starter:
         graph = _read_graph(config, projects, below)
         if dry_run:
-            _check_and_exit(graph, projects, below, options, quiet)
-        with run_hooks(quiet, options.worker_count) as hooks:
+            _check_and_exit(graph, projects, below, options, starter, quiet=quiet)
+        with run_hooks(quiet, options.worker_count, starter) as hooks:
             from ..run.export import run
 
             summary = run(graph, projects, out, options, hooks, below=below)
@@ -208,8 +210,9 @@ def check_command(
     quiet: bool,
 ) -> None:
     """Read PROJECTs as `run` would, write nothing, and say what to expect."""
-    with exit_on_errors():
-        _check_and_exit(_read_graph(config, projects, below), projects, below, options, quiet)
+    with exit_on_errors(), first_process(processes=options.processes) as starter:
+        graph = _read_graph(config, projects, below)
+        _check_and_exit(graph, projects, below, options, starter, quiet=quiet)
 
 
 def _check_and_exit(
@@ -217,9 +220,11 @@ def _check_and_exit(
     projects: tuple[Path, ...],
     below: tuple[Path, ...],
     options: RunOptions,
+    starter: "Starter | None",
+    *,
     quiet: bool,
 ) -> NoReturn:
-    with run_hooks(quiet, options.worker_count) as hooks:
+    with run_hooks(quiet, options.worker_count, starter) as hooks:
         from ..run.check import check
 
         survey = check(graph, projects, options, hooks, below=below)

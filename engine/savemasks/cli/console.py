@@ -18,6 +18,7 @@ from ..run.options import Hooks
 if TYPE_CHECKING:
     from ..layers.graph import Graph
     from ..results.report import Summary
+    from ..run.starting import Starter
 
 MAX_SHOWN_FAILURES = 20
 """How many failures are printed; all are in errors.jsonl and reports."""
@@ -58,7 +59,9 @@ def say_note(text: str) -> None:
 
 
 @contextmanager
-def run_hooks(quiet: bool, workers: int | None = None) -> Iterator[Hooks]:
+def run_hooks(
+    quiet: bool, workers: int | None = None, starter: "Starter | None" = None
+) -> Iterator[Hooks]:
     """Yield hooks that show progress, stop on signals, and hint at kernels being compiled."""
     from .progress import progress  # keeps --help fast
 
@@ -93,6 +96,7 @@ def run_hooks(quiet: bool, workers: int | None = None) -> Iterator[Hooks]:
                 on_progress=on_progress,
                 on_start=on_start,
                 on_compile=None if quiet else on_compile,
+                starter=starter,
             )
     finally:
         hint.cancel()

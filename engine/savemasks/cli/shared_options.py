@@ -17,6 +17,7 @@ from ..errors import printable
 from ..projects.parts import Part
 from ..projects.volumes import is_archive
 from ..run.options import DEFAULT_OPTIONS, OnError, RunOptions
+from .sizes import parse_size
 
 if TYPE_CHECKING:
     from ..line.job import PackKind
@@ -60,10 +61,8 @@ def _set_field(context: click.Context, option: click.Parameter, value: Any) -> N
 
 
 def _set_memory(context: click.Context, option: click.Parameter, value: str | None) -> None:
-    from ..line.budget import parse_memory  # keeps --help fast
-
     try:
-        _set_field(context, option, None if value is None else parse_memory(value))
+        _set_field(context, option, None if value is None else parse_size(value))
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -158,10 +157,8 @@ def _config_given(_: click.Context, __: click.Parameter, value: Path | None) -> 
 
 
 def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    from ..line.budget import parse_memory  # keeps --help fast
-
     try:
-        return None if value is None else parse_memory(value)
+        return None if value is None else parse_size(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 

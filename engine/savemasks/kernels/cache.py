@@ -23,6 +23,7 @@ from numba.core.caching import (
     IndexDataCacheFile,
     _CacheLocator,
 )
+from numba.core.runtime.nrt import rtsys
 
 from ..system import FileLock, is_private, user_number
 
@@ -216,10 +217,14 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         """Compiled code, or None to compile: if there is none, or if it is damaged."""
-        context.refresh()
+        # What Numba compiles with takes a fifth of a second to load; code that is there needs none.
+        rtsys.initialize(context)
         key = self._index_key(signature, context.codegen())
         found = self._load(key, context)
-        if found is None and self._take_turn():
+        if found is not None:
+            return found
+        context.refresh()
+        if self._take_turn():
             found = self._load(key, context)  # another may have compiled it meanwhile
         return found
 

@@ -1,6 +1,5 @@
 """What an item may have of the memory that there is."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +8,6 @@ from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
 from ..system import available_memory
 
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _DEFAULT_SHARE = 0.5
 
 # Bytes per pixel of an item in memory: labels, a mask, its filtered rows and what becomes of them.
@@ -98,11 +96,3 @@ def _bytes_per_pixel(settings: Settings | SaveSettings) -> int:
     )
     is_wide = settings.masks_semantic_rgb or settings.masks_instances == "map"
     return _GRAY_BYTES if is_gray and not is_wide else _RGB_BYTES
-
-
-def parse_memory(text: str) -> int:
-    """Bytes of a size such as "800M" or "1.5G", in powers of 1024; may raise ValueError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
-    if not found or float(found[1]) == 0:
-        raise ValueError(f"{text!r} is not a size; write 800M or 1.5G")
-    return int(float(found[1]) * _UNITS[found[2]])

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ..results.report import Failure
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
 from .pool import process_items, start_pool
 from .routes import Routing, find_routes, routing_notes
+from .starting import Starter, first_process
 from .worklist import listing_failure
 
 _SAMPLES = 256
@@ -163,11 +164,14 @@ def check(
     """
     hooks = hooks or Hooks()
     out = Path(os.devnull)
-    with closing(find_routes(graph, projects, out, below, hooks.stop.is_set)) as routing:
-        return _check(routing, options, hooks)
+    with ExitStack() as stack:
+        begun = first_process(processes=options.processes)
+        starter = hooks.starter or stack.enter_context(begun)
+        found = find_routes(graph, projects, out, below, hooks.stop.is_set)
+        return _check(stack.enter_context(closing(found)), options, hooks, starter)
 
 
-def _check(routing: Routing, options: RunOptions, hooks: Hooks) -> Survey:
+def _check(routing: Routing, options: RunOptions, hooks: Hooks, starter: Starter | None) -> Survey:
     survey = Survey(
         routing_notes(routing),
         options.worker_count,
@@ -188,9 +192,7 @@ def _check(routing: Routing, options: RunOptions, hooks: Hooks) -> Survey:
             hooks.on_progress(survey.items, survey.failed, total)
         return True
 
-    with closing(
-        start_pool(job, hooks.stop, hooks.on_compile, processes=options.processes)
-    ) as pool:
+    with closing(start_pool(job, hooks.stop, hooks.on_compile, starter)) as pool:
         if hooks.on_start:
             hooks.on_start()
         process_items(

@@ -1,8 +1,9 @@
 """Export many items: open projects and output, let workers do what remains, add up the totals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -37,6 +38,7 @@ from .pool import Pool, process_items, start_pool
 from .recording import Receivers, Recorder
 from .remaining import Target
 from .routes import Result, Routing, check_outside, find_routes, routing_notes
+from .starting import Starter, first_process
 from .worklist import Worklist
 
 
@@ -90,7 +92,11 @@ def _run_parts(
 ) -> Summary:
     """Run one part after the other; None is the whole, undivided."""
     hooks = hooks or Hooks()
-    with closing(find_routes(graph, projects, out, below, hooks.stop.is_set)) as routing:
+    begin = partial(first_process, processes=options.processes)
+    with ExitStack() as stack:
+        starter = hooks.starter or stack.enter_context(begin())
+        found = find_routes(graph, projects, out, below, hooks.stop.is_set)
+        routing = stack.enter_context(closing(found))
         _check(routing, options)
         roots = tuple(result.root for result in routing.results)
         where = roots[0] if len(roots) == 1 else out
@@ -100,9 +106,11 @@ def _run_parts(
             summary.warnings.append(copied)
         with ReportWriter(options.report) as report:
             ignored = Ignored()
-            for part in parts:
+            for number, part in enumerate(parts):
+                if number:
+                    starter = stack.enter_context(begin())
                 own = replace(options, part=part)
-                ignored = _run(routing, own, hooks, summary, report)
+                ignored = _run(routing, own, hooks, summary, report, starter)
                 if summary.interrupted or summary.stopped:
                     break
             if any(parts):
@@ -125,7 +133,12 @@ def _check(routing: Routing, options: RunOptions) -> None:
 
 
 def _run(
-    routing: Routing, options: RunOptions, hooks: Hooks, summary: Summary, report: ReportWriter
+    routing: Routing,
+    options: RunOptions,
+    hooks: Hooks,
+    summary: Summary,
+    report: ReportWriter,
+    starter: Starter | None,
 ) -> Ignored:
     """Run a part, or the whole; complete the summary, and return the files that are no items."""
     with ExitStack() as stack:
@@ -162,7 +175,8 @@ def _run(
         before = summary.images + summary.failed, summary.vanished
         total += before[0]
         recorder = Recorder(summary, report, receivers, worklist, total, options, hooks)
-        pool = _export_remaining(_job(routing, options), recorder, started, stack)
+        start = partial(start_pool, _job(routing, options), hooks.stop, hooks.on_compile, starter)
+        pool = _export_remaining(start, recorder, started, stack)
         has_ended = not (summary.interrupted or summary.stopped)
         if has_ended:
             worklist.note_end()
@@ -314,7 +328,7 @@ def _job(routing: Routing, options: RunOptions) -> Job:
 
 
 def _export_remaining(
-    job: Job, recorder: Recorder, started: float, stack: ExitStack
+    start: Callable[[], Pool], recorder: Recorder, started: float, stack: ExitStack
 ) -> Pool | None:
     """Export all items that are not finished, and complete the summary; `started` is in seconds.
 
@@ -326,12 +340,7 @@ def _export_remaining(
     items = recorder.worklist.remaining()
     # Workers take a second to start: look first whether there is anything to do.
     first, summary.stopped = take_kept(items, recorder.accept)
-    processes = recorder.options.processes
-    pool = (
-        None
-        if first is None
-        else start_pool(job, hooks.stop, hooks.on_compile, processes=processes)
-    )
+    pool = None if first is None else start()
     if pool:
         stack.enter_context(closing(pool))
     summary.startup_seconds += perf_counter() - started

@@ -15,6 +15,7 @@ from ..system import usable_cores
 
 if TYPE_CHECKING:
     from ..line.job import OnCompile, PackRules
+    from .starting import Starter
 
 OnError = Literal["skip", "stop"]
 OnProgress = Callable[[int, int, int], None]
@@ -100,6 +101,8 @@ class Hooks:
         Called after every item, or None. What it raises ends the run.
     on_start
         Called when the kernels are ready and the first item is about to be read, or None.
+    starter
+        Has started the first process of the workers already, or None.
     on_compile
         Called with the numbers of parts done and in all while kernels are compiled, or None.
     """
@@ -108,3 +111,4 @@ class Hooks:
     on_progress: OnProgress | None = None
     on_start: Callable[[], None] | None = None
     on_compile: "OnCompile | None" = None
+    starter: "Starter | None" = None

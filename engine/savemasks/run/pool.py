@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from ..forks import libvips_is_lost
 from ..line.job import Job, OnCompile, Outcome
 from ..projects.items import Item
 from .processes import ProcessPool
+from .starting import Starter
 
 T = TypeVar("T")
 
@@ -42,15 +42,18 @@ class Pool(Protocol):
 
 
 def start_pool(
-    job: Job, stop: threading.Event, on_compile: OnCompile | None = None, *, processes: bool
+    job: Job,
+    stop: threading.Event,
+    on_compile: OnCompile | None = None,
+    starter: Starter | None = None,
 ) -> Pool:
     """Start `job.workers` workers, and return when they are ready.
 
-    In a forked child they are processes in any case, for libvips does not work there. Raises
-    `KeyboardInterrupt` if `stop` is set meanwhile.
+    They are processes if there is a starter of processes. Raises `KeyboardInterrupt` if `stop` is
+    set meanwhile.
     """
-    if processes or libvips_is_lost():
-        return ProcessPool(job, stop, on_compile)
+    if starter:
+        return ProcessPool(job, stop, on_compile, starter)
     from .threads import ThreadPool  # loads all stations, which processes do
 
     return ThreadPool(job, stop, on_compile)

@@ -6,12 +6,8 @@ outcomes taken, several at a time: to wake a process costs as much as to record 
 
 When a process dies, it was working on the first item that has no outcome. That item goes into
 quarantine: it is tried once more while nothing else runs, and fails if its process dies again.
-
-Processes are those of `multiprocessing`, where these may be used: not in a forked child, which may
-be one of its daemons, and whose main module need not be ready to be imported once more.
 """
 
-import multiprocessing
 import pickle
 import threading
 from collections import deque
@@ -24,14 +20,15 @@ from time import sleep
 from typing import Any, TypeVar
 
 from ..errors import CrashError, OutputError, SavemasksError
-from ..forks import SIGNALS_OF_PARENT, Flag, FreshProcess, libvips_is_lost
+from ..forks import FreshProcess
 from ..line.job import Job, OnCompile, Outcome
 from ..projects.items import Item
 from ..projects.parts import unfinished_mark
 from ..store.files import remove_unfinished
-from ..system import Pipes, exit_reason, signals_wait
+from ..system import Pipes, exit_reason
 from .held import HeldSamples, Holder
-from .serving import receive, send, serve
+from .serving import receive, send
+from .starting import Starter
 
 T = TypeVar("T")
 
@@ -77,12 +74,19 @@ class ProcessPool:
     """A `Pool` of processes."""
 
     def __init__(
-        self, job: Job, stop: threading.Event, on_compile: OnCompile | None = None
+        self,
+        job: Job,
+        stop: threading.Event,
+        on_compile: OnCompile | None = None,
+        starter: Starter | None = None,
     ) -> None:
-        """Start them; returns when all are ready. `on_compile` is told what they compile."""
+        """Start them; returns when all are ready.
+
+        `on_compile` is told what they compile; `starter` may have started the first one.
+        """
         self._job, self._stop, self._on_compile = job, stop, on_compile
-        self._context = multiprocessing.get_context("spawn")
-        self._halt = Flag() if libvips_is_lost() else self._context.Event()
+        self._starter = starter or Starter()
+        self._halt = self._starter.halt
         self._done: dict[int, Outcome] = {}
         self._next = 0  # number of the next item whose outcome is to be yielded
         self._submitted = 0  # number of items taken from the source
@@ -156,19 +160,11 @@ class ProcessPool:
             worker.pipe.close()
 
     def _start(self) -> _Worker:
-        if isinstance(self._halt, Flag):
-            halt = self._halt.seen
-            fresh = FreshProcess(serve, self._job, halt, inherits=(halt.descriptor,))
-            return _Worker(fresh, fresh.pipe)
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=serve, args=(theirs, self._job, self._halt), name="savemasks", daemon=True
-        )
-        # Signals wait until the process ignores them itself.
-        with signals_wait(SIGNALS_OF_PARENT):
-            process.start()
-        theirs.close()
-        return _Worker(process, ours)
+        """Start a process, or take one that was started, and tell it what the job is."""
+        worker = _Worker(*self._starter.start())
+        with suppress(OSError):  # a dead process is seen by `_await_ready`
+            send(worker.pipe, self._job)
+        return worker
 
     def _await_ready(self, worker: _Worker) -> None:
         """Wait until a process has loaded its kernels."""

@@ -1,7 +1,8 @@
 """The side of a worker process: items come through its pipe, outcomes go back.
 
 A message to it is a list of items, with the samples before them that it is to place, or a function
-to call, with its arguments. The leading process imports this module, so it loads nothing heavy.
+to call, with its arguments. The leading process imports this module before anything else, so that
+the first process starts at once: it loads nothing heavy.
 """
 
 import os
@@ -11,15 +12,14 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..forks import SIGNALS_OF_PARENT, SeenFlag
-from ..line.job import Job
-from ..projects.items import Item
-from ..results.lock import hold_worker_lock
 from ..system import has_message, ignore_signals
 from .collecting import collect_rarely
-from .held import Placement
+
+if TYPE_CHECKING:
+    from ..line.job import Job
 
 
 def send(pipe: Connection, thing: object) -> None:
@@ -32,8 +32,8 @@ def receive(pipe: Connection) -> Any:
     return pickle.loads(pipe.recv_bytes())  # noqa: S301  (from our own process)
 
 
-def serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None:
-    """Work: export the items that come through the pipe until it is closed."""
+def serve(pipe: Connection, halt: threading.Event | SeenFlag) -> None:
+    """Work: export the items that come through the pipe, behind the job, until it is closed."""
     # The parent handles signals and sets `halt`. If it dies, the pipe is closed.
     ignore_signals(SIGNALS_OF_PARENT)
 
@@ -42,12 +42,19 @@ def serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None:
             send(pipe, (done, total))
 
     try:
-        from ..scratch import Scratch  # only workers load NumPy and Numba
+        # Only workers load NumPy and Numba.
+        from ..projects.items import Item
+        from ..results.lock import hold_worker_lock
+        from ..scratch import Scratch
+        from .held import Placement
         from .worker import Worker
 
+        job: Job = receive(pipe)
         for root in job.roots:
             hold_worker_lock(root, job.part)
         worker, scratch = Worker(job, halt.is_set, tell), Scratch()
+    except EOFError:  # the parent has no job for it
+        os._exit(0)
     except Exception as error:
         send(pipe, error)
         return

@@ -1,0 +1,70 @@
+"""The first worker process, which starts before it is known what there is to do."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from savemasks.cli import commands
+from savemasks.cli.demo import CONFIG
+from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.job import Flow, Inlet, Job
+from savemasks.run.processes import ProcessPool
+from savemasks.run.starting import Starter, first_process
+from support.projects import call
+
+
+@pytest.fixture
+def starters(monkeypatch: pytest.MonkeyPatch) -> list[Starter]:
+    """All that have begun a process."""
+    found: list[Starter] = []
+    begin = Starter.begin
+
+    def note(starter: Starter) -> None:
+        begin(starter)
+        found.append(starter)
+
+    monkeypatch.setattr(Starter, "begin", note)
+    return found
+
+
+def test_a_pool_takes_the_process_that_has_begun(tmp_path: Path) -> None:
+    flow = Flow({}, (Inlet(SaveMasks.from_json(CONFIG), tmp_path),))
+    with first_process(processes=True) as starter:
+        assert starter is not None
+        assert starter._waiting is not None
+        begun = starter._waiting[0].pid
+        pool = ProcessPool(Job((flow,), workers=2), threading.Event(), None, starter)
+        pids = [worker.process.pid for worker in pool._workers]
+        pool.close()
+    assert pids[0] == begun
+    assert len({*pids}) == 2
+
+
+def test_a_process_that_nobody_takes_is_killed() -> None:
+    with first_process(processes=True) as starter:
+        assert starter is not None
+        assert starter._waiting is not None
+        process, pipe = starter._waiting
+        assert process.exitcode is None
+    assert process.exitcode == -9
+    assert pipe.closed
+
+
+def test_threads_need_no_process(starters: list[Starter]) -> None:
+    with first_process(processes=False) as starter:
+        assert starter is None
+    assert not starters
+
+
+@pytest.mark.parametrize("content", ["{", '{"action": "save_masks"}'])
+def test_a_wrong_configuration_leaves_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starters: list[Starter], content: str
+) -> None:
+    monkeypatch.setattr(commands, "PROCESSES", True)
+    (tmp_path / "config.json").write_text(content)
+    code, _ = call("run", tmp_path / "config.json", tmp_path, f"--out={tmp_path}/out")
+    assert code == 2
+    assert len(starters) == 1
+    assert starters[0]._waiting is None
+    assert not (tmp_path / "out").exists()
