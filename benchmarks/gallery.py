@@ -7,7 +7,9 @@ Usage::
 
 Without a PROJECT, 16 photographs are made. Their files are linked under other names until there
 are enough images. Then both masks are made of all, and the gallery; also of a quarter of them, to
-compare the memory. The first page needs the extra `browser`, and Chromium with its driver.
+compare the memory, and to tell what an image takes of a core, without the start of the programs,
+beside whatever else the machine does. The first page needs the extra `browser`, and Chromium with
+its driver.
 """
 
 import argparse
@@ -29,9 +31,10 @@ PROGRAM = (sys.executable, "-c", "from savemasks.cli.commands import main; main(
 
 
 class Cost(NamedTuple):
-    """What a command took: seconds by the clock, MiB of its largest process."""
+    """What a command took: seconds by the clock, and of cores, MiB of its largest process."""
 
     seconds: float
+    busy: float
     memory: float
 
 
@@ -60,7 +63,7 @@ def measure(*arguments: object) -> Cost:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"savemasks {' '.join(map(str, arguments))}: exit code {process.returncode}")
-    return Cost(seconds, usage.ru_maxrss / 1024)
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def first_page(gallery: Path) -> float | None:
@@ -107,13 +110,14 @@ def report(options: argparse.Namespace, folder: Path, project: Path, config: Pat
     """Measure, and print a table."""
     workers = f"--workers={options.workers}"
     link = ["--link"] if options.link else []
-    costs: dict[int, Cost] = {}
-    for images in (max(1, options.images // 4), options.images):
+    costs: dict[int, tuple[Cost, Cost]] = {}
+    quarter = max(1, options.images // 4)
+    for images in sorted({quarter, options.images}):
         multiply(project, folder / f"project{images}", images)
         out = folder / f"out{images}"
         run = measure("run", config, folder / f"project{images}", "--out", out, workers, *link)
-        costs[images] = measure("gallery", out, workers)
-    few, all_ = costs.values() if len(costs) > 1 else [*costs.values()] * 2
+        costs[images] = run, measure("gallery", out, workers)
+    (few_run, few), (run, all_) = costs[quarter], costs[options.images]
     (gallery,) = out.glob("*/gallery")
     index = sum(path.stat().st_size for path in (gallery / "data").iterdir())
     thumbnails = [path.stat().st_size for path in gallery.glob("items/*/*.jpg")]
@@ -121,6 +125,13 @@ def report(options: argparse.Namespace, folder: Path, project: Path, config: Pat
     print(f"{options.images} images, {options.workers} workers")
     print(f"run           {run.seconds:8.1f} s")
     print(f"gallery       {all_.seconds:8.1f} s   {all_.seconds / run.seconds:.1%} of the run")
+    if images := options.images - quarter:  # two runs differ by so many, and no start
+        of_run = max(1e-9, run.busy - few_run.busy) / images
+        own = (all_.busy - few.busy) / images
+        print(
+            f"an image      {1e3 * of_run:8.2f} ms of a core, in the gallery {1e3 * own:.2f} ms:"
+            f" {own / of_run:.1%}"
+        )
     print(f"memory        {all_.memory:8.0f} MiB, {few.memory:.0f} with a quarter of the images")
     print(f"index         {index / 1e6:8.2f} MB")
     print(f"thumbnails    {sum(thumbnails) / len(thumbnails) / 1e3:8.1f} KB each")

@@ -129,7 +129,7 @@ def test_a_gallery_is_measured(tmp_path: Path) -> None:
     make(tmp_path, "photos")
     done = program(tmp_path, "gallery.py", "photos", "--images=9", "--no-page", "--folder=.")
     assert done.returncode == 0, done.stderr
-    words = ["9", "run", "gallery", "memory", "index", "thumbnails", "first"]
+    words = ["9", "run", "gallery", "an", "memory", "index", "thumbnails", "first"]
     assert [line.split()[0] for line in done.stdout.splitlines()] == words
 
 

@@ -1,26 +1,28 @@
 """Galleries: what is in their files, for every kind of result."""
 
 import os
+import re
 import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from savemasks.cli.demo import CONFIG
-from savemasks.errors import OutputError
-from savemasks.gallery import label_pictures
+from savemasks.errors import CrashError, OutputError
+from savemasks.gallery import building, label_pictures
 from savemasks.gallery.building import build_galleries
-from savemasks.gallery.pictures_of_items import Has
+from savemasks.gallery.pictures_of_items import Has, Maker
 from savemasks.layers.graph import Graph
 from savemasks.line.job import PackRules
-from savemasks.run.export import run
-from savemasks.run.options import Hooks
+from savemasks.projects.parts import Part
+from savemasks.run.export import retry, run
+from savemasks.run.options import Hooks, RunOptions
 from support.galleries import (
     COUNTS,
     DS,
@@ -182,6 +184,30 @@ def test_without_copies_of_originals_pages_have_them(project: Project, tmp_path:
     assert abs(np.asarray(shown).mean() - mean) < 8
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "large.jpg"])
+def test_pictures_of_packed_results_have_all_pixels(
+    project: Project, tmp_path: Path, name: str
+) -> None:
+    height, width = 30, 2600
+    down, across = np.indices((height, width))
+    pixels = np.stack([down * 8, across // 11, 0 * down], axis=2).astype(np.uint8)
+    project.put(f"ds/img/{name}", b"")
+    if name == "large.jpg":  # it needs more than a byte for a pixel
+        pixels = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
+    original = tmp_path / "project/ds/img" / name
+    Image.fromarray(pixels).save(original, quality=100, subsampling=0)
+    project.put(f"ds/ann/{name}.json", annotation(size={"height": height, "width": width}))
+    export(project, tmp_path / "out", pack=PackRules.of("tar"))
+    gallery = Gallery.of(tmp_path / "out")
+    assert gallery.rows[0][HAS] & Has.PREVIEW
+    shown = gallery.folder / "items/0/0-original.jpg"
+    assert (shown.read_bytes() == original.read_bytes()) == (name == "a.jpg")
+    with Image.open(shown) as image:
+        assert (image.format, image.size) == ("JPEG", (width, height))
+        if name == "a.png":
+            assert abs(np.asarray(image).astype(int) - pixels).mean() < 3
+
+
 def test_machine_masks_alone_are_shown_alone(project: Project, tmp_path: Path) -> None:
     project.add("a.png")
     settings = layer(images=False, annotations=False, masks_human=False)
@@ -251,6 +277,58 @@ def test_a_result_that_is_not_finished_shows_what_is_there(
     assert "This result is not finished" in (gallery.folder / "index.html").read_text()
 
 
+def banner(root: Path) -> str:
+    """What the page of a result says first, built anew; nothing if it is finished."""
+    text = (Gallery.of(root).folder / "index.html").read_text()
+    found = re.search(r'<p class="banner" role="note">(.*?)</p>', text, re.DOTALL)
+    return " ".join(re.sub(r"</?strong>", "", found[1]).split()) if found else ""
+
+
+def test_a_run_that_was_stopped_says_what_is_missing(project: Project, tmp_path: Path) -> None:
+    for number in range(40):
+        project.add(f"{number:02}.png")
+    project.add_bad(picture(), b"{")
+    graph, out = Graph.from_json(CONFIG), tmp_path / "out"
+    root = out / str(CONFIG["dst"])
+
+    def stopped(**options: Any) -> str:
+        hooks = Hooks(on_progress=lambda *_: hooks.stop.set())
+        options = {"workers": 1} | options
+        assert run(graph, (project.folder,), out, RunOptions(**options), hooks).interrupted
+        return banner(root)
+
+    begun = "This result is not finished: its last run was ended early."
+    end = "What the runs so far have made is shown."
+    said = stopped()
+    missing = 41 - len(Gallery(root / "gallery").rows)
+    assert 0 < missing < 41
+    assert said == f"{begun} Of 41 images, {missing} are missing. {end}"
+    export(project, out)
+    assert banner(root) == ""
+    assert re.match(f"{begun} Of 41 images, [1-4]?[0-9] are missing.", stopped(restart=True))
+    rows = Gallery(root / "gallery").rows
+    assert 30 < len(rows) <= 41  # those in hand were begun anew
+    outdated = "was made by an earlier run with other settings"
+    assert {row[PROBLEM] for row in rows if row[HAS] & Has.FAILED} >= {outdated}
+    export(project, out)
+    retry(root)  # of what failed, which it does again
+    assert banner(root) == ""
+    export(project, tmp_path / "strict", on_error="stop")
+    assert begun in banner(tmp_path / "strict")
+
+
+def test_missing_parts_are_named(project: Project, tmp_path: Path) -> None:
+    for number in range(20):
+        project.add(f"{number:02}.png")
+    out = tmp_path / "out"
+    root = export(project, out, part=Part(1, 3)).out
+    said = banner(root)
+    assert said.startswith("This result is not finished: parts 2/3, 3/3 have not begun. What")
+    export(project, out, part=Part(2, 3))
+    export(project, out, part=Part(3, 3))
+    assert banner(root) == ""
+
+
 def execute(path: Path, query: str) -> None:
     """Change a journal."""
     with closing(sqlite3.connect(path)) as database, database:
@@ -276,12 +354,21 @@ def test_links_lead_to_files_of_any_name(project: Project, tmp_path: Path) -> No
     assert len(gallery.rows) == len(EVIL) + 1
     for number, row in enumerate(gallery.rows):
         assert row[HAS] & Has.LINK
-        url = (
-            gallery.index["datasets"][row[DS]]["url"] + "/" + (row[URL:] or [f"img/{row[NAME]}"])[0]
-        )
+        as_script = quote(row[NAME], safe="!'()*~")  # as encodeURIComponent
+        url = row[URL] if row[URL:] else f"img/{as_script}"
+        assert bool(row[URL:]) == ("\\" in row[NAME] or "\ufffd" in row[NAME]), row
+        url = gallery.index["datasets"][row[DS]]["url"] + "/" + url
         assert not {*' "<>#?'} & {*url}
         path = os.fsencode(gallery.folder) + b"/" + unquote_to_bytes(url)
         assert Path(os.fsdecode(path)).is_file(), number
+
+
+def test_an_index_of_long_names_stays_small(project: Project, tmp_path: Path) -> None:
+    for number in range(20):
+        project.add(f"{number:02}" + "猫" * 80 + ".png")
+    export(project, tmp_path / "out")
+    rows = Gallery.of(tmp_path / "out").folder / "data/rows-0.js"
+    assert rows.stat().st_size / 20 < 300  # 3 MB of 10,000 images
 
 
 def test_titles_cannot_end_a_script_or_a_tag(tmp_path: Path) -> None:
@@ -332,16 +419,33 @@ def test_large_pictures_become_tiles(
     assert {path.name for path in folder.glob("*-labels/*")} == {"0", "1", "2"}
 
 
-def test_a_gallery_does_not_depend_on_workers(project: Project, tmp_path: Path) -> None:
-    for number in range(30):
-        project.add(f"{number:02}.png")
+def test_a_gallery_does_not_depend_on_workers(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "MANY", 40)
+    for number in range(40):
+        project.add(f"{number:02}.png", bare=number % 3 == 0)
+    project.add_bad(picture(), b"{")
     out = tmp_path / "out"
     export(project, out)
     found = []
-    for workers in (1, 4):
-        (page,) = build_galleries(out, workers=workers)
+    for workers, processes in ((1, False), (4, False), (2, True)):
+        (page,) = build_galleries(out, workers=workers, processes=processes)
         found.append(files(page.parent))
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_process_that_dies_leaves_the_gallery_before(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "MANY", 1)
+    project.add("a.png")
+    root = export(project, tmp_path / "out").out
+    before = files(Gallery.of(root).folder)
+    monkeypatch.setattr(Maker, "__reduce__", lambda _: (os._exit, (1,)))  # on its arrival
+    with pytest.raises(CrashError, match="a worker process has died: the gallery is as it was"):
+        build_galleries(root, workers=2, processes=True)
+    assert files(root / "gallery") == before
 
 
 def test_a_gallery_is_replaced_and_other_folders_are_not(project: Project, tmp_path: Path) -> None:

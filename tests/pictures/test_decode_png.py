@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from savemasks.encode.general import encode_png
+from savemasks.encode.png import Layout, frame
 from savemasks.kernels.pictures.unfilter import _paeth
 from savemasks.pictures import decode_png
 from savemasks.pictures.headers import UnusualError
@@ -264,3 +267,27 @@ def test_pngs_with_damaged_chunks_of_the_right_checksum() -> None:
         bad = bytearray(stream)
         bad[i] ^= 1 << int(rng.integers(8))
         expect_as_libvips(png(b"", size, kind, stream=bytes(bad)))
+
+
+def test_rows_without_filters_are_samples_as_they_are_stored() -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (21, 34), np.uint8)
+    rows = np.zeros((21, 35), np.uint8)
+    rows[:, 1:] = samples
+
+    def read(data: bytes) -> NDArray[np.uint8]:
+        return decode_png.decode_gray(data, decode_png.read_header(data))
+
+    sound = b"".join(frame(zlib.compress(rows.tobytes()), Layout.of(samples)))
+    assert np.array_equal(read(sound), samples)
+    filtered = rows.copy()
+    filtered[7, 0] = 2
+    colorful = Layout(21, 34, 1, 8, bytes(6))
+    for unusual in (
+        b"".join(frame(zlib.compress(filtered.tobytes()), Layout.of(samples))),
+        b"".join(frame(zlib.compress(rows.tobytes()), colorful)),
+        b"".join(frame(zlib.compress(rows[:-1].tobytes()), Layout.of(samples))),
+        b"".join(encode_png(samples.astype(np.uint16))),
+        sound[:60] + bytes([sound[60] ^ 1]) + sound[61:],
+    ):
+        with pytest.raises(UnusualError):
+            read(unusual)

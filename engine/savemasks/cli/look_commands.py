@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 @click.option("--to", type=Folder, metavar="DIR", help="Where to put it. [default: OUT/gallery]")
 @threads_option
 @quiet_option
-def gallery_command(out: Path, to: Path | None, workers: int | None, quiet: bool) -> None:
+@click.pass_obj
+def gallery_command(
+    options: RunOptions, out: Path, to: Path | None, workers: int | None, quiet: bool
+) -> None:
     """Build a gallery of the results in OUT: pages that any browser opens without a server.
 
     They have thumbnails with filters, figures of the classes, and a viewer. A gallery that is
@@ -47,7 +50,7 @@ def gallery_command(out: Path, to: Path | None, workers: int | None, quiet: bool
     with exit_on_errors(), run_hooks(quiet) as hooks:
         from ..gallery.building import build_galleries
 
-        pages = build_galleries(out, to, workers=workers, hooks=hooks)
+        pages = build_galleries(out, to, workers=workers, processes=options.processes, hooks=hooks)
     if hooks.stop.is_set():
         click.echo("interrupted: the gallery is as it was before", err=True)
         raise click.exceptions.Exit(130)
@@ -125,7 +128,9 @@ def build_galleries_of(summary: "Summary", options: RunOptions, *, quiet: bool) 
     try:
         with run_hooks(quiet) as hooks:
             for root in summary.results:
-                pages += build_galleries(root, workers=options.workers, hooks=hooks)
+                pages += build_galleries(
+                    root, workers=options.workers, processes=options.processes, hooks=hooks
+                )
     except SavemasksError as error:
         say_error(printable(error))
         return 1

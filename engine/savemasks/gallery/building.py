@@ -2,11 +2,10 @@
 
 import os
 import shutil
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
-
-import pyvips
+from typing import Any, NamedTuple
 
 from ..errors import OutputError, printable
 from ..results.division import locked_journals
@@ -14,7 +13,7 @@ from ..run.options import Hooks
 from ..system import usable_cores
 from .contents import Contents, Entry, find_results
 from .figures import Figures
-from .in_order import results_in_order
+from .in_order import results_in_order, results_of_processes
 from .pictures_of_items import Has, Made, Maker
 from .plots import plots_of
 from .site import Site, is_gallery, texts, url_of
@@ -22,9 +21,35 @@ from .site import Site, is_gallery, texts, url_of
 GALLERY = "gallery"
 """Folder of a gallery in its result."""
 
+_Item = tuple[int, Entry]
+"""A number and the item that has it."""
+
+MANY = 200
+"""Number of items for which it pays to start processes, which takes a second."""
+
+
+class _Workers(NamedTuple):
+    """How many workers there are, and of which kind."""
+
+    number: int
+    are_processes: bool
+
+    def make(
+        self, maker: Maker, items: Iterator[_Item]
+    ) -> Generator[tuple[_Item, Made], None, None]:
+        """Yield items and what was made of them, in order."""
+        if self.are_processes:
+            return results_of_processes(maker.make_all, items, self.number)
+        return results_in_order(lambda item: maker.make(*item), items, self.number)
+
 
 def build_galleries(
-    out: Path, to: Path | None = None, *, workers: int | None = None, hooks: Hooks | None = None
+    out: Path,
+    to: Path | None = None,
+    *,
+    workers: int | None = None,
+    processes: bool = False,
+    hooks: Hooks | None = None,
 ) -> list[Path]:
     """Build the gallery of every result in a folder.
 
@@ -36,7 +61,10 @@ def build_galleries(
         Where to put galleries: that of a single result itself, those of several in folders below.
         By default each goes into the folder `gallery` of its result.
     workers
-        Number of threads, or None for one per available core.
+        Number of workers, or None for one per available core.
+    processes
+        Whether they are processes where there are many items; else they are threads. The caller's
+        main module must then be importable, as for all of `multiprocessing`.
     hooks
         The caller's stop event and callbacks. If it stops, what was there stays as it was.
 
@@ -48,8 +76,11 @@ def build_galleries(
     ------
     OutputError
         If there is no result, a run is at work in it, or the gallery cannot be written.
+    CrashError
+        If a process dies.
     """
     hooks = hooks or Hooks()
+    workers = workers or usable_cores()
     roots = find_results(out)
     pages = []
     for root in roots:
@@ -62,7 +93,8 @@ def build_galleries(
             except OutputError as error:
                 raise OutputError(f"{printable(root)}: {error}") from error
             _check(target, contents)
-            if _build(contents, target, workers or usable_cores(), hooks):
+            many = workers > 1 and contents.count() >= MANY
+            if _build(contents, target, _Workers(workers, processes and many), hooks):
                 pages.append(target / "index.html")
     return pages
 
@@ -84,7 +116,7 @@ def _check(target: Path, contents: Contents) -> None:
         raise OutputError(f"{shown}: cannot be read: {error.strerror}") from error
 
 
-def _build(contents: Contents, target: Path, workers: int, hooks: Hooks) -> bool:
+def _build(contents: Contents, target: Path, workers: _Workers, hooks: Hooks) -> bool:
     """Build beside the target, then replace it; returns whether it came to its end."""
     part = target.with_name(f".{target.name}.part")
     try:
@@ -114,17 +146,15 @@ def _replace(target: Path, part: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _fill(contents: Contents, site: Site, target: Path, workers: int, hooks: Hooks) -> bool:
-    pyvips.cache_set_max(0)
-    pyvips.concurrency_set(1)
-    maker = Maker(contents, site)
+def _fill(contents: Contents, site: Site, target: Path, workers: _Workers, hooks: Hooks) -> bool:
+    maker = Maker(contents, site.folder)
     classes = contents.classes
     figures = Figures(texts([each.title for each in classes]))
     total = contents.count()
+    tried = 0  # by the last run, or by earlier ones with the same settings
     if hooks.on_start:
         hooks.on_start()
-    numbered = enumerate(contents.entries())
-    with closing(results_in_order(lambda each: maker.make(*each), numbered, workers)) as work:
+    with closing(workers.make(maker, _numbered(contents, site))) as work:
         for (number, entry), made in work:
             if hooks.stop.is_set():
                 return False
@@ -132,11 +162,20 @@ def _fill(contents: Contents, site: Site, target: Path, workers: int, hooks: Hoo
                 figures.failed += 1
             elif made.counts is not None:
                 _count(figures, made)
+            tried += not entry.is_due
             site.add_row(_row(entry, made))
             if hooks.on_progress:
                 hooks.on_progress(number + 1, figures.failed, total)
-    site.finish(_index(contents, maker, figures, target, total), _page(contents, figures, total))
+    site.finish(
+        _index(contents, maker, figures, target, total), _page(contents, figures, total, tried)
+    )
     return True
+
+
+def _numbered(contents: Contents, site: Site) -> Iterator[_Item]:
+    for number, entry in enumerate(contents.entries()):
+        site.begin_items(number)
+        yield number, entry
 
 
 def _count(figures: Figures, made: Made) -> None:
@@ -152,13 +191,12 @@ def _row(entry: Entry, made: Made) -> list[Any]:
     name = printable(entry.name)
     counts = [number for row in made.counts or () for number in row]
     row: list[Any] = [entry.dataset, name, made.width, made.height, counts, int(made.has)]
-    is_linked = bool(made.has & Has.LINK)
-    url = url_of(entry.files.find("img") or "") if is_linked else ""
-    is_plain = not is_linked or url == f"img/{name}"
-    if made.problem is not None or not is_plain:
+    file = entry.files.find("img")
+    is_known = not made.has & Has.LINK or file == f"img/{name}"  # then the page knows the URL
+    if made.problem is not None or not is_known:
         row.append(made.problem or "")
-    if not is_plain:
-        row.append(url)
+    if not is_known:
+        row.append(url_of(file or ""))
     return row
 
 
@@ -182,7 +220,7 @@ def _index(
     }
 
 
-def _page(contents: Contents, figures: Figures, total: int) -> dict[str, Any]:
+def _page(contents: Contents, figures: Figures, total: int, tried: int) -> dict[str, Any]:
     colors = [each.color for each in contents.classes]
     bars, matrix = plots_of(figures, colors)
     return {
@@ -192,6 +230,9 @@ def _page(contents: Contents, figures: Figures, total: int) -> dict[str, Any]:
         "bars": bars,
         "matrix": matrix,
         "is_whole": contents.is_whole,
+        "missing_parts": contents.missing_parts,
+        "wanted": contents.wanted,
+        "missing": max(0, (contents.wanted or 0) - tried),
         "is_packed": contents.is_packed,
         "has_classes": bool(contents.classes),
     }

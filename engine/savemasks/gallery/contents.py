@@ -3,7 +3,7 @@
 import heapq
 import os
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +100,8 @@ class Entry:
         Class number, objects and pixels of every class in its masks; None if that is not known.
     problem
         Why it failed, or is damaged; else None.
+    is_due
+        Whether it is of an earlier run with other settings, and the last one did not reach it.
     """
 
     dataset: int
@@ -107,6 +109,7 @@ class Entry:
     files: ItemFiles
     counts: list[tuple[int, int, int]] | None
     problem: str | None
+    is_due: bool = False
 
 
 @dataclass(slots=True)
@@ -135,8 +138,14 @@ class Contents:
         What is shown, in the order in which classes are counted.
     datasets
         Places of the data sets.
-    is_packed, is_whole
-        Whether it lies in archives, and whether the last run came to its end.
+    is_packed
+        Whether it lies in archives.
+    missing_parts
+        What is missing of a divided result, a line each.
+    is_whole
+        Whether the last run came to its end, in every part.
+    wanted
+        How many items there should be in all, or None if that is not known.
     """
 
     root: Path
@@ -146,7 +155,9 @@ class Contents:
     classes: list[Class]
     datasets: list[str]
     is_packed: bool
+    missing_parts: list[str]
     is_whole: bool
+    wanted: int | None
     _journals: list[Journal]
     _numbers: dict[str, int] = field(default_factory=dict)
 
@@ -167,6 +178,7 @@ class Contents:
             where = printable(root / _META)
             raise OutputError(f"{where}: does not fit the settings: {error}") from error
         classes = _classes(layer, palettes, colors)
+        missing = missing_parts(root)
         return cls(
             root,
             layer,
@@ -175,7 +187,9 @@ class Contents:
             classes,
             sorted({name for each in journals for name in each.datasets()}, key=os.fsencode),
             is_packed=read_pack(journals[0]) is not None,
-            is_whole=not missing_parts(root) and all(j.get("open") != b"1" for j in journals),
+            missing_parts=missing,
+            is_whole=not missing and all(map(_has_ended, journals)),
+            wanted=_wanted(journals),
             _journals=journals,
             _numbers={each.title: number for number, each in enumerate(classes)},
         )
@@ -207,7 +221,8 @@ class Contents:
         name = os.fsdecode(record.name)
         problem = None if record.error is None else _problem(record.error)
         names = tuple(name for name, _ in record.files())
-        if names and record.generation != source.generation:
+        is_due = record.generation != source.generation
+        if names and is_due:
             problem = problem or "was made by an earlier run with other settings"
             names = ()
         if self.is_packed:
@@ -218,7 +233,7 @@ class Contents:
         else:
             files = ItemFiles(names, f"{self.root}/{dataset}")
         counts = self._counts(source.journal, dataset, record) if names else None
-        return Entry(number, name, files, counts, problem)
+        return Entry(number, name, files, counts, problem, is_due)
 
     def _counts(
         self, journal: Journal, dataset: str, record: Record
@@ -300,6 +315,21 @@ def _classes(layer: SaveMasks | Save, palettes: Palettes, colors: list[ClassColo
         color = "#{:02x}{:02x}{:02x}".format(*seen) if seen else _SPARE[number % len(_SPARE)]
         found.append(Class(title, color))
     return found
+
+
+def _has_ended(journal: Journal) -> bool:
+    """Whether all items were tried; journals of earlier versions know only of killed runs."""
+    return journal.get("open") != b"1" and journal.get("ended") != b"0"
+
+
+def _wanted(journals: Sequence[Journal]) -> int | None:
+    """How many items there should be in all; None if a part or an earlier version has not said."""
+    totals = [journal.get("total") for journal in journals]
+    part = journals[0].part
+    if len(journals) < (part.count if part else 1):
+        return None
+    known = [int(total) for total in totals if total is not None]
+    return sum(known) if len(known) == len(totals) else None
 
 
 def _problem(error: bytes) -> str:

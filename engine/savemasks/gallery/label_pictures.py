@@ -8,6 +8,7 @@ the annotations.
 import struct
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -19,6 +20,8 @@ from ..errors import ItemError
 from ..layers.palette import Palette
 from ..line.drawings import HUMAN, OWN, drawing
 from ..line.plan import Plan
+from ..pictures import decode_png
+from ..pictures.headers import UnusualError
 from ..scratch import own_scratch
 from .contents import Contents, ItemFiles
 
@@ -101,6 +104,11 @@ class _Masks:
             return None
         content = files.read(name)
         png = _as_gray(content) if self._is_direct else None
+        if png:
+            with suppress(UnusualError):
+                header = decode_png.read_header(png)
+                if not is_large(header.height, header.width):
+                    return LabelPicture(decode_png.decode_gray(png, header), png)
         image = _open(png or content)
         if is_large(image.height, image.width):
             return self._large(image)

@@ -1,12 +1,12 @@
 """What a gallery makes of an item: a thumbnail, a label map, an original that browsers show."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from pathlib import Path
 
 import numpy as np
 import pyvips
-from numpy.typing import NDArray
 
 from ..errors import SavemasksError, printable
 from ..pictures.original import Original
@@ -20,7 +20,7 @@ from .label_pictures import (
     is_large,
     label_source,
 )
-from .site import Site
+from .site import path_of_item, put_labels
 from .thumbnails import Pixels
 
 _UNDECODABLE = (OSError, SavemasksError, pyvips.Error)
@@ -63,13 +63,25 @@ class Made:
 
 
 class Maker:
-    """Makes what a gallery shows of items. Threads may share it."""
+    """Makes what a gallery shows of items. Threads may share it, and processes have copies."""
 
-    def __init__(self, contents: Contents, site: Site) -> None:
-        self._contents, self._site = contents, site
+    def __init__(self, contents: Contents, folder: Path) -> None:
+        """Prepare to make what is shown of a result, below the folder of a gallery."""
+        self._folder, self._is_packed = folder, contents.is_packed
+        settings = contents.settings
+        self._pages_have_originals = bool(settings and settings.human_layout == "side_by_side")
         self.source: LabelSource = label_source(contents)
         colors = [each.color for each in contents.classes]
-        self._colors: NDArray[np.int16] = thumbnails.color_table(self.source.table, colors)
+        self._colors = thumbnails.color_table(self.source.table, colors)
+        _prepare_libvips()
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        _prepare_libvips()
+
+    def make_all(self, items: Sequence[tuple[int, Entry]]) -> list[Made]:
+        """Make the files of some items, as `make` does."""
+        return [self.make(*each) for each in items]
 
     def make(self, number: int, entry: Entry) -> Made:
         """Make the files of an item; raises `OSError` if one cannot be written."""
@@ -78,24 +90,25 @@ class Maker:
             made.has |= Has.FAILED
         if not entry.files.names:
             return made
-        path = self._site.path(number)
+        path = path_of_item(self._folder, number)
         labels = self._labels(made, entry.files, path)
         original = self._original(made, entry.files, path, labels)
         if original is not None or labels is not None:
             small = thumbnails.thumbnail(original, labels, self._colors)
-            path.with_suffix(".jpg").write_bytes(thumbnails.encode(small))
+            with open(f"{path}.jpg", "wb") as file:
+                file.write(thumbnails.encode(small))
             made.has |= Has.THUMBNAIL
         return made
 
-    def _labels(self, made: Made, files: ItemFiles, path: Path) -> Labels | None:
+    def _labels(self, made: Made, files: ItemFiles, path: str) -> Labels | None:
         """Write the label map; a large one as tiles, of which the smallest level is returned."""
         try:
             found = self.source.read(files)
             if found is None:
                 return None
             if not isinstance(found, LabelPicture):
-                folder = path.with_name(path.name + "-labels")
-                size, values = tiles.label_tiles(found, folder, self._site.put_labels)
+                folder = Path(f"{path}-labels")
+                size, values = tiles.label_tiles(found, folder, self._put_labels)
                 made.height, made.width = size
                 made.has |= Has.LABEL_TILES
                 return values
@@ -103,11 +116,14 @@ class Maker:
             _note(made, "the mask", error)
             return None
         made.height, made.width = found.values.shape
-        self._site.put_labels(path, found.png)
+        self._put_labels(path, found.png)
         made.has |= Has.LABELS
         if made.counts is None:
             made.counts = self._counted(found.values)
         return found.values
+
+    def _put_labels(self, path: str, png: bytes) -> None:
+        put_labels(self._folder, path, png)
 
     def _counted(self, labels: Labels) -> list[tuple[int, int, int]]:
         """Pixels of every class; how many objects there are is not known."""
@@ -119,7 +135,7 @@ class Maker:
         ]
 
     def _original(
-        self, made: Made, files: ItemFiles, path: Path, labels: Labels | None
+        self, made: Made, files: ItemFiles, path: str, labels: Labels | None
     ) -> Pixels | None:
         name = files.find("img")
         if name is None:
@@ -130,24 +146,22 @@ class Maker:
             if labels is None:
                 made.height, made.width = Original(content).size
             if is_large(made.height, made.width):
-                folder = path.with_name(path.name + "-original")
+                folder = Path(f"{path}-original")
                 tiles.original_tiles(files.path(name) or content, folder)
                 made.has |= Has.TILES
-            elif not self._contents.is_packed and thumbnails.is_shown_by_browsers(content[:16]):
+            elif not self._is_packed and thumbnails.is_shown_by_browsers(content[:16]):
                 made.has |= Has.LINK
             else:
-                _put_preview(made, path, thumbnails.preview(content))
+                _put_preview(made, path, thumbnails.preview(content, made.height * made.width))
         except _UNDECODABLE as error:
             _note(made, "the picture", error)
             return None
         return small
 
-    def _page(self, made: Made, files: ItemFiles, path: Path, *, has_labels: bool) -> Pixels | None:
+    def _page(self, made: Made, files: ItemFiles, path: str, *, has_labels: bool) -> Pixels | None:
         """Where originals are not copied, the page for reviewers has one at its left."""
         name = files.find("masks_human") or files.find("visualize")
-        settings = self._contents.settings
-        has_original = settings is not None and settings.human_layout == "side_by_side"
-        if name is None or (has_labels and not has_original):
+        if name is None or (has_labels and not self._pages_have_originals):
             return None
         try:
             image = pyvips.Image.new_from_buffer(files.read(name), "", fail_on="error")
@@ -156,15 +170,21 @@ class Maker:
             else:
                 made.height, made.width = image.height, image.width
             content = image.write_to_buffer(".png", compression=1)
-            _put_preview(made, path, thumbnails.preview(content))
+            _put_preview(made, path, thumbnails.preview(content, image.width * image.height))
             return thumbnails.small_original(content)
         except _UNDECODABLE as error:
             _note(made, "the page", error)
             return None
 
 
-def _put_preview(made: Made, path: Path, content: bytes) -> None:
-    path.with_name(path.name + "-original.jpg").write_bytes(content)
+def _prepare_libvips() -> None:
+    """No picture comes twice, and others have their own threads."""
+    pyvips.cache_set_max(0)
+    pyvips.concurrency_set(1)
+
+
+def _put_preview(made: Made, path: str, content: bytes) -> None:
+    Path(f"{path}-original.jpg").write_bytes(content)
     made.has |= Has.PREVIEW
 
 

@@ -47,18 +47,10 @@ class Site:
         self._rows: list[list[Any]] = []
         self._chunks = 0
 
-    def path(self, number: int) -> Path:
-        """Where the files of an item are, without an ending."""
-        folder = self.folder / "items" / str(number // _ITEMS_PER_FOLDER)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / str(number)
-
-    def put_labels(self, path: Path, png: bytes) -> None:
-        """Write a label map or a tile of one; `path` has no ending."""
-        key = path.relative_to(self.folder).as_posix()
-        text = base64.b64encode(png)
-        parts = (b'galleryLabels("', key.encode(), b'","', text, b'")\n')
-        path.with_suffix(".js").write_bytes(b"".join(parts))
+    def begin_items(self, number: int) -> None:
+        """Make the folder of an item, if the last one was in another; in the order of items."""
+        if number % _ITEMS_PER_FOLDER == 0:
+            (self.folder / _folder_of(number)).mkdir(parents=True)
 
     def add_row(self, row: list[Any]) -> None:
         """Add what the page has to know of an item; in the order of items."""
@@ -88,6 +80,23 @@ class Site:
         template = environment.get_template("index.html")
         text = template.render(generator=GENERATOR, **page)
         (self.folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def path_of_item(folder: Path, number: int) -> str:
+    """Where the files of an item are in a gallery, without an ending."""
+    return f"{folder}/{_folder_of(number)}/{number}"
+
+
+def _folder_of(number: int) -> str:
+    return f"items/{number // _ITEMS_PER_FOLDER}"
+
+
+def put_labels(folder: Path, path: str, png: bytes) -> None:
+    """Write a label map of a gallery, or a tile of one; `path` has no ending; raises `OSError`."""
+    key = path[len(str(folder)) + 1 :]
+    text = base64.b64encode(png)
+    with open(f"{path}.js", "wb") as file:
+        file.write(b"".join((b'galleryLabels("', key.encode(), b'","', text, b'")\n')))
 
 
 def is_gallery(folder: Path) -> bool:

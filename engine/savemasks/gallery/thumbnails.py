@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import numpy as np
 import pyvips
@@ -12,38 +13,42 @@ from ..pictures import decode_jpeg
 from ..pictures.decode_pillow import is_for_pillow
 from ..pictures.headers import UnusualError
 from ..pictures.original import Original
-from .label_pictures import Labels
+from .label_pictures import LARGE_SIDE, Labels
 
 SIDE = 320
 """The longest side of a thumbnail; usual JPEGs may come out a little larger or smaller."""
 
-PREVIEW_SIDE = 2048
-"""The longest side of an original that is made smaller for the viewer."""
-
+_JPEG = b"\xff\xd8\xff"
 _LEAST, _MOST = 220, 400
 _MOST_BYTES = 20_000
 _QUALITIES = (75, 60, 45, 30, 15)
 _PREVIEW_QUALITY = 85
-_UNPAINTED = 32  # gray of what no class covers, where there is no original
+_UNPAINTED = np.uint32(0x20202020)  # gray of what no class covers, where there is no original
+_UPPER_BITS = np.uint32(0xFEFEFEFE)  # of every byte, all but the lowest
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[np.uint32]
+"""(height, width), of which every pixel is the bytes R, G, B and one that is not used."""
 
 
-def small_original(content: bytes, side: int = SIDE) -> Pixels:
-    """Decode a picture to (height, width, 3), at most about `side` large.
+def small_original(content: bytes) -> Pixels:
+    """Decode a picture, at most about `SIDE` large.
 
     Raises `pyvips.Error` or `ImageError` if it cannot be decoded.
     """
-    if is_for_pillow(content[:64]):
-        pixels = Original(content).pixels()
-        image = pyvips.Image.new_from_array(pixels).thumbnail_image(side, height=side, size="down")
-        return _rgb(image)
-    if side == SIDE:
+    if not is_for_pillow(content[:64]):
         with suppress(UnusualError, ValueError):
             return _scaled_jpeg(content)
+    return _pixels(_at_most(content, SIDE))
+
+
+def _at_most(content: bytes, side: int) -> pyvips.Image:
+    """Open a picture, upright and made smaller if a side is longer than that."""
+    if is_for_pillow(content[:64]):
+        image = pyvips.Image.new_from_array(Original(content).pixels())
+        return image.thumbnail_image(side, height=side, size="down")
     # Its own `fail_on` does not reach the loader.
     options = {"height": side, "size": "down", "option_string": "fail_on=error"}
-    return _rgb(pyvips.Image.thumbnail_buffer(content, side, **options))
+    return pyvips.Image.thumbnail_buffer(content, side, **options)
 
 
 def _scaled_jpeg(content: bytes) -> Pixels:
@@ -57,35 +62,53 @@ def _scaled_jpeg(content: bytes) -> Pixels:
     longest = max(header.width, header.height)
     side = "min_width" if longest == header.width else "min_height"
     least = {side: longest if longest <= SIDE else _LEAST}
-    pixels: Pixels = simplejpeg.decode_jpeg(
-        content, "RGB", fastdct=True, fastupsample=True, min_factor=1, **least
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+        content, "RGBX", fastdct=True, fastupsample=True, min_factor=1, **least
     )
     if max(pixels.shape) <= _MOST:
-        return pixels
-    image = pyvips.Image.new_from_array(pixels)
-    return _rgb(image.thumbnail_image(SIDE, height=SIDE, size="down"))
+        return pixels.view(np.uint32)[..., 0]
+    image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels[..., :3]))
+    return _pixels(image.thumbnail_image(SIDE, height=SIDE, size="down"))
 
 
-def _rgb(image: pyvips.Image) -> Pixels:
+def _srgb(image: pyvips.Image) -> pyvips.Image:
     if image.hasalpha():
         image = image.flatten()
-    image = image.colourspace("srgb").cast("uchar")
-    pixels: Pixels = np.frombuffer(image.write_to_memory(), np.uint8)
-    return pixels.reshape(image.height, image.width, image.bands)
+    return image.colourspace("srgb").cast("uchar")
 
 
-def color_table(table: Mapping[int, Sequence[int]], colors: Sequence[str]) -> NDArray[np.int16]:
-    """(values, 3) colour of every value of a label map, -1 where it is no class."""
+def _pixels(image: pyvips.Image) -> Pixels:
+    rgbx = _srgb(image).bandjoin(0)
+    return np.frombuffer(rgbx.write_to_memory(), np.uint32).reshape(rgbx.height, rgbx.width)
+
+
+class ColorTable(NamedTuple):
+    """Colours of the values of label maps.
+
+    Attributes
+    ----------
+    pixels
+        (values,) uint32, colours as `Pixels` have them.
+    is_class
+        (values,) bool, whether a value stands for a class.
+    """
+
+    pixels: Pixels
+    is_class: NDArray[np.bool_]
+
+
+def color_table(table: Mapping[int, Sequence[int]], colors: Sequence[str]) -> ColorTable:
+    """Colour of every value of a label map: that of its first class."""
     values = 1 << 8 if max(table, default=0) < 1 << 8 else 1 << 16
-    found = np.full((values, 3), -1, np.int16)
+    rgbx = np.zeros((values, 4), np.uint8)
+    is_class = np.zeros(values, bool)
     for value, classes in table.items():
-        found[value] = [*bytes.fromhex(colors[classes[0]][1:])]
-    return found
+        rgbx[value, :3] = [*bytes.fromhex(colors[classes[0]][1:])]
+        is_class[value] = True
+    return ColorTable(rgbx.view(np.uint32)[:, 0], is_class)
 
 
-def thumbnail(
-    original: Pixels | None, labels: Labels | None, colors_of: NDArray[np.int16]
-) -> Pixels:
+def thumbnail(original: Pixels | None, labels: Labels | None, colors: ColorTable) -> Pixels:
     """Mix the colours of classes half and half with an original; alone, they are on dark gray."""
     if labels is None:
         assert original is not None
@@ -93,15 +116,19 @@ def thumbnail(
     height, width = _size(labels, original)
     rows = np.arange(height) * labels.shape[0] // height
     columns = np.arange(width) * labels.shape[1] // width
-    colors = colors_of[labels[rows[:, None], columns]]
+    small = labels[rows].take(columns, axis=1)
+    own = colors.pixels.take(small)
+    is_class = colors.is_class.take(small)
     if original is None:
-        return np.where(colors < 0, _UNPAINTED, colors).astype(np.uint8)
-    return np.where(colors < 0, original, (original + colors) >> 1).astype(np.uint8)
+        return np.where(is_class, own, _UNPAINTED)
+    # The mean of every byte, rounded down: what both have, and half of what one has.
+    mixed = (original & own) + (((original ^ own) & _UPPER_BITS) >> np.uint32(1))
+    return np.where(is_class, mixed, original)
 
 
 def _size(labels: Labels, original: Pixels | None) -> tuple[int, int]:
     if original is not None:
-        return original.shape[:2]
+        return original.shape
     height, width = labels.shape
     scale = min(1.0, SIDE / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
@@ -109,23 +136,28 @@ def _size(labels: Labels, original: Pixels | None) -> tuple[int, int]:
 
 def encode(pixels: Pixels, most: int = _MOST_BYTES) -> bytes:
     """A JPEG of at most so many bytes, if a low quality makes it so small."""
-    pixels = np.ascontiguousarray(pixels)
+    rgbx = np.ascontiguousarray(pixels).view(np.uint8).reshape(*pixels.shape, 4)
     content = b""
     for quality in _QUALITIES:
-        content = simplejpeg.encode_jpeg(pixels, quality, "RGB", "420")
+        content = simplejpeg.encode_jpeg(rgbx, quality, "RGBX", "420")
         if len(content) <= most:
             break
     return content
 
 
-def preview(content: bytes) -> bytes:
-    """A JPEG of an original that no browser shows, or that lies in an archive."""
-    pixels = small_original(content, PREVIEW_SIDE)
-    found: bytes = simplejpeg.encode_jpeg(pixels, _PREVIEW_QUALITY, "RGB", "420")
+def preview(content: bytes, pixels: int) -> bytes:
+    """A JPEG of an original that no browser shows, or that lies in an archive, in its full size.
+
+    A JPEG that needs no more than a byte for each of its pixels is left as it is.
+    """
+    if content.startswith(_JPEG) and len(content) <= pixels:
+        return content
+    image = _srgb(_at_most(content, LARGE_SIDE))
+    found: bytes = image.jpegsave_buffer(Q=_PREVIEW_QUALITY, keep="none")
     return found
 
 
 def is_shown_by_browsers(head: bytes) -> bool:
     """Whether every browser shows a picture that begins so."""
     is_webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    return is_webp or head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM"))
+    return is_webp or head.startswith((_JPEG, b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM"))

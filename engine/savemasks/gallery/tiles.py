@@ -29,7 +29,7 @@ def original_tiles(content: str | bytes, folder: Path) -> None:
 
 
 def label_tiles(
-    labels: pyvips.Image, folder: Path, script: Callable[[Path, bytes], None]
+    labels: pyvips.Image, folder: Path, script: Callable[[str, bytes], None]
 ) -> tuple[tuple[int, int], Labels]:
     """Write tiles of a label map, each by `script`; returns its height, width and smallest level.
 
@@ -45,7 +45,7 @@ def label_tiles(
     if first.bands > 1:
         values = pixels[..., 0] + (pixels[..., 1].astype(np.uint16) << 8)
     for tile in folder.glob("*/*.png"):
-        script(tile.with_suffix(""), tile.read_bytes())
+        script(str(tile.with_suffix("")), tile.read_bytes())
         tile.unlink()
     return (labels.height, labels.width), values
 

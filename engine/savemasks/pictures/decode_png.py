@@ -84,6 +84,29 @@ def decode(data: bytes, header: Header, scratch: Scratch) -> NDArray[np.uint8]:
     return out.reshape(height, width, 3)
 
 
+def decode_gray(data: bytes, header: Header) -> NDArray[np.uint8]:
+    """Decode a gray PNG of 8 bits whose rows have no filters, as those of machine masks.
+
+    Returns
+    -------
+    (height, width) uint8 as stored.
+
+    Raises
+    ------
+    UnusualError
+        If it is damaged or of another kind.
+    """
+    height, width, _ = header
+    if data[24] != 8 or data[25] != _GRAY or data[28]:
+        raise UnusualError
+    _, compressed = _contents(data)
+    rows = np.frombuffer(_inflate(compressed, height * (width + 1)), np.uint8)
+    rows = rows.reshape(height, width + 1)
+    if rows[:, 0].any():
+        raise UnusualError
+    return rows[:, 1:]
+
+
 def _stride(width: int, depth: int, colour: int) -> int:
     """Bytes of a row without its filter."""
     return (width * depth * _CHANNELS[colour] + 7) >> 3

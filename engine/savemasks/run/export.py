@@ -168,6 +168,7 @@ def _run(
             part=options.part,
         )
         total = worklist.total()
+        worklist.note_begin()
         _tell_begin(summary, total, options)
         folders = [result.sink.dst for result in routing.results]
         receivers = Receivers(folders, outputs, targets, routing.sinks, packing)
@@ -177,6 +178,8 @@ def _run(
         start = partial(start_pool, _job(routing, options), hooks.stop, hooks.on_compile, starter)
         pool = _export_remaining(start, recorder, started, stack)
         has_ended = not (summary.interrupted or summary.stopped)
+        if has_ended:
+            worklist.note_end()
         if packing:
             if has_ended:
                 packing.finish(stores[0])

@@ -65,6 +65,7 @@ class ResultList:
         self.journal, self.settings, self.store = target.journal, target.settings, target.store
         self.packer = target.packer
         self.needs_image = needs_image(target.settings)
+        self.total = 0  # items, done or not
         self.vanished = 0
         self.vanished_names: list[str] = []
         self._outputs: set[str] = set()

@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import orjson
 
-from ..errors import FolderError
+from ..errors import FolderError, OutputError
 from ..line.job import Outcome
 from ..projects.archives import open_folder
 from ..projects.ignored import Ignored
@@ -90,7 +90,27 @@ class Worklist:
         """Return the number of items, done or not."""
         if self._only_failed:
             return sum(result.journal.count(failed=True) for result in self._results)
-        return sum(self._count(*numbered) for numbered in enumerate(self._datasets))
+        counts = [self._count(*numbered) for numbered in enumerate(self._datasets)]
+        for dataset, count in zip(self._datasets, counts, strict=True):
+            for result, _ in self._places(dataset):
+                result.total += count
+        return sum(counts)
+
+    def note_begin(self) -> None:
+        """Note in the journals how many items there are, after `total`; raises `OutputError`."""
+        if not self._only_failed:
+            for result in self._results:
+                result.journal.put(total=b"%d" % result.total, ended=b"0")
+
+    def note_end(self) -> None:
+        """Note in the journals that all items were tried.
+
+        If that cannot be written, the results look as if the run had been ended early.
+        """
+        if not self._only_failed:
+            for result in self._results:
+                with suppress(OutputError):
+                    result.journal.put(ended=b"1")
 
     def _count(self, number: int, dataset: Dataset) -> int:
         """Count a data set's items; up to a limit, keep its listing until its turn comes."""

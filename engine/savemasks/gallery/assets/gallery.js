@@ -9,7 +9,7 @@ const PER_FOLDER = 1000, TILE = 512, KEPT_TILES = 200;
 const $ = (id) => document.getElementById(id);
 
 let index = null; // what index.js has
-const rows = []; // of every image: data set, name, width, height, counts, bits, problem, url
+const rows = []; // of every image: data set, name, width, height, counts, bits, problem, and url if not by name
 let view = []; // numbers of the rows that the filters leave, in order
 let page = 0;
 let wanted = 0; // number of files of rows that were asked for
@@ -293,7 +293,7 @@ function clearSheet() {
 }
 
 function originalUrl(row, number) {
-  if (has(row, LINK)) return `${index.datasets[row[0]].url}/${row[7] || `img/${row[1]}`}`;
+  if (has(row, LINK)) return `${index.datasets[row[0]].url}/${row[7] || `img/${encodeURIComponent(row[1])}`}`;
   return has(row, PREVIEW) ? `${folderOf(number)}-original.jpg` : null;
 }
 
