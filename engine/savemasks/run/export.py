@@ -14,6 +14,7 @@ from ..layers.reading import Sink
 from ..layers.save_masks import SaveMasks
 from ..line.job import Job
 from ..projects.ignored import Ignored
+from ..projects.locations import Location
 from ..projects.parts import Part, unfinished_mark
 from ..results.division import locked_journals, read_division
 from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
@@ -42,12 +43,12 @@ from .worklist import Worklist
 
 def run(
     graph: Graph | Sink,
-    projects: Sequence[Path],
+    projects: Sequence[Location],
     out: Path,
     options: RunOptions = DEFAULT_OPTIONS,
     hooks: Hooks | None = None,
     *,
-    below: Sequence[Path] = (),
+    below: Sequence[Location] = (),
 ) -> Summary:
     """Export projects through the layers of a graph, each sink into `out / dst`.
 
@@ -80,13 +81,13 @@ def run(
 
 def _run_parts(
     graph: Graph | Sink,
-    projects: Sequence[Path],
+    projects: Sequence[Location],
     out: Path,
     options: RunOptions,
     hooks: Hooks | None,
     parts: Sequence[Part | None],
     *,
-    below: Sequence[Path] = (),
+    below: Sequence[Location] = (),
 ) -> Summary:
     """Run one part after the other; None is the whole, undivided."""
     hooks = hooks or Hooks()
