@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class Url:
         """What the file system calls it."""
         fs, _ = _opened(self.address)
         return str(fs._strip_protocol(self.address))
+
+    @property
+    def folder(self) -> Path | None:
+        """The same as a path, if it is one of this machine; raises `RemoteError`."""
+        return Path(self.path) if _is_local(self.fs) else None
 
     def read_bytes(self) -> bytes:
         """The contents of a file; raises `OSError`."""
