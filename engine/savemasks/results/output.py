@@ -228,7 +228,7 @@ class Output:
         if self._part:
             self._was_finished = remove_mark(self.root, self._part)
         if journal.get("open") == b"1":
-            _remove_unfinished(self.root, unfinished_mark(self._part))
+            remove_unfinished(self.root, unfinished_mark(self._part))
         generation = int(journal.get("generation") or 0) + (is_new or self._restart)
         # Until it is written again, a run that ends in whatever way leaves an outdated legend.
         self.files = RootFiles(journal, durable=self._durable)
@@ -318,7 +318,7 @@ def _existing_files(root: Path) -> Iterator[str]:
             yield name if below == "." else f"{below}/{name}"
 
 
-def _remove_unfinished(root: Path, mark: str) -> None:
+def remove_unfinished(root: Path, mark: str) -> None:
     """Remove files that a killed run, or a part of that mark, had not finished writing."""
     begin, end = UNFINISHED
     for folder, folders, files in os.walk(root):

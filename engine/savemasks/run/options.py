@@ -57,6 +57,9 @@ class RunOptions:
         How to pack the result into archives, or None for a tree of files.
     part
         Which part of a run this is, whose other parts other jobs do, or None for the whole.
+    cluster
+        The address of a Dask scheduler whose workers do the work, "local" for one of this machine,
+        or None for no cluster.
     """
 
     workers: int | None = None
@@ -72,6 +75,7 @@ class RunOptions:
     report: Path | None = None
     pack: "PackRules | None" = None
     part: Part | None = None
+    cluster: str | None = None
 
     @property
     def worker_count(self) -> int:

@@ -215,8 +215,8 @@ class DatasetList:
         if _names_of_every_item(record) != pack_names(output_names(entry, self._result.settings)):
             return False
         needs_image = entry.has_image and self._result.needs_image
-        annotation = _stamp(annotations, entry.annotation)
-        image = _stamp(images, entry.name if needs_image else None)
+        annotation = stamp_in(annotations, entry.annotation)
+        image = stamp_in(images, entry.name if needs_image else None)
         return record.inputs == pack_stamps(annotation, image)
 
     def _remove_sample(self, record: Record) -> None:
@@ -322,7 +322,7 @@ def _stem_of(record: Record) -> str | None:
     return None
 
 
-def _stamp(folder: OpenFolder, name: str | None) -> Stamp | None:
+def stamp_in(folder: OpenFolder, name: str | None) -> Stamp | None:
     """Return what tells whether a file has changed, or None if there is none."""
     if name is None:
         return None

@@ -351,13 +351,13 @@ def _changes_nothing(table: ClassTable) -> bool:
     return table.is_identity and not table.colors
 
 
-def check_outside(routing: Routing) -> None:
+def check_outside(routing: Routing, roots: Sequence[Location]) -> None:
     """Refuse results inside of a project, of whose items they would be taken for a part."""
     for project in routing.projects:
-        for result in routing.results:
-            if is_inside(result.root, project.folder):
+        for root in roots:
+            if is_inside(root, project.folder):
                 raise OutputError(
-                    f"{result.root}: is inside of the project {project.folder}, whose part the"
+                    f"{root}: is inside of the project {project.folder}, whose part the"
                     " results would become; choose a folder outside of it"
                 )
 
