@@ -330,7 +330,7 @@ class ChunkWorker:
             for position, item in zip(chunk.positions, mark.items, strict=True):
                 whole.items[position] = item
             mark = whole
-        name = str(mark.name(task.id, chunk.keys))
+        name = str(mark.named(task.id, chunk.keys))
         depot.put({f"{folder}/{name}": mark.encoded()})
         depot.remove([f"{folder}/{old}" for old in task.replaces if old != name])
         totals: dict[int, list[int]] = {}

@@ -199,16 +199,16 @@ class Chunking:
         """The positions of items that failed, if a mark is about the next items; or None."""
         if not window.fill(name.items):
             return None
-        failed: list[int] = []
+        mark = Mark([])
         if name.failed:
             path = f"{marks_folder(self._part)}/{name}"
             depot = self._outputs[result].depot
             content = depot.find(path)
             if content is None:
                 return None
-            failed = Mark.decoded(content, f"{depot}/{path}").failed
+            mark = Mark.decoded(content, f"{depot}/{path}")
         keys = [listed.key for listed in window.first(name.items)]
-        return failed if digest_of(keys, failed) == name.digest else None
+        return mark.failed if digest_of(keys, mark.left_out) == name.digest else None
 
     def _use(self, ids: dict[int, str], known: _Known) -> None:
         for (result, id_), name in zip(ids.items(), known.marks, strict=True):

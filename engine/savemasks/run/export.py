@@ -16,6 +16,7 @@ from ..line.job import Job
 from ..projects.ignored import Ignored
 from ..projects.parts import Part, unfinished_mark
 from ..remote import Url
+from ..results.chunked_output import find_chunked
 from ..results.division import locked_journals, read_division
 from ..results.output import (
     Output,
@@ -28,7 +29,7 @@ from ..results.output import (
 )
 from ..results.report import ReportWriter, Summary
 from ..store.files import Store
-from .chunked import goes_in_chunks, run_in_chunks
+from .chunked import goes_in_chunks, retry_in_chunks, run_in_chunks
 from .ending import add_notes, log_end
 from .finishing import finish_parts
 from .legend_making import put_legends
@@ -237,7 +238,9 @@ def _store(result: Result, options: RunOptions) -> Store:
     )
 
 
-def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None = None) -> Summary:
+def retry(
+    out: Path | Url, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None = None
+) -> Summary:
     """Export the failed items of the journal in an output folder once more.
 
     Of a divided result, those of all parts that have begun, one part after the other.
@@ -257,6 +260,9 @@ def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None 
     ProjectError, OutputError
         Before anything is written.
     """
+    if (url := find_chunked(out)) is not None:
+        return retry_in_chunks(url, options, hooks)
+    assert isinstance(out, Path)
     root = find_output(out)
     with locked_journals(root) as journals:
         division = read_division(root)
