@@ -1,9 +1,7 @@
 """Runs in chunks: byte for byte what a run on this machine makes, at whatever address."""
 
 import json
-import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ import pytest
 from savemasks.errors import OutputError
 from savemasks.line.job import PackRules
 from savemasks.projects.parts import Part
-from savemasks.remote import Url
 from savemasks.results.overview import look_over
 from savemasks.results.verify import verify
 from savemasks.run import chunks

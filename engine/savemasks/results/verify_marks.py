@@ -34,6 +34,19 @@ class _Wanted(NamedTuple):
     is_mask: bool
 
 
+class _Looked(NamedTuple):
+    """A mark whose files are looked at; `name` is that of its file below the result."""
+
+    name: str
+    mark: Mark
+    damage: Future[list[Damage]]
+
+    @property
+    def id(self) -> str:
+        """What the mark's name begins with."""
+        return self.name.rpartition("/")[2].partition("-")[0]
+
+
 class MarksVerifier:
     """Reads the files of a result that is made in chunks.
 
@@ -74,15 +87,27 @@ class MarksVerifier:
 
     def _verify_marks(self, folder: str, pool: ThreadPoolExecutor) -> None:
         depot = self._depot
-        names = [f"{folder}/{name}" for name in depot.names(folder) if MarkName.parse(name)]
-        in_progress: deque[tuple[str, Mark, Future[list[Damage]]]] = deque()
-        for name, content in depot.read_each(names):
+        names = [name for name in depot.names(folder) if MarkName.parse(name)]
+        paths = [f"{folder}/{name}" for name in names]
+        in_progress: deque[_Looked] = deque()
+        for name, content in depot.read_each(paths):
             mark = Mark.decoded(content, f"{depot}/{name}")
-            in_progress.append((name, mark, pool.submit(self._verify_mark, mark)))
+            in_progress.append(_Looked(name, mark, pool.submit(self._verify_mark, mark)))
             if len(in_progress) > 2 * self._workers:
-                self._take(*in_progress.popleft())
-        for waiting in in_progress:
-            self._take(*waiting)
+                self._take_first(in_progress)
+        while in_progress:
+            self._take_first(in_progress)
+
+    def _take_first(self, in_progress: deque["_Looked"]) -> None:
+        """Take the next mark.
+
+        If a run was killed, there may be several with one id, of which one is right.
+        """
+        first = in_progress.popleft()
+        while in_progress and in_progress[0].id == first.id:
+            other = in_progress.popleft()
+            first = min(first, other, key=lambda each: len(each.damage.result()))
+        self._take(*first)
 
     def _verify_mark(self, mark: Mark) -> list[Damage]:
         """What is wrong with the files of a mark."""

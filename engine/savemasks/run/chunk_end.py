@@ -50,7 +50,11 @@ def end_result(
     """
     depot, folder = output.depot, marks_folder(options.part)
     try:
-        if not options.only_failed and (unused := output.index.rest()):
+        new = {part.mark for part in parts}
+        unused = [name for name in chunking.outdated[number] if name not in new]
+        if not options.only_failed:
+            unused += output.index.rest()
+        if unused:
             vanished = _Vanished(routing, number, depot)
             vanished.settle([f"{folder}/{name}" for name in unused])
             depot.remove(f"{folder}/{name}" for name in unused)
@@ -58,7 +62,7 @@ def end_result(
             summary.warnings += vanished.notes(is_packed=options.pack is not None)
         used = [*chunking.used[number], *(output.index.rest() if options.only_failed else ())]
         fingerprint = Fingerprint(output.seed)
-        for name in (*used, *(part.mark for part in parts)):
+        for name in (*used, *new):
             fingerprint.add(name)
         done = output.done
         if done is None and options.only_failed:
