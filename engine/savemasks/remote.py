@@ -7,12 +7,14 @@ its affair: an address that has some shows none of them.
 import errno
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -22,7 +24,13 @@ T = TypeVar("T")
 _ADDRESS = re.compile(r"(?P<protocol>[a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SECRET = re.compile(r"(?<=://)[^/@]*@")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+_STAMPS = (
+    "ETag", "etag", "generation", "mtime", "LastModified", "last_modified", "updated", "modified",
+    "created",
+)  # fmt: skip
+"""What file systems tell of a file that changes with it, the best first."""
 _TRIES = 6
+_MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError)
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _FINAL_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EINVAL}
 
@@ -123,6 +131,58 @@ def put_all(folder: Url, contents: Mapping[str, bytes]) -> None:
     retrying(fs.pipe, files)
 
 
+class Found(NamedTuple):
+    """A file in a folder that was listed.
+
+    Attributes
+    ----------
+    name
+        Its name in the folder.
+    size
+        In bytes.
+    stamp
+        A number of 63 bits that is another one if the file has changed.
+    """
+
+    name: str
+    size: int
+    stamp: int
+
+
+class Page(NamedTuple):
+    """Some of what is in a folder; files and folders each by their names."""
+
+    files: list[Found]
+    folders: list[str]
+
+
+def scan(folder: Url) -> Iterator[Page]:
+    """List a folder; files come in the order of their names, and so do folders.
+
+    S3 and Google Cloud Storage are asked page by page, while the last one is used; others give all
+    at once. Of a folder that is not there comes nothing. Raises `OSError`.
+    """
+    fs = folder.fs
+    pages = _pages_of(fs)
+    if pages is None:
+        yield _whole(fs, folder.path)
+        return
+    with ThreadPoolExecutor(1) as ahead:
+        listed = pages(fs, folder.path)
+        waiting = ahead.submit(next, listed, None)
+        while (page := waiting.result()) is not None:
+            waiting = ahead.submit(next, listed, None)
+            yield page
+
+
+def kind_of(place: Url) -> str | None:
+    """What is there: "file", "directory" or None; raises `OSError`."""
+    try:
+        return str(retrying(place.fs.info, place.path)["type"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def retrying(function: Callable[..., T], *args: Any, **options: Any) -> T:
     """Call a function of a file system; a request that fails or is throttled is repeated.
 
@@ -137,14 +197,118 @@ def retrying(function: Callable[..., T], *args: Any, **options: Any) -> T:
         wait=wait_random_exponential(multiplier=0.2, max=20),
         reraise=True,
     )
-    return attempts(function, *args, **options)
+    result: T = attempts(_asked, function, *args, **options)
+    return result
+
+
+def _asked(function: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Call a function; what the libraries below fsspec raise becomes an `OSError`."""
+    try:
+        return function(*args, **options)
+    except OSError:
+        raise
+    except _MISTAKES:
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        number = errno.EACCES if "Credential" in kind else errno.EIO
+        raise OSError(number, f"{kind}: {error}") from error
+
+
+def explained(error: OSError) -> str:
+    """Why a request failed, and what to do about it; as the end of a sentence."""
+    reason = _SECRET.sub("", error.strerror or str(error))
+    if isinstance(error, PermissionError):
+        return f"{reason}: the credentials that fsspec finds do not allow it"
+    return reason
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether a request that failed so may succeed later."""
-    if isinstance(error, _FINAL) or not isinstance(error, (OSError, TimeoutError)):
+    if isinstance(error, _FINAL) or not isinstance(error, OSError):
         return False
     return error.errno not in _FINAL_NUMBERS
+
+
+def _pages_of(
+    fs: "AbstractFileSystem",
+) -> "Callable[[AbstractFileSystem, str], Iterator[Page]] | None":
+    protocols = {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
+    if "s3" in protocols and hasattr(fs, "call_s3"):
+        return _s3_pages
+    return _gcs_pages if "gs" in protocols and hasattr(fs, "call") else None
+
+
+def _s3_pages(fs: "AbstractFileSystem", path: str) -> Iterator[Page]:
+    bucket, key, _ = fs.split_path(path)
+    prefix = f"{key}/" if key else ""
+    asked = {"Bucket": bucket, "Prefix": prefix, "Delimiter": "/", **fs.req_kw}
+    while True:
+        answer = retrying(fs.call_s3, "list_objects_v2", **asked)
+        yield _page(
+            prefix,
+            [(f["Key"], f["Size"], f["ETag"]) for f in answer.get("Contents", ())],
+            [each["Prefix"] for each in answer.get("CommonPrefixes", ())],
+        )
+        if not answer.get("IsTruncated"):
+            return
+        asked["ContinuationToken"] = answer["NextContinuationToken"]
+
+
+def _gcs_pages(fs: "AbstractFileSystem", path: str) -> Iterator[Page]:
+    bucket, _, key = path.partition("/")
+    prefix = f"{key}/" if key else ""
+    asked = {"prefix": prefix, "delimiter": "/", "json_out": True}
+    while True:
+        answer = retrying(fs.call, "GET", "b/{}/o", bucket, **asked)
+        yield _page(
+            prefix,
+            [(f["name"], int(f["size"]), f["generation"]) for f in answer.get("items", ())],
+            answer.get("prefixes", ()),
+        )
+        if not answer.get("nextPageToken"):
+            return
+        asked["pageToken"] = answer["nextPageToken"]
+
+
+def _page(prefix: str, files: Iterable[tuple[str, int, object]], folders: Iterable[str]) -> Page:
+    """A page of keys; the key of the folder itself, which some programs put, is left out."""
+    at = len(prefix)
+    found = [Found(key[at:], size, stamp_of(value)) for key, size, value in files if key[at:]]
+    names = (folder[at:].rstrip("/") for folder in folders)
+    return Page(found, [*filter(None, names)])
+
+
+def _whole(fs: "AbstractFileSystem", path: str) -> Page:
+    """All that is in a folder; raises `OSError`."""
+
+    def listed() -> list[dict[str, Any]]:
+        fs.invalidate_cache(path)
+        found: list[dict[str, Any]] = fs.ls(path, detail=True)
+        return found
+
+    try:
+        entries = retrying(listed)
+    except FileNotFoundError:
+        return Page([], [])
+    files, folders = [], []
+    own = path.rstrip("/")
+    for entry in entries:
+        where = str(entry["name"]).rstrip("/")
+        if where.strip("/") == own.strip("/"):
+            continue
+        name = where.rpartition("/")[2]
+        if entry["type"] == "directory":
+            folders.append(name)
+        else:
+            value = next((entry[key] for key in _STAMPS if entry.get(key)), "")
+            files.append(Found(name, int(entry["size"] or 0), stamp_of(value)))
+    return Page(sorted(files), sorted(folders))
+
+
+def stamp_of(value: object) -> int:
+    """A number of 63 bits for a value that changes with a file, such as an ETag."""
+    return int.from_bytes(blake2b(str(value).encode(), digest_size=8).digest()) >> 1
 
 
 def _cat(fs: "AbstractFileSystem", paths: list[str]) -> dict[str, bytes | OSError]:

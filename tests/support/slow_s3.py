@@ -5,9 +5,10 @@
         requests(slow)      # {"LIST": 1, "GET": 40, "PUT": 41, "503": 4}
 
 Which requests are refused depends on `seed` and on their order alone. `forbidden` are methods that
-are answered by 403, such as "PUT" for a bucket that forbids writing. Requests wait side by side:
-latency costs no work. By hand: `python -m support.slow_s3 UPSTREAM [LATENCY ERRORS SEED
-FORBIDDEN...]` prints its address, and ends with its input.
+are answered by 403, such as "PUT" for a bucket that forbids writing. If there is a `page`, listings
+come in pages of so many names. Requests wait side by side: latency costs no work. By hand:
+`python -m support.slow_s3 UPSTREAM [LATENCY ERRORS SEED PAGE FORBIDDEN...]` prints its address, and
+ends with its input.
 """
 
 import asyncio
@@ -35,10 +36,11 @@ def slow_s3(
     latency: float = 0.0,
     errors: float = 0.0,
     seed: int = 1,
+    page: int = 0,
     forbidden: Sequence[str] = (),
 ) -> Iterator[str]:
     """Start a server in front of another one -> its address; `latency` is in seconds."""
-    with served("support.slow_s3", upstream, latency, errors, seed, *forbidden) as endpoint:
+    with served("support.slow_s3", upstream, latency, errors, seed, page, *forbidden) as endpoint:
         yield endpoint
 
 
@@ -53,9 +55,15 @@ class _Forward:
     """Passes requests on, late, or refuses them."""
 
     def __init__(
-        self, upstream: str, latency: float, errors: float, seed: int, forbidden: Sequence[str]
+        self,
+        upstream: str,
+        latency: float,
+        errors: float,
+        seed: int,
+        page: int,
+        forbidden: Sequence[str],
     ) -> None:
-        self._upstream, self._latency, self._errors = upstream, latency, errors
+        self._upstream, self._latency, self._errors, self._page = upstream, latency, errors, page
         self._random, self._forbidden = random.Random(seed), frozenset(forbidden)
         self._counts: Counter[str] = Counter()
         self._session: ClientSession | None = None
@@ -92,6 +100,8 @@ class _Forward:
             )
         headers = {k: v for k, v in request.headers.items() if k.lower() not in {"host"}}
         url = self._upstream + request.raw_path
+        if self._page and "list-type" in request.query:
+            url += f"&max-keys={self._page}"
         async with self._session.request(
             request.method, url, headers=headers, data=body, allow_redirects=False
         ) as got:
@@ -115,9 +125,12 @@ async def _serve(forward: _Forward) -> None:
     await forward.close()
 
 
-def main(upstream: str, latency: str = "0", errors: str = "0", seed: str = "1", *rest: str) -> None:
+def main(upstream: str, *settings: str) -> None:
     """Serve until the input ends."""
-    asyncio.run(_serve(_Forward(upstream, float(latency), float(errors), int(seed), rest)))
+    given = dict(enumerate(settings))
+    latency, errors = float(given.get(0, 0)), float(given.get(1, 0))
+    seed, page = int(given.get(2, 1)), int(given.get(3, 0))
+    asyncio.run(_serve(_Forward(upstream, latency, errors, seed, page, settings[4:])))
 
 
 if __name__ == "__main__":

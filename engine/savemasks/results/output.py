@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from ..layers.graph import Graph
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Files, Outcome, PackRules
+from ..projects.locations import Location, location_of
 from ..projects.parts import Part, unfinished_mark
 from ..projects.supervisely import Project
+from ..remote import Url
 from ..store.files import UNFINISHED
 from .differences import differences, encodable
 from .division import DIVISION, PartLock, put_mark, refuse_divided, remove_mark
@@ -98,7 +100,7 @@ def layer_arguments(layer: SaveMasks | Save, projects: Sequence[Project]) -> dic
     return {
         "format": FORMAT,
         "layer": {"action": layer.action, "src": layer.src, "dst": layer.dst, "settings": known},
-        "projects": [str(project.folder.resolve()) for project in projects],
+        "projects": [_named(project.folder, os.path.realpath) for project in projects],
         "classes": _digests(layer, projects),
     }
 
@@ -111,9 +113,14 @@ def graph_arguments(
         "format": FORMAT,
         "graph": [*layers],
         # By the names that the layers know them by.
-        "projects": [os.path.abspath(project.folder) for project in projects],
+        "projects": [_named(project.folder, os.path.abspath) for project in projects],
         "classes": _digests(layer, projects),
     }
+
+
+def _named(folder: Location, whole: Callable[[Path], str]) -> str:
+    """How arguments name a project; an address has no credentials there."""
+    return str(folder) if isinstance(folder, Url) else whole(folder)
 
 
 def _digests(layer: SaveMasks | Save, projects: Sequence[Project]) -> list[str]:
@@ -291,13 +298,13 @@ class Output:
         self._lock.close()
 
 
-def read_arguments(journal: Journal) -> tuple[Graph, list[Path]]:
+def read_arguments(journal: Journal) -> tuple[Graph, list[Location]]:
     """Return the layers and the projects that an output was begun with; raises `OutputError`."""
     content = journal.get("arguments")
     if content is None:
         raise OutputError("the journal is empty: the run that made it ended before its first item")
     arguments = orjson.loads(content)
-    projects = [Path(os.fsdecode(bytes.fromhex(name))) for name in arguments["projects"]]
+    projects = [location_of(os.fsdecode(bytes.fromhex(name))) for name in arguments["projects"]]
     return Graph.from_json(arguments.get("graph") or arguments["layer"]), projects
 
 

@@ -15,7 +15,6 @@ from .. import jsontext
 from ..errors import ItemError, OutputError, printable
 from ..line.job import Outcome
 from ..projects.items import Item
-from ..remote import Url
 from .notes import count_findings
 
 _MAX_FAILURES = 1000
@@ -124,8 +123,8 @@ class Summary:
     (6, [])
     """
 
-    out: Path | Url
-    results: tuple[Path | Url, ...] = ()
+    out: Path | Any  # a `Url` if asked for: who wants folders need not look for addresses
+    results: tuple[Path | Any, ...] = ()
     images: int = 0
     failed: int = 0
     seconds: float = 0.0

@@ -21,7 +21,7 @@ from ..results.chunked_output import (
 )
 from ..results.depot import Depot
 from ..results.marks import Fingerprint, Mark, MarkedItem, add_rows, add_totals, marks_folder
-from .chunking import Chunking, batches_of
+from .chunking import Chunking
 from .chunks import ResultPart
 from .options import RunOptions
 from .packing import INDEX, index_json
@@ -176,7 +176,7 @@ class _Vanished:
 
     def _look_at(self, dataset: Dataset, place: str, old: dict[str, MarkedItem]) -> None:
         settings = self.routing.results[self.result].layer.settings
-        for listing in batches_of(dataset):
+        for listing in dataset.batches():
             owners = OutputOwners(listing)
             for entry in listing:
                 before = old.pop(entry.name, None)

@@ -16,8 +16,9 @@ from .. import __version__
 from ..errors import OutputError
 from ..line.job import Job, Outcome
 from ..projects.ignored import Ignored
+from ..projects.locations import Location, location_of
 from ..projects.parts import Part
-from ..remote import Url, is_url
+from ..remote import Url
 from ..results.chunked_output import ChunkedOutput, read_begun
 from ..results.depot import Depot, as_url
 from ..results.marks import marks_folder
@@ -37,29 +38,28 @@ if TYPE_CHECKING:
     from ..layers.reading import Sink
 
 
-def goes_in_chunks(projects: Sequence[Path | Url], out: Path | Url, options: RunOptions) -> bool:
+def goes_in_chunks(projects: Sequence[Location], out: Location, options: RunOptions) -> bool:
     """Whether a run goes in chunks."""
     return options.cluster is not None or any(isinstance(each, Url) for each in (*projects, out))
 
 
 def run_in_chunks(
     graph: "Graph | Sink",
-    projects: Sequence[Path | Url],
-    out: Path | Url,
+    projects: Sequence[Location],
+    out: Location,
     options: RunOptions,
     hooks: Hooks | None = None,
     parts: Sequence[Part | None] = (None,),
     *,
-    below: Sequence[Path] = (),
+    below: Sequence[Location] = (),
 ) -> Summary:
     """Do as `run`, part by part, in chunks."""
     hooks, url = hooks or Hooks(), as_url(out)
     # Routes are found on the way to a folder; of an address, only what is below matters.
     folder = url.folder or Path(url.path)
     with closing(find_routes(graph, projects, folder, below, hooks.stop.is_set)) as routing:
-        if url.folder:
-            check_outside(routing)
         roots = [url / result.sink.dst for result in routing.results]
+        check_outside(routing, roots)
         shown = [root.folder or root for root in roots]
         where = shown[0] if len(shown) == 1 else (url.folder or url)
         summary = Summary(out=where, results=tuple(shown), warnings=routing_notes(routing))
@@ -88,7 +88,7 @@ def retry_in_chunks(root: Url, options: RunOptions, hooks: Hooks | None = None) 
     base = root.address.removesuffix(f"/{graph.sink().dst}")
     if base == root.address:
         raise OutputError(f"{depot}: was renamed; it must end in {graph.sink().dst}")
-    projects = [Url.parse(name) if is_url(name) else Path(name) for name in begun.projects]
+    projects = [*map(location_of, begun.projects)]
     options = replace(
         options,
         durable=bool(begun.options.get("durable")),

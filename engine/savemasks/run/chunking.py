@@ -8,10 +8,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from ..line.job import Outcome, PackRules, needs_image
-from ..projects.archives import open_folder
 from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Entry, Listing
 from ..projects.parts import Part
+from ..projects.remote_places import RemotePath
 from ..remote import Url
 from ..results.chunked_output import ChunkedOutput
 from ..results.marks import Mark, MarkName, digest_of, item_key, mark_id, marks_folder
@@ -98,11 +98,9 @@ class Chunking:
         """The items of a data set that are in this part, as they are now."""
         folder, part = dataset.folder, self._part
         try:
-            with (
-                closing(open_folder(folder / "img")) as images,
-                closing(open_folder(folder / "ann")) as annotations,
-            ):
-                for listing in batches_of(dataset):
+            for listing in dataset.batches():
+                images, annotations = listing.folders()
+                with closing(images), closing(annotations):
                     self.ignored.merge(listing.ignored, dataset.output)
                     own = [
                         entry
@@ -316,11 +314,6 @@ class _Window:
         return [self.items.popleft() for _ in range(min(count, len(self.items)))]
 
 
-def batches_of(dataset: Dataset) -> Iterator[Listing]:
-    """What a data set has, in pieces if it is not on disk; may raise `OSError`."""
-    yield dataset.listing()
-
-
-def source_of(_: Dataset) -> Url | None:
+def source_of(dataset: Dataset) -> Url | None:
     """The address that a data set's files are fetched from, or None if they need not be."""
-    return None
+    return dataset.folder.url if isinstance(dataset.folder, RemotePath) else None

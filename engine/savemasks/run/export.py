@@ -14,6 +14,7 @@ from ..layers.reading import Sink
 from ..layers.save_masks import SaveMasks
 from ..line.job import Job
 from ..projects.ignored import Ignored
+from ..projects.locations import Location
 from ..projects.parts import Part, unfinished_mark
 from ..remote import Url
 from ..results.chunked_output import find_chunked
@@ -45,12 +46,12 @@ from .worklist import Worklist
 
 def run(
     graph: Graph | Sink,
-    projects: Sequence[Path],
-    out: Path | Url,
+    projects: Sequence[Location],
+    out: Location,
     options: RunOptions = DEFAULT_OPTIONS,
     hooks: Hooks | None = None,
     *,
-    below: Sequence[Path] = (),
+    below: Sequence[Location] = (),
 ) -> Summary:
     """Export projects through the layers of a graph, each sink into `out / dst`.
 
@@ -85,13 +86,13 @@ def run(
 
 def _run_parts(
     graph: Graph | Sink,
-    projects: Sequence[Path],
+    projects: Sequence[Location],
     out: Path,
     options: RunOptions,
     hooks: Hooks | None,
     parts: Sequence[Part | None],
     *,
-    below: Sequence[Path] = (),
+    below: Sequence[Location] = (),
 ) -> Summary:
     """Run one part after the other; None is the whole, undivided."""
     hooks = hooks or Hooks()
@@ -120,7 +121,7 @@ def _run_parts(
 
 def _check(routing: Routing, options: RunOptions) -> None:
     """Refuse what cannot be; raises `OutputError`. Writes nothing."""
-    check_outside(routing)
+    check_outside(routing, [result.root for result in routing.results])
     if options.part and options.force:
         raise OutputError("--force does not go with --part: parts begin with an empty folder")
     for result in routing.results:

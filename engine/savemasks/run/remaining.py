@@ -23,8 +23,8 @@ from ..line.job import (
     own_names,
     pack_names,
 )
-from ..projects.archives import OpenFolder
 from ..projects.items import Entry, Item, Listing
+from ..projects.locations import OpenFolder
 from ..results.journal import Journal
 from ..results.packer import Packer
 from ..results.record import Record, pack_stamps
