@@ -26,10 +26,9 @@ from ..store.files import Written
 from .depot import Depot, as_url
 from .differences import differences, encodable
 from .lock import HIDDEN, Lock, lock_part
-from .marks import MarkIndex, folder_of, marks_folder
-from .output import is_begun, remove_unfinished
+from .marks import Fingerprint, MarkIndex, folder_of, marks_folder
+from .output import CHUNKED, is_begun, remove_unfinished
 
-RESULT = f"{HIDDEN}/result.json"
 _ROOT_FILES = f"{HIDDEN}/root.json"
 _SORTED = orjson.OPT_SORT_KEYS
 
@@ -107,14 +106,14 @@ class Begun:
 
 def read_begun(depot: Depot) -> Begun | None:
     """What a result was begun with; None if it is none that is made in chunks."""
-    content = depot.find(RESULT)
+    content = depot.find(CHUNKED)
     if content is None:
         return None
     try:
         found = orjson.loads(content)
         return Begun(found["arguments"], found["parts"], found["options"])
     except (ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{depot}/{RESULT}: is not as savemasks wrote it") from error
+        raise OutputError(f"{depot}/{CHUNKED}: is not as savemasks wrote it") from error
 
 
 class ChunkedOutput:
@@ -196,7 +195,7 @@ class ChunkedOutput:
             "options": {"durable": self._durable},
         }
         if self._before is None or self._before.arguments != self._arguments:
-            depot.put({RESULT: orjson.dumps(content, option=orjson.OPT_INDENT_2)})
+            depot.put({CHUNKED: orjson.dumps(content, option=orjson.OPT_INDENT_2)})
         open_ = f"{folder_of(part)}/open"
         if folder and depot.find(open_) is not None:
             remove_unfinished(folder, unfinished_mark(part))
@@ -250,6 +249,27 @@ def _done_file(part: Part | None) -> str:
     return f"{folder_of(part)}/done.json"
 
 
+def missing_parts(begun: Begun, done: Mapping[Part | None, Done | None]) -> list[str]:
+    """What is missing of a result that is made in parts, one line each."""
+    if not begun.parts:
+        return []
+    names = [str(part) for part, each in done.items() if each is None]
+    if not names:
+        return []
+    plural = "s" if len(names) > 1 else ""
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    verb = "are" if plural else "is"
+    return [f"part{plural} {', '.join(names[:20])}{more} {verb} not finished"]
+
+
+def state_of(done: Iterable[Done | None]) -> str:
+    """What tells whether legend and index are of these parts."""
+    state = Fingerprint()
+    for number, each in enumerate(done):
+        state.add(f"{number} {each and each.fingerprint}")
+    return str(state)
+
+
 @dataclass(frozen=True, slots=True)
 class RootSums:
     """What is known of the files at the root of a result.
@@ -285,8 +305,8 @@ def put_root_files(depot: Depot, files: Iterable[tuple[str, bytes]], state: str)
 def is_chunked(place: Path | Url) -> bool:
     """Whether a folder or address has a result that is made in chunks."""
     if isinstance(place, Path):
-        return (place / RESULT).is_file()
-    return Depot(place).find(RESULT) is not None
+        return (place / CHUNKED).is_file()
+    return Depot(place).find(CHUNKED) is not None
 
 
 def find_chunked(out: Path | Url | str) -> Url | None:
@@ -297,7 +317,7 @@ def find_chunked(out: Path | Url | str) -> Url | None:
     if isinstance(out, str):
         out = Url.parse(out) if is_url(out) else Path(out)
     if isinstance(out, Path):
-        found = [out] if is_chunked(out) else [p.parent.parent for p in out.glob(f"*/{RESULT}")]
+        found = [out] if is_chunked(out) else [p.parent.parent for p in out.glob(f"*/{CHUNKED}")]
         return as_url(found[0]) if len(found) == 1 else None
     if is_chunked(out):
         return out

@@ -147,25 +147,34 @@ class Mark:
         All of them.
     shard
         Name, samples and bytes of the shard that has them, as the index says it, or None.
+    left_out
+        Positions of the items that are not in the digest: those that had failed when it was made.
     """
 
     items: list[MarkedItem]
     shard: dict[str, Any] | None = None
+    left_out: list[int] = field(default_factory=list)
 
     @property
     def failed(self) -> list[int]:
         """The positions of those that failed."""
         return [i for i, item in enumerate(self.items) if item.error is not None]
 
-    def name(self, id_: str, keys: Sequence[bytes]) -> MarkName:
-        """Its name; `keys` are those of all items."""
-        failed = self.failed
-        return MarkName(id_, len(self.items), len(failed), digest_of(keys, failed))
+    def named(self, id_: str, keys: Sequence[bytes]) -> MarkName:
+        """Give it a digest, and return its name; `keys` are those of all items."""
+        self.left_out = self.failed
+        digest = digest_of(keys, self.left_out)
+        return MarkName(id_, len(self.items), len(self.left_out), digest)
 
     def encoded(self) -> bytes:
         """As it is stored."""
         items = [item.packed() for item in self.items]
-        content = {"format": FORMAT, "shard": self.shard, "items": items}
+        content = {
+            "format": FORMAT,
+            "shard": self.shard,
+            "left_out": self.left_out,
+            "items": items,
+        }
         return isal_zlib.compress(orjson.dumps(content))
 
     @classmethod
@@ -173,7 +182,8 @@ class Mark:
         """Read what was stored; raises `OutputError`."""
         try:
             found = orjson.loads(isal_zlib.decompress(content))
-            return cls([*map(MarkedItem.unpacked, found["items"])], found["shard"])
+            items = [*map(MarkedItem.unpacked, found["items"])]
+            return cls(items, found["shard"], found["left_out"])
         except (_InflateError, ValueError, KeyError, TypeError) as error:
             raise OutputError(f"{shown}: is not as savemasks wrote it") from error
 

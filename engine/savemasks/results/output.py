@@ -31,11 +31,15 @@ from .root_files import RootFiles
 FORMAT = 1
 """Increased whenever the same input gives other files, or the journal gets another meaning."""
 
+CHUNKED = f"{HIDDEN}/result.json"
+"""What a result has that is made in chunks."""
+
 _MARKS = f"{HIDDEN}/{JOURNAL}", DIVISION
 
 
 def check_output(root: Path, *, force: bool = False) -> None:
     """Raise `OutputError` if the folder holds foreign files, unless `force`. Writes nothing."""
+    refuse_chunked(root)
     try:
         if is_begun(root) or not root.exists():
             return
@@ -48,6 +52,15 @@ def check_output(root: Path, *, force: bool = False) -> None:
             )
     except PermissionError as error:
         raise OutputError(f"{root}: cannot be read: {error.strerror}") from error
+
+
+def refuse_chunked(root: Path) -> None:
+    """Raise `OutputError` if a folder has a result that is made in chunks."""
+    if (root / CHUNKED).is_file():
+        raise OutputError(
+            f"{root}: was made with --cluster, or at an address: say the same again, or choose"
+            " another --out"
+        )
 
 
 def is_begun(root: Path) -> bool:

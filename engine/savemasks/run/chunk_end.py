@@ -1,6 +1,6 @@
 """The end of a run in chunks: what all marks come to, and the files that say something of all."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -8,15 +8,16 @@ from ..errors import OutputError, printable
 from ..layers.save_masks import SaveMasks
 from ..line.job import is_own, output_names
 from ..projects.items import Dataset
-from ..projects.parts import Part
 from ..results.chunked_output import (
     Begun,
     ChunkedOutput,
     Done,
+    missing_parts,
     put_root_files,
     read_all_done,
     read_begun,
     read_root_sums,
+    state_of,
 )
 from ..results.depot import Depot
 from ..results.marks import Fingerprint, Mark, MarkedItem, add_rows, add_totals, marks_folder
@@ -49,7 +50,11 @@ def end_result(
     """
     depot, folder = output.depot, marks_folder(options.part)
     try:
-        if not options.only_failed and (unused := output.index.rest()):
+        new = {part.mark for part in parts}
+        unused = [name for name in chunking.outdated[number] if name not in new]
+        if not options.only_failed:
+            unused += output.index.rest()
+        if unused:
             vanished = _Vanished(routing, number, depot)
             vanished.settle([f"{folder}/{name}" for name in unused])
             depot.remove(f"{folder}/{name}" for name in unused)
@@ -57,9 +62,11 @@ def end_result(
             summary.warnings += vanished.notes(is_packed=options.pack is not None)
         used = [*chunking.used[number], *(output.index.rest() if options.only_failed else ())]
         fingerprint = Fingerprint(output.seed)
-        for name in (*used, *(part.mark for part in parts)):
+        for name in (*used, *new):
             fingerprint.add(name)
         done = output.done
+        if done is None and options.only_failed:
+            return  # what has not failed was not looked at
         if done is None or done.fingerprint != str(fingerprint):
             done = _sum_up(str(fingerprint), depot, [f"{folder}/{name}" for name in used], parts)
         if options.pack:
@@ -116,27 +123,6 @@ def finish_all_parts(
     state = state_of(done.values())
     if read_root_sums(depot).state != state:
         put_root_files(depot, _root_files(result, begun, [*filter(None, done.values())]), state)
-
-
-def missing_parts(begun: Begun, done: Mapping[Part | None, Done | None]) -> list[str]:
-    """What is missing of a result that is made in parts, one line each."""
-    if not begun.parts:
-        return []
-    names = [str(part) for part, each in done.items() if each is None]
-    if not names:
-        return []
-    plural = "s" if len(names) > 1 else ""
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    verb = "are" if plural else "is"
-    return [f"part{plural} {', '.join(names[:20])}{more} {verb} not finished"]
-
-
-def state_of(done: Iterable[Done | None]) -> str:
-    """What tells whether legend and index are of these parts."""
-    state = Fingerprint()
-    for number, each in enumerate(done):
-        state.add(f"{number} {each and each.fingerprint}")
-    return str(state)
 
 
 def _root_files(

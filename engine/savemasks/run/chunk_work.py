@@ -320,7 +320,7 @@ class ChunkWorker:
                 part.error = describe(outcome.error, item)
 
     def _put_mark(self, task: MarkTask, chunk: Chunk, mark: Mark) -> ResultPart:
-        """Put a mark, and remove those that it replaces."""
+        """Put a mark, and remove the one that it replaces."""
         depot, folder = self._depots[task.result], marks_folder(self._work.part)
         if task.merges:
             content = depot.find(f"{folder}/{task.merges}")
@@ -330,9 +330,10 @@ class ChunkWorker:
             for position, item in zip(chunk.positions, mark.items, strict=True):
                 whole.items[position] = item
             mark = whole
-        name = str(mark.name(task.id, chunk.keys))
+        name = str(mark.named(task.id, chunk.keys))
         depot.put({f"{folder}/{name}": mark.encoded()})
-        depot.remove([f"{folder}/{old}" for old in task.replaces if old != name])
+        if task.merges not in {"", name}:
+            depot.remove([f"{folder}/{task.merges}"])
         totals: dict[int, list[int]] = {}
         add_rows(totals, mark.rows())
         return ResultPart(task.result, name, totals, mark.shard)

@@ -16,11 +16,12 @@ from .. import __version__
 from ..errors import OutputError
 from ..line.job import Job, Outcome
 from ..projects.ignored import Ignored
-from ..projects.locations import Location
+from ..projects.locations import Location, location_of
 from ..projects.parts import Part
 from ..remote import Url
-from ..results.chunked_output import ChunkedOutput
-from ..results.depot import as_url
+from ..results.chunked_output import ChunkedOutput, read_begun
+from ..results.depot import Depot, as_url
+from ..results.marks import marks_folder
 from ..results.report import ErrorLog, Failure, ReportWriter, Summary, error_entry
 from .chunk_end import end_result
 from .chunking import Chunking
@@ -68,6 +69,31 @@ def run_in_chunks(
             report.finish(summary)
     log_end(summary)
     return summary
+
+
+def retry_in_chunks(root: Url, options: RunOptions, hooks: Hooks | None = None) -> Summary:
+    """Make once more what failed, of all parts that have begun; raises `OutputError`."""
+    depot = Depot(root)
+    begun = read_begun(depot)
+    assert begun is not None
+    parts = [part for part in begun.all_parts if depot.names(marks_folder(part))]
+    if not parts:
+        raise OutputError(f"{depot}: nothing was made yet: there is nothing to retry")
+    graph = begun.graph
+    base = root.address.removesuffix(f"/{graph.sink().dst}")
+    if base == root.address:
+        raise OutputError(f"{depot}: was renamed; it must end in {graph.sink().dst}")
+    projects = [*map(location_of, begun.projects)]
+    options = replace(
+        options,
+        durable=bool(begun.options.get("durable")),
+        restart=False,
+        force=False,
+        link=False,
+        only_failed=True,
+        pack=begun.pack,
+    )
+    return run_in_chunks(graph, projects, Url.parse(base), options, hooks, parts)
 
 
 def _run(

@@ -45,8 +45,9 @@ class Chunking:
     ----------
     listed, skipped
         Number of items seen so far, and of those that are done.
-    used
-        For every result, the names of marks that say what is done.
+    used, outdated
+        For every result, the names of marks that say what is done, and of those in whose place
+        others come.
     ignored
         Files that are no items.
     """
@@ -65,6 +66,7 @@ class Chunking:
         """Prepare; `stem` is what the names of shards begin with."""
         self.listed = self.skipped = 0
         self.used: list[list[str]] = [[] for _ in outputs]
+        self.outdated: list[list[str]] = [[] for _ in outputs]
         self.ignored = Ignored()
         self.sizer = Sizer()
         self._routing, self._outputs, self._stop = routing, outputs, stop
@@ -197,38 +199,40 @@ class Chunking:
         """The positions of items that failed, if a mark is about the next items; or None."""
         if not window.fill(name.items):
             return None
-        failed: list[int] = []
+        mark = Mark([])
         if name.failed:
             path = f"{marks_folder(self._part)}/{name}"
             depot = self._outputs[result].depot
             content = depot.find(path)
             if content is None:
                 return None
-            failed = Mark.decoded(content, f"{depot}/{path}").failed
+            mark = Mark.decoded(content, f"{depot}/{path}")
         keys = [listed.key for listed in window.first(name.items)]
-        return failed if digest_of(keys, failed) == name.digest else None
+        return mark.failed if digest_of(keys, mark.left_out) == name.digest else None
 
     def _use(self, ids: dict[int, str], known: _Known) -> None:
         for (result, id_), name in zip(ids.items(), known.marks, strict=True):
-            others = self._indexes[result].pop(id_)
             self.used[result].append(str(name))
-            folder = marks_folder(self._part)
-            stale = [f"{folder}/{other}" for other in others if other != str(name)]
-            self._outputs[result].depot.remove(stale)
+            self._set_aside(result, id_, str(name))
 
     def _again(self, ids: dict[int, str], known: _Known, found: list[Listed]) -> Chunk:
         """A chunk of those items that failed."""
-        marks = tuple(
-            MarkTask(result, id_, self._indexes[result].pop(id_), str(name))
-            for (result, id_), name in zip(ids.items(), known.marks, strict=True)
-        )
-        return self._chunk(found, known.failed, marks)
+        marks = []
+        for (result, id_), name in zip(ids.items(), known.marks, strict=True):
+            self._set_aside(result, id_, str(name))
+            marks.append(MarkTask(result, id_, str(name)))
+        return self._chunk(found, known.failed, tuple(marks))
 
     def _new(self, ids: dict[int, str], found: list[Listed]) -> Chunk:
-        marks = tuple(
-            MarkTask(result, id_, self._indexes[result].pop(id_)) for result, id_ in ids.items()
-        )
+        for result, id_ in ids.items():
+            self._set_aside(result, id_)
+        marks = tuple(MarkTask(result, id_) for result, id_ in ids.items())
         return self._chunk(found, range(len(found)), marks)
+
+    def _set_aside(self, result: int, id_: str, valid: str = "") -> None:
+        """Take the marks of an id out of the index; all but the valid one are outdated."""
+        outdated = [name for name in self._indexes[result].pop(id_) if name != valid]
+        self.outdated[result] += outdated
 
     def _chunk(
         self,
@@ -270,8 +274,8 @@ class Chunking:
                 self._use(ids, known)
                 self.skipped += len(found)
             elif known or not self._only_failed:
-                marks = (MarkTask(0, ids[0], self._indexes[0].pop(ids[0])),)
-                yield self._chunk(found, range(len(found)), marks, shard)
+                self._set_aside(0, ids[0])
+                yield self._chunk(found, range(len(found)), (MarkTask(0, ids[0]),), shard)
 
     def _known_shard(self, id_: str, window: "_Window") -> _Known | None:
         """What a mark says of a shard; with failed items it only has to be there."""

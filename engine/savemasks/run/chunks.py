@@ -23,15 +23,12 @@ class MarkTask:
         Number of the result.
     id
         Of the mark.
-    replaces
-        Marks that are no longer valid when it is there.
     merges
-        The mark of all items, if the chunk has only those of it that failed; or "".
+        The mark that it replaces, if the chunk has only those of its items that failed; or "".
     """
 
     result: int
     id: str
-    replaces: tuple[str, ...] = ()
     merges: str = ""
 
 

@@ -17,6 +17,7 @@ from ..projects.ignored import Ignored
 from ..projects.locations import Location
 from ..projects.parts import Part, unfinished_mark
 from ..remote import Url
+from ..results.chunked_output import find_chunked
 from ..results.division import locked_journals, read_division
 from ..results.output import (
     Output,
@@ -29,7 +30,7 @@ from ..results.output import (
 )
 from ..results.report import ReportWriter, Summary
 from ..store.files import Store
-from .chunked import run_in_chunks
+from .chunked import retry_in_chunks, run_in_chunks
 from .ending import add_notes, log_end
 from .finishing import finish_parts
 from .legend_making import put_legends
@@ -238,7 +239,9 @@ def _store(result: Result, options: RunOptions) -> Store:
     )
 
 
-def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None = None) -> Summary:
+def retry(
+    out: Path | Url, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None = None
+) -> Summary:
     """Export the failed items of the journal in an output folder once more.
 
     Of a divided result, those of all parts that have begun, one part after the other.
@@ -258,6 +261,9 @@ def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None 
     ProjectError, OutputError
         Before anything is written.
     """
+    if (url := find_chunked(out)) is not None:
+        return retry_in_chunks(url, options, hooks)
+    assert isinstance(out, Path)
     root = find_output(out)
     with locked_journals(root) as journals:
         division = read_division(root)

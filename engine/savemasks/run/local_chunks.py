@@ -5,6 +5,9 @@ blame. Each is made again while nothing else runs. If a process dies of it again
 tried one by one, and those of which a process dies fail.
 """
 
+import gc
+import os
+import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,16 +22,18 @@ from concurrent.futures import (
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Event, local
+from threading import Event, Thread, local
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import OutputError
 from ..forks import SIGNALS_OF_PARENT
 from ..line.job import OnCompile
+from ..results.lock import hold_worker_lock
 from ..system import ignore_signals, signals_wait
 from .chunks import Chunk, ChunkResult, Work
+from .serving import GC_THRESHOLD
 
 if TYPE_CHECKING:
     from .chunk_work import ChunkWorker
@@ -195,9 +200,26 @@ _of_thread = local()
 def _begin_process(work: Work, folder: Path) -> None:
     """Load the kernels; the parent handles signals."""
     ignore_signals(SIGNALS_OF_PARENT)
+    own = tempfile.mkdtemp(dir=folder)
+    Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     from .chunk_work import ChunkWorker
 
-    _of_process["worker"] = ChunkWorker(work, Path(tempfile.mkdtemp(dir=folder)))
+    for root in work.roots:
+        if root.folder is not None:
+            hold_worker_lock(root.folder, work.part)
+    _of_process["worker"] = ChunkWorker(work, Path(own))
+    # Nearly all objects of this process are parsed JSON, which has no cycles to collect.
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+
+
+def _end_with_parent(folder: Path) -> None:
+    """End this process when its parent has ended, which the executor would not notice."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
 
 
 def _are_ready() -> bool:

@@ -21,7 +21,7 @@ from ..results.lock import hold_worker_lock
 from ..system import has_message, ignore_signals
 from .held import Placement
 
-_GC_THRESHOLD = 100_000
+GC_THRESHOLD = 100_000
 
 
 def send(pipe: Connection, thing: object) -> None:
@@ -55,7 +55,7 @@ def serve(pipe: Connection, job: Job, halt: threading.Event | SeenFlag) -> None:
         return
     # Nearly all objects of this process are parsed JSON, which has no cycles to collect.
     gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
+    gc.set_threshold(GC_THRESHOLD)
     try:
         send(pipe, None)
         items: deque[Item] = deque()
