@@ -111,6 +111,14 @@ class ChunkWorker:
 
     def run(self, chunk: Chunk, scratch: Scratch) -> ChunkResult:
         """Make the items of a chunk; raises `OutputError` if what became of them has no place."""
+        try:
+            return self._run(chunk, scratch)
+        except OSError as error:
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(f"{self._depots[0]}: cannot be written: {error}") from error
+
+    def _run(self, chunk: Chunk, scratch: Scratch) -> ChunkResult:
         started = perf_counter()
         summary = Summary(out=Path())
         result = ChunkResult(chunk.number, len(chunk.items), summary)
