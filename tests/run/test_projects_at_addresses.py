@@ -104,7 +104,7 @@ def test_a_slow_bucket_that_refuses_requests(s3: str, fruit: Project, tmp_path: 
     with used(s3):
         base = Url(new_bucket())
         upload(fruit.folder, f"{base}/project")
-    with slow_s3(s3, latency=0.05, errors=0.15, page=3) as slow, used(slow):
+    with slow_s3(s3, latency=0.02, errors=0.1, page=3) as slow, used(slow):
         assert done(export(base / "project", base / "out")) == (FINISHED, 0, 0, 0)
         same(made(base / "out"), made(tmp_path / "local"))
         assert requests(slow)["503"]
