@@ -8,7 +8,6 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -23,6 +22,7 @@ T = TypeVar("T")
 
 _ADDRESS = re.compile(r"(?P<protocol>[a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SECRET = re.compile(r"(?<=://)[^/@]*@")
+_secrets: set[str] = set()  # of the addresses that were used
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _STAMPS = (
     "ETag", "etag", "generation", "mtime", "LastModified", "last_modified", "updated", "modified",
@@ -102,6 +102,11 @@ class Url:
         content: bytes = retrying(self.fs.cat_file, self.path)
         return content
 
+    def read_bytes_now(self) -> bytes:
+        """The same, if it succeeds at once: to find out whether an address is of use at all."""
+        content: bytes = asked(self.fs.cat_file, self.path)
+        return content
+
     def write_bytes(self, content: bytes) -> None:
         """Put a file, whole or not at all; raises `OSError`."""
         put_all(self, {"": content})
@@ -167,6 +172,8 @@ def scan(folder: Url) -> Iterator[Page]:
     if pages is None:
         yield _whole(fs, folder.path)
         return
+    from concurrent.futures import ThreadPoolExecutor  # keeps a start quick
+
     with ThreadPoolExecutor(1) as ahead:
         listed = pages(fs, folder.path)
         waiting = ahead.submit(next, listed, None)
@@ -197,27 +204,46 @@ def retrying(function: Callable[..., T], *args: Any, **options: Any) -> T:
         wait=wait_random_exponential(multiplier=0.2, max=20),
         reraise=True,
     )
-    result: T = attempts(_asked, function, *args, **options)
+    result: T = attempts(asked, function, *args, **options)
     return result
 
 
-def _asked(function: Callable[..., T], *args: Any, **options: Any) -> T:
-    """Call a function; what the libraries below fsspec raise becomes an `OSError`."""
+def asked(function: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Call a function of a file system once; what the libraries below raise becomes an `OSError`.
+
+    If its text has credentials of an address, they are cut out, and so is what has led to it.
+    """
     try:
         return function(*args, **options)
-    except OSError:
-        raise
     except _MISTAKES:
         raise
     except Exception as error:
+        text = _without_secrets(str(error))
+        if isinstance(error, OSError) and text == str(error):
+            raise
         kind = type(error).__name__
-        number = errno.EACCES if "Credential" in kind else errno.EIO
-        raise OSError(number, f"{kind}: {error}") from error
+        reason = text if isinstance(error, OSError) else f"{kind}: {text}"
+        failure = OSError(_number_of(error, kind), reason)
+        raise failure from (error if text == str(error) else None)
+
+
+def _number_of(error: Exception, kind: str) -> int:
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    if isinstance(error, FileNotFoundError):
+        return errno.ENOENT
+    return errno.EACCES if isinstance(error, PermissionError) or "Credential" in kind else errno.EIO
+
+
+def _without_secrets(text: str) -> str:
+    for secret in _secrets:
+        text = text.replace(secret, "...")
+    return text
 
 
 def explained(error: OSError) -> str:
     """Why a request failed, and what to do about it; as the end of a sentence."""
-    reason = _SECRET.sub("", error.strerror or str(error))
+    reason = error.strerror or str(error)
     if isinstance(error, PermissionError):
         return f"{reason}: the credentials that fsspec finds do not allow it"
     return reason
@@ -346,6 +372,9 @@ def _is_local(fs: "AbstractFileSystem") -> bool:
 @lru_cache(maxsize=64)
 def _opened(address: str) -> tuple["AbstractFileSystem", str]:
     shown = _SECRET.sub("", address)
+    if secret := _SECRET.search(address):
+        password = secret[0].removesuffix("@").rpartition(":")[2]
+        _secrets.update(filter(None, (secret[0], password)))
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from .. import __version__
-from ..run.options import RunOptions
+from ..run.options import RunOptions, goes_in_chunks
 from .console import (
     MAX_SHOWN_FAILURES,
     exit_code,
@@ -31,6 +31,7 @@ from .look_commands import build_galleries_of, gallery_command, stats_command
 from .shared_options import (
     Folder,
     below_option,
+    cluster_option,
     config_argument,
     dry_run_option,
     durable_option,
@@ -53,6 +54,7 @@ from .shared_options import (
 if TYPE_CHECKING:
     from ..layers.graph import Graph
     from ..line.job import PackKind
+    from ..projects.locations import Location
     from ..run.check import Survey
 
 PROCESSES = True
@@ -79,6 +81,7 @@ def main(context: click.Context) -> None:
 @durable_option
 @pack_options
 @part_option
+@cluster_option
 @gallery_option
 @dry_run_option
 @export_options
@@ -86,9 +89,9 @@ def main(context: click.Context) -> None:
 def run_command(
     options: RunOptions,
     config: Path,
-    projects: tuple[Path, ...],
-    below: tuple[Path, ...],
-    out: Path,
+    projects: "tuple[Location, ...]",
+    below: "tuple[Location, ...]",
+    out: "Location",
     pack: "PackKind | None",
     pack_items: int | None,
     pack_size: int | None,
@@ -97,6 +100,8 @@ def run_command(
     quiet: bool,
 ) -> None:
     """Export PROJECTs (Supervisely folders or archives) through the layers in CONFIG.
+
+    A PROJECT may also be an address that fsspec knows, such as s3://bucket/project.
 
     CONFIG is a save_masks or save layer alone, which takes all PROJECTs, or a graph of layers,
     whose data layers name projects.
@@ -108,6 +113,10 @@ def run_command(
     if options.part and gallery:
         raise click.UsageError(
             "--gallery is of all parts: run `savemasks gallery OUT` when they are finished."
+        )
+    if gallery and goes_in_chunks((*projects, *below), out, options):
+        raise click.UsageError(
+            "--gallery does not go with --cluster, nor with addresses instead of folders."
         )
     with exit_on_errors():
         graph = _read_graph(config, projects, below)
@@ -124,7 +133,9 @@ def run_command(
     sys.exit(code)
 
 
-def _read_graph(config: Path, projects: tuple[Path, ...], below: tuple[Path, ...]) -> "Graph":
+def _read_graph(
+    config: Path, projects: "tuple[Location, ...]", below: "tuple[Location, ...]"
+) -> "Graph":
     """The graph in a file; one without data layers needs projects, and looks for none."""
     graph = read_graph(config)
     if not graph.sources and below:
@@ -138,9 +149,10 @@ def _read_graph(config: Path, projects: tuple[Path, ...], below: tuple[Path, ...
 
 @main.command("retry")
 @results_argument
+@cluster_option
 @export_options
 @click.pass_obj
-def retry_command(options: RunOptions, out: Path, quiet: bool) -> None:
+def retry_command(options: RunOptions, out: "Location", quiet: bool) -> None:
     """Export once more what failed, or what verify found damaged, in the results in OUT."""
     with exit_on_errors(), run_hooks(quiet, options.worker_count) as hooks:
         from ..run.export import retry
@@ -153,7 +165,7 @@ def retry_command(options: RunOptions, out: Path, quiet: bool) -> None:
 @results_argument
 @threads_option
 @quiet_option
-def verify_command(out: Path, workers: int | None, quiet: bool) -> None:
+def verify_command(out: "Location", workers: int | None, quiet: bool) -> None:
     """Read all results in OUT again, and say which are missing or damaged.
 
     Masks are decoded, all files are compared by size and checksum with what was written. Then
@@ -178,7 +190,7 @@ def verify_command(out: Path, workers: int | None, quiet: bool) -> None:
 
 @main.command("report")
 @results_argument
-def report_command(out: Path) -> None:
+def report_command(out: "Location") -> None:
     """Sum up what the results in OUT have, and how far each part is if they are made in parts."""
     with exit_on_errors():
         from ..results.overview import MAX_MESSAGES, look_over
@@ -203,8 +215,8 @@ def report_command(out: Path) -> None:
 def check_command(
     options: RunOptions,
     config: Path,
-    projects: tuple[Path, ...],
-    below: tuple[Path, ...],
+    projects: "tuple[Location, ...]",
+    below: "tuple[Location, ...]",
     quiet: bool,
 ) -> None:
     """Read PROJECTs as `run` would, write nothing, and say what to expect."""
@@ -214,8 +226,8 @@ def check_command(
 
 def _check_and_exit(
     graph: "Graph",
-    projects: tuple[Path, ...],
-    below: tuple[Path, ...],
+    projects: "tuple[Location, ...]",
+    below: "tuple[Location, ...]",
     options: RunOptions,
     quiet: bool,
 ) -> NoReturn:

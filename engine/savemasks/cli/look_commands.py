@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..gallery.figures import Figures
+    from ..projects.locations import Location
     from ..results.report import Summary
 
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--to", type=Folder, metavar="DIR", help="Where to put it. [default: OUT/gallery]")
 @threads_option
 @quiet_option
-def gallery_command(out: Path, to: Path | None, workers: int | None, quiet: bool) -> None:
+def gallery_command(out: "Location", to: Path | None, workers: int | None, quiet: bool) -> None:
     """Build a gallery of the results in OUT: pages that any browser opens without a server.
 
     They have thumbnails with filters, figures of the classes, and a viewer. A gallery that is
@@ -46,8 +47,10 @@ def gallery_command(out: Path, to: Path | None, workers: int | None, quiet: bool
     """
     with exit_on_errors(), run_hooks(quiet) as hooks:
         from ..gallery.building import build_galleries
+        from ..projects.locations import paths_of
 
-        pages = build_galleries(out, to, workers=workers, hooks=hooks)
+        (folder,) = paths_of([out], "gallery")
+        pages = build_galleries(folder, to, workers=workers, hooks=hooks)
     if hooks.stop.is_set():
         click.echo("interrupted: the gallery is as it was before", err=True)
         raise click.exceptions.Exit(130)
@@ -67,9 +70,9 @@ def gallery_command(out: Path, to: Path | None, workers: int | None, quiet: bool
 @threads_option
 @quiet_option
 def stats_command(
-    projects: tuple[Path, ...],
+    projects: "tuple[Location, ...]",
     config: Path | None,
-    below: tuple[Path, ...],
+    below: "tuple[Location, ...]",
     as_json: bool,
     workers: int | None,
     quiet: bool,
@@ -84,9 +87,14 @@ def stats_command(
             raise click.UsageError("Missing argument 'PROJECT...'.")
         with run_hooks(quiet) as hooks:
             from ..gallery.project_figures import ALL_CLASSES, project_figures
+            from ..projects.locations import paths_of
 
             survey = project_figures(
-                projects, graph or ALL_CLASSES, below=below, workers=workers, hooks=hooks
+                paths_of(projects, "stats"),
+                graph or ALL_CLASSES,
+                below=paths_of(below, "stats"),
+                workers=workers,
+                hooks=hooks,
             )
     for failure in survey.failures[:MAX_SHOWN_FAILURES]:
         say_failure("cannot be read", failure)

@@ -1,10 +1,11 @@
 """The places where projects can be: folders of this machine, archives, and addresses."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..remote import Url, is_url
+from ..errors import ProjectError
+from ..remote import RemoteError, Url, is_url
 from ..system import Folder
 from .archives import ArchivePath, MemberFolder
 from .remote_places import RemoteFolder, RemotePath
@@ -20,8 +21,22 @@ OpenFolder = Folder | MemberFolder | RemoteFolder
 
 
 def location_of(text: str) -> Location:
-    """The place of a path or an address; raises `RemoteError` for an address of no use."""
-    return Url.parse(text) if is_url(text) else Path(text)
+    """The place of a path or an address; raises `ProjectError` for an address of no use."""
+    try:
+        return Url.parse(text) if is_url(text) else Path(text)
+    except RemoteError as error:
+        raise ProjectError(str(error)) from error
+
+
+def paths_of(places: Iterable[Location], what: str) -> list[Path]:
+    """Paths of projects for what reads no addresses; raises `ProjectError` that names it."""
+    paths = []
+    for place in places:
+        path = _as_path(place)
+        if not isinstance(path, Path):
+            raise ProjectError(f"{place}: {what} reads folders and archives, no addresses")
+        paths.append(path)
+    return paths
 
 
 def is_inside(place: Location, folder: Location) -> bool:

@@ -99,7 +99,7 @@ class Project:
             raise ProjectError(f"{url}: {problem}")
         tree, path = RemotePath(url), url / "meta.json"
         try:
-            content = path.read_bytes()
+            content = path.read_bytes_now()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise ProjectError(_no_project_at(tree)) from None
         except OSError as error:

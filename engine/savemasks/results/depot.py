@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OutputError, WriteError
-from ..remote import Url, put_all, read_all, retrying
+from ..remote import Url, explained, put_all, read_all, retrying
 from ..store.files import Store
 from .lock import HIDDEN
 
@@ -128,7 +128,7 @@ class Depot:
 
     def _failure(self, what: str, error: OSError, name: str = "") -> OutputError:
         where = f"{self}/{name}".rstrip("/")
-        return OutputError(f"{where}: cannot be {what}: {error.strerror or error}")
+        return OutputError(f"{where}: cannot be {what}: {explained(error)}")
 
 
 def as_url(place: Path | Url) -> Url:

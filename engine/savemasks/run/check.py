@@ -12,6 +12,7 @@ from ..layers.reading import Sink
 from ..line.job import Job, Outcome
 from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Item
+from ..projects.locations import Location, paths_of
 from ..results.notes import (
     count_findings,
     missing_edges_notes,
@@ -150,11 +151,11 @@ class Survey:
 
 def check(
     graph: Graph | Sink,
-    projects: Sequence[Path],
+    projects: Sequence[Location],
     options: RunOptions = DEFAULT_OPTIONS,
     hooks: Hooks | None = None,
     *,
-    below: Sequence[Path] = (),
+    below: Sequence[Location] = (),
 ) -> Survey:
     """Read and parse all items, make some of them completely, and write nothing.
 
@@ -162,8 +163,9 @@ def check(
     effect. Raises `ProjectError`.
     """
     hooks = hooks or Hooks()
+    given, around = paths_of(projects, "check"), paths_of(below, "check")
     out = Path(os.devnull)
-    with closing(find_routes(graph, projects, out, below, hooks.stop.is_set)) as routing:
+    with closing(find_routes(graph, given, out, around, hooks.stop.is_set)) as routing:
         return _check(routing, options, hooks)
 
 

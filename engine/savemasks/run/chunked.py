@@ -38,11 +38,6 @@ if TYPE_CHECKING:
     from ..layers.reading import Sink
 
 
-def goes_in_chunks(projects: Sequence[Location], out: Location, options: RunOptions) -> bool:
-    """Whether a run goes in chunks."""
-    return options.cluster is not None or any(isinstance(each, Url) for each in (*projects, out))
-
-
 def run_in_chunks(
     graph: "Graph | Sink",
     projects: Sequence[Location],

@@ -115,7 +115,8 @@ class Chunking:
                         image = stamp_in(images, entry.name if has_image else None)
                         note = stamp_in(annotations, entry.annotation)
                         names = entry.name, entry.annotation, entry.mask_name
-                        sizes = (image.size if image else 0, note.size if note else 0)
+                        # What has to be fetched has at least a byte.
+                        sizes = (max(1, image.size) if image else 0, note.size if note else 0)
                         key = item_key(names, (image, note))
                         yield Listed(dataset, listing, entry, key, sizes)
         except OSError as error:

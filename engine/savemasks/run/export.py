@@ -30,12 +30,12 @@ from ..results.output import (
 )
 from ..results.report import ReportWriter, Summary
 from ..store.files import Store
-from .chunked import goes_in_chunks, retry_in_chunks, run_in_chunks
+from .chunked import retry_in_chunks, run_in_chunks
 from .ending import add_notes, log_end
 from .finishing import finish_parts
 from .legend_making import put_legends
 from .log import LOGGER
-from .options import DEFAULT_OPTIONS, Hooks, RunOptions
+from .options import DEFAULT_OPTIONS, Hooks, RunOptions, goes_in_chunks
 from .packing import Packing, check_packing, remove_packing, take_kept
 from .pool import Pool, process_items, start_pool
 from .recording import Receivers, Recorder
@@ -79,7 +79,7 @@ def run(
     ConfigError, ProjectError, OutputError
         Before anything is written.
     """
-    if isinstance(out, Url) or goes_in_chunks(projects, out, options):
+    if isinstance(out, Url) or goes_in_chunks((*projects, *below), out, options):
         return run_in_chunks(graph, projects, out, options, hooks, [options.part], below=below)
     return _run_parts(graph, projects, out, options, hooks, [options.part], below=below)
 

@@ -5,12 +5,13 @@ has one name, one type and one default. Importing this module loads nothing heav
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..projects.parts import Part
+from ..remote import Url
 from ..system import usable_cores
 
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ class RunOptions:
 
 
 DEFAULT_OPTIONS = RunOptions()
+
+
+def goes_in_chunks(projects: Iterable[Path | Url], out: Path | Url, options: RunOptions) -> bool:
+    """Whether a run goes in chunks, with marks instead of a journal."""
+    return options.cluster is not None or any(isinstance(each, Url) for each in (*projects, out))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

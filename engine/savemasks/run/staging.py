@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import AnnotationError, ImageError, ItemError
 from ..projects.items import Item
-from ..remote import Url, read_all, retrying
+from ..remote import Url, explained, read_all, retrying
 from ..results.depot import Depot
 
 _MOST_AT_ONCE = 1 << 26  # bytes that are in memory together
@@ -62,7 +62,7 @@ class Staging:
             name = path and f"{below}/{_name(path)}"
             if name in failures:
                 error = failures[name]
-                return failure(f"cannot be read: {error.strerror or error}", file=path)
+                return failure(f"cannot be read: {explained(error)}", file=path)
             paths[kind] = name and f"{folder}/{name}"
         return replace(item, **paths)  # type: ignore[arg-type]
 
