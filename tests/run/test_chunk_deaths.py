@@ -1,6 +1,5 @@
 """Processes that die while chunks are made: nothing is lost, and nothing counts twice."""
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -11,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from savemasks.line.job import PackRules
-from savemasks.projects.items import Entry, Item, Listing
 from support.chunked import Bench
-from support.deadly import DeadlyItem
 from support.projects import Project
 from support.resuming import done
 
@@ -39,24 +36,6 @@ def bench(project: Project, tmp_path: Path) -> Bench:
     made = Bench(project, f"file://{tmp_path}/there", tmp_path)
     made.fill()
     return made
-
-
-@pytest.fixture
-def deadly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, bool]:
-    """Names of items of which processes die: once if true, or always."""
-    guilty: dict[str, bool] = {}
-    usual = Listing.item
-
-    def item(listing: Listing, entry: Entry) -> Item:
-        made = usual(listing, entry)
-        if entry.name not in guilty:
-            return made
-        fields = {f.name: getattr(made, f.name) for f in dataclasses.fields(made)}
-        marker = tmp_path / f"died of {entry.name}"
-        return DeadlyItem(**fields, marker=marker, once=guilty[entry.name])
-
-    monkeypatch.setattr(Listing, "item", item)
-    return guilty
 
 
 @pytest.mark.parametrize("pack", [None, PACK])

@@ -1,5 +1,6 @@
 """Runs on a Dask cluster: a scheduler and worker processes of this machine."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -11,13 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from savemasks.errors import OutputError
 from savemasks.line.job import PackRules
+from savemasks.run import chunks
+from savemasks.run.options import Hooks
 from support.chunked import Bench
 from support.projects import Project
 from support.resuming import done
 
+psutil = pytest.importorskip("psutil")
+pytest.importorskip("distributed")
 pytestmark = [pytest.mark.usefixtures("warm"), pytest.mark.slow]
 
+dask_chunks = importlib.import_module("savemasks.run.dask_chunks")
 PACK = PackRules("webdataset", 4)
 
 
@@ -102,3 +109,86 @@ def test_a_cluster_makes_what_a_local_run_makes(
 def test_a_cluster_of_this_machine_is_started(bench: Bench) -> None:
     assert done(bench.run(cluster="local")) == (30, 0, 0, 0)
     bench.check()
+
+
+@pytest.fixture
+def single(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk has one item."""
+    monkeypatch.setattr(chunks.Sizer, "_FIRST", 1)
+    monkeypatch.setattr(chunks.Sizer, "_MOST", 1)
+
+
+@pytest.mark.usefixtures("single")
+def test_a_worker_that_is_killed_costs_nothing(bench: Bench, tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill(done: int, *_: int) -> None:
+        if done >= 5 and not killed:
+            for process in psutil.Process(there.workers[0].pid).children():
+                if "spawn_main" in " ".join(process.cmdline()):
+                    process.kill()
+                    killed.append(process.pid)
+
+    with cluster(tmp_path) as there:
+        found = bench.run(cluster=there.address, hooks=Hooks(on_progress=kill))
+    assert killed
+    assert done(found) == (30, 0, 0, 0)
+    bench.check()
+
+
+def test_an_item_of_which_workers_die_fails_alone(
+    bench: Bench, tmp_path: Path, deadly: dict[str, bool]
+) -> None:
+    deadly["07.png"] = False
+    with cluster(tmp_path) as there:
+        found = bench.run(cluster=there.address)
+        assert done(found) == (29, 1, 0, 0)
+        assert (found.failures[0].kind, found.failures[0].name) == ("crash", "07.png")
+        deadly.clear()
+        assert done(bench.run(cluster=there.address)) == (1, 0, 29, 0)
+    bench.check()
+
+
+@pytest.mark.usefixtures("single")
+def test_a_run_whose_scheduler_is_lost_goes_on_with_another(bench: Bench, tmp_path: Path) -> None:
+    def kill(done: int, *_: int) -> None:
+        if done >= 5:
+            there.scheduler.kill()
+
+    with cluster(tmp_path / "first") as there:
+        found = bench.run(cluster=there.address, hooks=Hooks(on_progress=kill))
+    assert 5 <= found.images < 30
+    assert "scheduler was lost" in found.problems[0]
+    with cluster(tmp_path / "second") as there:
+        again = bench.run(cluster=there.address)
+    assert again.images + again.skipped == 30
+    assert again.skipped >= found.images
+    bench.check()
+
+
+@pytest.mark.usefixtures("single")
+def test_a_run_on_a_cluster_can_be_ended(bench: Bench, tmp_path: Path) -> None:
+    with cluster(tmp_path) as there:
+        first = bench.run_some(5, cluster=there.address)
+        assert first.interrupted
+        assert 5 <= first.images < 30
+        second = bench.run(cluster=there.address)
+    assert (second.images, second.skipped) == (30 - first.images, first.images)
+    bench.check()
+
+
+def test_no_scheduler_at_the_address(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_chunks, "_PATIENCE", 1.0)
+    with pytest.raises(OutputError, match="no Dask scheduler answers there"):
+        bench.run(cluster="tcp://127.0.0.1:1")
+    assert not (bench.base / "there").exists()
+
+
+def test_workers_of_another_version_are_refused(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_chunks, "__version__", "9.9")
+    problem = r"has savemasks 0.1.0, and here is 9\.9"
+    with cluster(tmp_path) as there, pytest.raises(OutputError, match=problem):
+        bench.run(cluster=there.address)
+    assert not (bench.base / "there").exists()

@@ -117,6 +117,8 @@ def _run(
             outputs.append(stack.enter_context(closing(output)))
         for output in outputs:
             output.check(restart=options.restart)
+        scheduler = _scheduler_of(_work(routing, roots, options), options, hooks)
+        stack.callback(scheduler.close)
         for result, output in zip(routing.results, outputs, strict=True):
             output.begin(restart=options.restart)
             output.depot.put({"meta.json": result.meta})
@@ -129,8 +131,7 @@ def _run(
             stem=_stem(roots[0], options),
             only_failed=options.only_failed,
         )
-        work = _work(routing, roots, options)
-        leader = _Leader(work, chunking, outputs, options, hooks, summary, report)
+        leader = _Leader(scheduler, chunking, outputs, options, hooks, summary, report)
         with closing(leader):
             leader.lead(started)
             if leader.has_ended:
@@ -183,6 +184,18 @@ def _work(routing: Routing, roots: Sequence[Url], options: RunOptions) -> Work:
     )
 
 
+def _scheduler_of(work: Work, options: RunOptions, hooks: Hooks) -> Scheduler:
+    """Who has chunks made; raises `OutputError` if there is no cluster."""
+    if options.cluster is not None:
+        from .dask_chunks import DaskScheduler  # of an extra
+
+        return DaskScheduler(options.cluster, work, hooks.stop)
+    # What is in memory, other processes do not see.
+    is_shared = any(root.protocol == "memory" for root in work.roots)
+    processes = options.processes and not is_shared
+    return LocalScheduler(work, hooks.stop, hooks.on_compile, processes=processes)
+
+
 class _Leader:
     """Hands out chunks, and records what becomes of them.
 
@@ -196,7 +209,7 @@ class _Leader:
 
     def __init__(
         self,
-        work: Work,
+        scheduler: Scheduler,
         chunking: Chunking,
         outputs: Sequence[ChunkedOutput],
         options: RunOptions,
@@ -206,7 +219,7 @@ class _Leader:
     ) -> None:
         self.parts: list[list[ResultPart]] = [[] for _ in outputs]
         self.has_ended = False
-        self._work, self._chunking, self._outputs = work, chunking, outputs
+        self._scheduler, self._chunking, self._outputs = scheduler, chunking, outputs
         self._options, self._hooks, self._summary, self._report = options, hooks, summary, report
         self._done = self._failed = 0
         self._next = 0  # number of the chunk that is to be recorded
@@ -219,23 +232,20 @@ class _Leader:
         summary, hooks = self._summary, self._hooks
         chunks = self._chunks()
         first = next(chunks, None)
-        scheduler = None
+        scheduler = self._scheduler
         try:
             if first is not None:
-                scheduler = self._scheduler()
+                scheduler.start()
                 if scheduler.note:
                     summary.warnings.append(scheduler.note)
             summary.startup_seconds += perf_counter() - started
             if hooks.on_start:
                 hooks.on_start()
             started = perf_counter()
-            if first is not None and scheduler is not None:
+            if first is not None:
                 self._make(scheduler, first, chunks)
         except OutputError as error:
             summary.journal_problem = str(error)
-        finally:
-            if scheduler is not None:
-                scheduler.close()
         for number in sorted(self._waiting):
             self._record(self._waiting.pop(number))
         summary.seconds += perf_counter() - started
@@ -264,20 +274,6 @@ class _Leader:
         """Whether as many items have failed as may."""
         limit = self._options.failure_limit
         return limit is not None and self._failed >= limit
-
-    def _scheduler(self) -> Scheduler:
-        options, hooks = self._options, self._hooks
-        if options.cluster is not None:
-            from .dask_chunks import DaskScheduler  # of an extra
-
-            return DaskScheduler(options.cluster, self._work, hooks.stop)
-        is_shared = any(root.protocol == "memory" for root in self._work.roots)
-        return LocalScheduler(
-            self._work,
-            hooks.stop,
-            hooks.on_compile,
-            processes=options.processes and not is_shared,
-        )
 
     def _chunks(self) -> Iterator[Chunk]:
         """All chunks; what cannot be listed is recorded on the way."""

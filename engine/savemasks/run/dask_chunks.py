@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from .chunk_work import ChunkWorker
 
-_IN_FLIGHT = 3  # chunks for each thread of a worker, with the one that it makes
+_IN_FLIGHT = 2  # chunks for each thread of a worker, with the one that it makes
 _POLL_SECONDS = 0.2  # how often the stop event is looked at
 _PATIENCE = 30.0  # seconds in which a scheduler answers, and the first worker comes
 _MEMORY_SHARE = 0.5  # of a worker's memory, for large pictures
@@ -51,7 +51,7 @@ class DaskScheduler:
     """
 
     def __init__(self, address: str, work: Work, stop: Event) -> None:
-        """Connect, and return when the workers that there are have loaded their kernels.
+        """Connect to a cluster that has workers. Nothing is loaded yet.
 
         Parameters
         ----------
@@ -72,9 +72,11 @@ class DaskScheduler:
         self._run = uuid.uuid4().hex[:8]
         self._in_flight: dict[Future, Chunk] = {}
         self._tries = 0
+        self._work = work
         self._client = self._connected(address, work)
         try:
-            self._prepare(work)
+            self._await_worker()
+            self._check_versions()
         except BaseException:
             self.close()
             raise
@@ -94,16 +96,17 @@ class DaskScheduler:
                 " with `dask scheduler`, or say --cluster local"
             ) from error
 
-    def _prepare(self, work: Work) -> None:
-        """Wait for a worker, and have all of them load their kernels."""
+    def start(self) -> None:
+        """Have all workers load their kernels, also those that come later."""
+        self._client.register_plugin(Chunks(self._work), name=self._plugin)
+
+    def _await_worker(self) -> None:
         try:
             self._client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError as error:
             raise OutputError(
                 f"--cluster {self._shown}: has no workers: start some, with `dask worker`"
             ) from error
-        self._check_versions()
-        self._client.register_plugin(Chunks(work), name=self._plugin)
 
     def _check_versions(self) -> None:
         """Raise `OutputError` if workers have another version of this package, or none."""
@@ -145,8 +148,6 @@ class DaskScheduler:
         is_exhausted = False
         room = _IN_FLIGHT * self._threads()
         while True:
-            if self._stop.is_set():
-                self._cancel()
             while not (is_exhausted or self._stop.is_set()) and len(self._in_flight) < room:
                 chunk = next(chunks, None)
                 is_exhausted = chunk is None
@@ -200,14 +201,6 @@ class DaskScheduler:
         if error is not None and not isinstance(error, KilledWorker):
             raise error
         return error is not None
-
-    def _cancel(self) -> None:
-        """Give up the chunks that nobody has begun."""
-        begun = {key for keys in self._client.processing().values() for key in keys}
-        waiting = [future for future in self._in_flight if future.key not in begun]
-        self._client.cancel(waiting)
-        for future in waiting:
-            del self._in_flight[future]
 
     def close(self) -> None:
         """Leave the cluster; one of this machine ends."""

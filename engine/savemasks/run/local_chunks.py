@@ -48,6 +48,9 @@ class Scheduler(Protocol):
     note: str
     """What to tell the user of it, or ""."""
 
+    def start(self) -> None:
+        """Have workers load their kernels; return when one of them is ready."""
+
     def results(self, chunks: Iterator[Chunk]) -> Iterator[ChunkResult]:
         """Yield what becomes of chunks, as they are completed.
 
@@ -72,21 +75,25 @@ class LocalScheduler:
         *,
         processes: bool,
     ) -> None:
-        """Start workers, and return when one of them has its kernels."""
+        """Prepare; nothing is started yet."""
         self._work, self._stop, self._workers = work, stop, work.job.workers
         self._temporary = tempfile.TemporaryDirectory(prefix="savemasks-")
         self._folder = Path(self._temporary.name)
-        self._processes = processes
+        self._processes, self._on_compile = processes, on_compile
         self._in_flight: dict[Future[ChunkResult], Chunk] = {}
         self._alone: deque[Chunk] = deque()  # each of these is made while nothing else is
         self._make: Callable[[Chunk], ChunkResult] = _make
-        self._executor = self._start()
-        if processes:
-            self._await_ready()
-        else:
-            from .chunk_work import ChunkWorker  # loads all stations, which processes do
+        self._executor = self._new_executor()
 
-            self._make = partial(_make_by, ChunkWorker(work, self._folder, on_compile))
+    def start(self) -> None:
+        """Load the kernels, or have a process do it."""
+        if self._processes:
+            self._await_ready()
+            return
+        from .chunk_work import ChunkWorker  # loads all stations, which processes do
+
+        worker = ChunkWorker(self._work, self._folder, self._on_compile)
+        self._make = partial(_make_by, worker)
 
     def results(self, chunks: Iterator[Chunk]) -> Iterator[ChunkResult]:
         """Yield what becomes of chunks, as they are completed."""
@@ -142,7 +149,7 @@ class LocalScheduler:
         self._alone.extend(self._in_flight.values())
         self._in_flight.clear()
         self._executor.shutdown(wait=True, cancel_futures=True)
-        self._executor = self._start()
+        self._executor = self._new_executor()
 
     def _make_alone(self, chunk: Chunk) -> ChunkResult:
         result = self._try_alone(chunk)
@@ -166,7 +173,7 @@ class LocalScheduler:
             self._restart()
             return None
 
-    def _start(self) -> Executor:
+    def _new_executor(self) -> Executor:
         if not self._processes:
             return ThreadPoolExecutor(self._workers, "savemasks")
         context = get_context("spawn")
