@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("warm")
 PACK = PackRules("webdataset", 4)
 
 
-@pytest.fixture(params=["file", "memory", "s3"])
+@pytest.fixture(params=["file", "memory", pytest.param("s3", marks=pytest.mark.slow)])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where results are put."""
     if request.param == "s3":

@@ -14,11 +14,15 @@ import pytest
 
 from savemasks.errors import OutputError
 from savemasks.line.job import PackRules
+from savemasks.remote import Url
 from savemasks.run import chunks
-from savemasks.run.options import Hooks
+from savemasks.run.export import run
+from savemasks.run.options import Hooks, RunOptions
 from support.chunked import Bench
 from support.projects import Project
-from support.resuming import done
+from support.resuming import LAYER, done
+from support.s3 import new_bucket, upload, used
+from support.slow_s3 import requests, slow_s3
 
 psutil = pytest.importorskip("psutil")
 pytest.importorskip("distributed")
@@ -187,8 +191,25 @@ def test_no_scheduler_at_the_address(bench: Bench, monkeypatch: pytest.MonkeyPat
 def test_workers_of_another_version_are_refused(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_chunks, "__version__", "9.9")
+    monkeypatch.setattr(dask_chunks, "VERSION", "9.9")
     problem = r"has savemasks 0.1.0, and here is 9\.9"
     with cluster(tmp_path) as there, pytest.raises(OutputError, match=problem):
         bench.run(cluster=there.address)
     assert not (bench.base / "there").exists()
+
+
+@pytest.mark.parametrize("pack", [None, PACK])
+def test_a_bucket_that_is_slow_and_refuses_requests(
+    bench: Bench, tmp_path: Path, s3: str, pack: PackRules | None
+) -> None:
+    with used(s3):
+        bucket = new_bucket()
+        upload(bench.project.folder, f"{bucket}/project")
+    there_too = Bench(bench.project, bucket, tmp_path)
+    with slow_s3(s3, latency=0.2, errors=0.05) as slow, used(slow), cluster(tmp_path) as there:
+        options = RunOptions(cluster=there.address, pack=pack)
+        found = run(LAYER, [Url.parse(f"{bucket}/project")], there_too.url(), options)
+        assert done(found) == (30, 0, 0, 0)
+        assert requests(slow)["503"]
+    with used(s3):
+        there_too.check(pack=pack)

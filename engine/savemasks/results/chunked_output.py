@@ -181,7 +181,7 @@ class ChunkedOutput:
 
     def begin(self, *, restart: bool) -> None:
         """Lock it if it is on this machine, and note what is made; raises `OutputError`."""
-        depot, part, folder = self.depot, self._part, self.depot.folder
+        depot, part = self.depot, self._part
         self._lock()
         self.check(restart=restart)  # somebody else may have been quicker
         own = marks_folder(part)
@@ -197,8 +197,8 @@ class ChunkedOutput:
         if self._before is None or self._before.arguments != self._arguments:
             depot.put({CHUNKED: orjson.dumps(content, option=orjson.OPT_INDENT_2)})
         open_ = f"{folder_of(part)}/open"
-        if folder and depot.find(open_) is not None:
-            remove_unfinished(folder, unfinished_mark(part))
+        if depot.find(open_) is not None:
+            self.remove_unfinished()
         depot.put({open_: b""})
         self.index, self.done = MarkIndex(names), _read_done(depot, part)
         depot.remove([_done_file(part)])
@@ -225,6 +225,11 @@ class ChunkedOutput:
     def put_errors(self, path: Path) -> None:
         """Put the error log."""
         self.depot.put_file(f"{folder_of(self._part)}/errors.jsonl", str(path))
+
+    def remove_unfinished(self) -> None:
+        """Remove what workers that died had not finished, from a folder of this machine."""
+        if self.depot.folder:
+            remove_unfinished(self.depot.folder, unfinished_mark(self._part))
 
     def end(self) -> None:
         """Note that nothing is under way."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError, printable
 from ..layers.save_masks import SaveMasks
@@ -22,7 +22,7 @@ from ..results.chunked_output import (
 from ..results.depot import Depot
 from ..results.marks import Fingerprint, Mark, MarkedItem, add_rows, add_totals, marks_folder
 from .chunking import Chunking
-from .chunks import ResultPart
+from .chunks import Added
 from .options import RunOptions
 from .packing import INDEX, index_json
 from .remaining import OutputOwners
@@ -39,18 +39,18 @@ def end_result(
     number: int,
     output: ChunkedOutput,
     chunking: Chunking,
-    parts: Sequence[ResultPart],
+    added: Added,
     options: RunOptions,
     summary: "Summary",
 ) -> None:
     """Note what a part, or the whole, came to; remove marks of items that are gone.
 
-    `parts` is what this run has added to result `number`. What cannot be written goes into the
+    `added` is what chunks have added to result `number`. What cannot be written goes into the
     summary.
     """
     depot, folder = output.depot, marks_folder(options.part)
     try:
-        new = {part.mark for part in parts}
+        new = {*added.marks}
         unused = [name for name in chunking.outdated[number] if name not in new]
         if not options.only_failed:
             unused += output.index.rest()
@@ -68,7 +68,7 @@ def end_result(
         if done is None and options.only_failed:
             return  # what has not failed was not looked at
         if done is None or done.fingerprint != str(fingerprint):
-            done = _sum_up(str(fingerprint), depot, [f"{folder}/{name}" for name in used], parts)
+            done = _sum_up(str(fingerprint), depot, [f"{folder}/{name}" for name in used], added)
         if options.pack:
             _remove_shards(depot, done, options)
         output.put_done(done)
@@ -77,14 +77,11 @@ def end_result(
         summary.legend_problem = str(error)
 
 
-def _sum_up(
-    fingerprint: str, depot: Depot, used: Sequence[str], parts: Sequence[ResultPart]
-) -> Done:
+def _sum_up(fingerprint: str, depot: Depot, used: Sequence[str], added: Added) -> Done:
     """Add up what all marks say; those of earlier runs are read."""
     done = Done(fingerprint)
-    shards = [part.shard for part in parts]
-    for part in parts:
-        add_totals(done.totals, part.totals)
+    shards: list[dict[str, Any] | None] = [*added.shards]
+    add_totals(done.totals, added.totals)
     for name, content in depot.read_each(used):
         mark = Mark.decoded(content, f"{depot}/{name}")
         add_rows(done.totals, mark.rows())

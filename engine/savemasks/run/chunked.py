@@ -12,7 +12,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from .. import __version__
 from ..errors import OutputError
 from ..line.job import Job, Outcome
 from ..projects.ignored import Ignored
@@ -24,8 +23,8 @@ from ..results.depot import Depot, as_url
 from ..results.marks import marks_folder
 from ..results.report import ErrorLog, Failure, ReportWriter, Summary, error_entry
 from .chunk_end import end_result
-from .chunking import Chunking
-from .chunks import Chunk, ChunkResult, ResultPart, Work
+from .chunking import Chunking, source_of
+from .chunks import VERSION, Added, Chunk, ChunkResult, Work
 from .ending import add_notes, log_end
 from .local_chunks import LocalScheduler, Scheduler
 from .log import LOGGER
@@ -117,7 +116,7 @@ def _run(
             outputs.append(stack.enter_context(closing(output)))
         for output in outputs:
             output.check(restart=options.restart)
-        scheduler = _scheduler_of(_work(routing, roots, options), options, hooks)
+        scheduler = _scheduler_of(routing, _work(routing, roots, options), options, hooks)
         stack.callback(scheduler.close)
         for result, output in zip(routing.results, outputs, strict=True):
             output.begin(restart=options.restart)
@@ -134,12 +133,17 @@ def _run(
         leader = _Leader(scheduler, chunking, outputs, options, hooks, summary, report)
         with closing(leader):
             leader.lead(started)
+            scheduler.close()
+            if scheduler.has_lost:
+                for output in outputs:
+                    output.remove_unfinished()
             if leader.has_ended:
-                for number, (output, added) in enumerate(zip(outputs, leader.parts, strict=True)):
+                for number, (output, added) in enumerate(zip(outputs, leader.added, strict=True)):
                     end_result(routing, number, output, chunking, added, options, summary)
             leader.put_errors()
-        for output in outputs:
-            output.end()
+        if not summary.journal_problem:
+            for output in outputs:
+                output.end()
     return chunking.ignored
 
 
@@ -180,19 +184,22 @@ def _work(routing: Routing, roots: Sequence[Url], options: RunOptions) -> Work:
         tuple(f"{result.sink.dst}/" if several else "" for result in routing.results),
         options.part,
         has_report=options.report is not None,
-        version=__version__,
+        version=VERSION,
     )
 
 
-def _scheduler_of(work: Work, options: RunOptions, hooks: Hooks) -> Scheduler:
+def _scheduler_of(routing: Routing, work: Work, options: RunOptions, hooks: Hooks) -> Scheduler:
     """Who has chunks made; raises `OutputError` if there is no cluster."""
+    sources = [source_of(dataset) for dataset in routing.datasets]
+    # What is in the memory of this process, others do not see.
+    is_here = any(url.protocol == "memory" for url in (*work.roots, *filter(None, sources)))
     if options.cluster is not None:
+        if is_here:
+            raise OutputError("--cluster: its workers do not see what is at memory://")
         from .dask_chunks import DaskScheduler  # of an extra
 
         return DaskScheduler(options.cluster, work, hooks.stop)
-    # What is in memory, other processes do not see.
-    is_shared = any(root.protocol == "memory" for root in work.roots)
-    processes = options.processes and not is_shared
+    processes = options.processes and not is_here
     return LocalScheduler(work, hooks.stop, hooks.on_compile, processes=processes)
 
 
@@ -201,7 +208,7 @@ class _Leader:
 
     Attributes
     ----------
-    parts
+    added
         For every result, what chunks have added.
     has_ended
         Whether all was tried.
@@ -217,7 +224,7 @@ class _Leader:
         summary: Summary,
         report: ReportWriter,
     ) -> None:
-        self.parts: list[list[ResultPart]] = [[] for _ in outputs]
+        self.added = [Added() for _ in outputs]
         self.has_ended = False
         self._scheduler, self._chunking, self._outputs = scheduler, chunking, outputs
         self._options, self._hooks, self._summary, self._report = options, hooks, summary, report
@@ -314,7 +321,7 @@ class _Leader:
         for line in result.errors:
             self._errors.add_entry(line)
         for part in result.parts:
-            self.parts[part.result].append(part)
+            self.added[part.result].add(part)
 
     def put_errors(self) -> None:
         """Put the error log beside the marks; a problem goes into the summary."""

@@ -4,13 +4,18 @@ All of it may go from process to process and from machine to machine.
 """
 
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any
 
 from ..line.job import Job
 from ..projects.items import Item
 from ..projects.parts import Part
 from ..remote import Url
+from ..results.marks import add_totals
 from ..results.report import Summary
+
+VERSION: str = import_module(__name__.partition(".")[0]).__version__
+"""Of this package. An import of it would stand for one of its interface, which is above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,28 @@ class ResultPart:
     mark: str
     totals: dict[int, list[int]]
     shard: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Added:
+    """What all chunks of a run have added to one result.
+
+    Attributes
+    ----------
+    marks, totals, shards
+        As those of a `ResultPart`.
+    """
+
+    marks: list[str] = field(default_factory=list)
+    totals: dict[int, list[int]] = field(default_factory=dict)
+    shards: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, part: ResultPart) -> None:
+        """Add what a chunk has added."""
+        self.marks.append(part.mark)
+        add_totals(self.totals, part.totals)
+        if part.shard is not None:
+            self.shards.append(part.shard)
 
 
 @dataclass(slots=True)

@@ -19,9 +19,8 @@ from pathlib import Path
 from threading import Event, local
 from typing import TYPE_CHECKING
 
-from .. import __version__
 from ..errors import OutputError, printable
-from .chunks import Chunk, ChunkResult, Work
+from .chunks import VERSION, Chunk, ChunkResult, Work
 from .log import LOGGER
 
 try:
@@ -48,6 +47,8 @@ class DaskScheduler:
     ----------
     note
         Where the dashboard is.
+    has_lost
+        Whether a worker is gone.
     """
 
     def __init__(self, address: str, work: Work, stop: Event) -> None:
@@ -72,6 +73,8 @@ class DaskScheduler:
         self._run = uuid.uuid4().hex[:8]
         self._in_flight: dict[Future, Chunk] = {}
         self._tries = 0
+        self._seen: set[str] = set()  # addresses of workers
+        self.has_lost = False
         self._work = work
         self._client = self._connected(address, work)
         try:
@@ -111,14 +114,14 @@ class DaskScheduler:
     def _check_versions(self) -> None:
         """Raise `OutputError` if workers have another version of this package, or none."""
         found = self._client.run(_version, on_error="return")
-        wrong = {address: said for address, said in found.items() if said != __version__}
+        wrong = {address: said for address, said in found.items() if said != VERSION}
         if not wrong:
             return
         address, said = next(iter(wrong.items()))
         there = f"has savemasks {said}" if isinstance(said, str) else f"has no savemasks ({said})"
         raise OutputError(
             f"--cluster {self._shown}: {len(wrong)} of {len(found)} workers differ:"
-            f" {address} {there}, and here is {__version__}; install the same everywhere"
+            f" {address} {there}, and here is {VERSION}; install the same everywhere"
         )
 
     @property
@@ -128,6 +131,8 @@ class DaskScheduler:
     def _threads(self) -> int:
         """How many chunks are made at a time."""
         threads: dict[str, int] = self._client.nthreads()
+        self.has_lost |= not self._seen <= threads.keys()
+        self._seen |= threads.keys()
         return max(1, sum(threads.values()))
 
     # ------------------------------------------------------------ chunks
@@ -231,8 +236,8 @@ class Chunks(WorkerPlugin):  # type: ignore[misc]  # distributed is not typed
     def _begin(self, worker: "Worker") -> None:
         from .chunk_work import ChunkWorker
 
-        if self._work.version != __version__:
-            raise OutputError(f"savemasks is {__version__} here, but {self._work.version} leads")
+        if self._work.version != VERSION:
+            raise OutputError(f"savemasks is {VERSION} here, but {self._work.version} leads")
         threads = worker.state.nthreads
         memory = self._work.job.memory
         if limit := worker.memory_manager.memory_limit:
@@ -258,7 +263,7 @@ def _make(plugin: str, chunk: Chunk) -> ChunkResult:
 
 
 def _version() -> str:
-    return __version__
+    return VERSION
 
 
 def _error_of(future: "Future") -> BaseException:

@@ -48,6 +48,9 @@ class Scheduler(Protocol):
     note: str
     """What to tell the user of it, or ""."""
 
+    has_lost: bool
+    """Whether workers died, which may have left unfinished files."""
+
     def start(self) -> None:
         """Have workers load their kernels; return when one of them is ready."""
 
@@ -79,6 +82,7 @@ class LocalScheduler:
         self._work, self._stop, self._workers = work, stop, work.job.workers
         self._temporary = tempfile.TemporaryDirectory(prefix="savemasks-")
         self._folder = Path(self._temporary.name)
+        self.has_lost = False
         self._processes, self._on_compile = processes, on_compile
         self._in_flight: dict[Future[ChunkResult], Chunk] = {}
         self._alone: deque[Chunk] = deque()  # each of these is made while nothing else is
@@ -146,6 +150,7 @@ class LocalScheduler:
 
     def _restart(self) -> None:
         """Start other processes in place of those of which one died."""
+        self.has_lost = True
         self._alone.extend(self._in_flight.values())
         self._in_flight.clear()
         self._executor.shutdown(wait=True, cancel_futures=True)
