@@ -49,7 +49,10 @@ def test_all_commands_on_a_bucket(six: Project, bucket: str) -> None:
     fs.pipe(f"{bucket}/out/experiment001/ds/masks_machine/1.png", b"")
     code, text = call("verify", f"{bucket}/out")
     assert code == 1
-    assert f"damaged: {bucket}/out/experiment001/ds/masks_machine/1.png: has 0 bytes instead of" in text
+    assert (
+        f"damaged: {bucket}/out/experiment001/ds/masks_machine/1.png: has 0 bytes instead of"
+        in text
+    )
 
 
 def upload_good_one(project: Project, bucket: str) -> None:
