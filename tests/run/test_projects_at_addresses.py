@@ -176,6 +176,20 @@ def test_arguments_have_no_credentials(fruit: Project, tmp_path: Path) -> None:
     assert "ssapdrow" not in repr(summary)
 
 
+@pytest.mark.parametrize("processes", [False, True])
+def test_a_check_of_a_bucket(bucket: str, fruit: Project, processes: bool) -> None:
+    fruit.put("a/ann/IMG-1.png.json", b"{")
+    fruit.put("a/img/IMG-3.png", b"")
+    upload(fruit.folder, f"{bucket}/project")
+    options = RunOptions(workers=2, processes=processes)
+    there = check(LAYER, [Url(bucket) / "project"], options)
+    here = check(LAYER, [fruit.folder], options)
+    assert (there.items, there.failed) == (here.items, here.failed) == (FINISHED, 2)
+    assert (there.files, there.sampled) == (here.files, here.sampled)
+    told = {str(each).replace(f"{bucket}/", f"{fruit.folder.parent}/") for each in there.failures}
+    assert told == {str(each) for each in here.failures}
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -198,8 +212,6 @@ def test_results_inside_of_a_project_are_refused(base: Url, fruit: Project) -> N
 def test_what_reads_no_addresses_says_so(bucket: str) -> None:
     with pytest.raises(ProjectError, match="open_project reads folders and archives, no addresses"):
         savemasks.open_project(f"{bucket}/project")
-    with pytest.raises(ProjectError, match=r"check reads folders and archives, no addresses"):
-        check(LAYER, [Url(bucket)])
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ class Dataset:
     def count(self) -> int:
         """Number of items; a folder that cannot be read counts as one failure."""
         try:
-            return len(self.listing().names)
+            return sum(len(listing.names) for listing in self.batches())
         except OSError:
             return 1
 

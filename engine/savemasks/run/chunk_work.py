@@ -158,7 +158,7 @@ class ChunkWorker:
                     item, here, scratch, is_dead=batch.begin + number in chunk.dead
                 )
                 self._staging.release(here, batch.sources[number])
-                self._name_originals(outcome, item, chunk)
+                self._staging.name_original(outcome, item, chunk.sources, self._depots)
                 yield outcome
             batch = following
 
@@ -175,15 +175,6 @@ class ChunkWorker:
         outcome = self._worker.export(here, scratch)
         assert outcome is not None, "nobody halts it"
         return outcome
-
-    def _name_originals(self, outcome: Outcome, item: Item, chunk: Chunk) -> None:
-        """Let an outcome speak of the item as it is listed, not of files on their way."""
-        outcome.item = item
-        error = outcome.error
-        if isinstance(error, ItemError):
-            error.message = self._staging.original(error.message, chunk.sources, self._depots)
-            if error.file:
-                error.file = self._staging.original(error.file, chunk.sources, self._depots)
 
     # ------------------------------------------------------------ trees
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import AnnotationError, ImageError, ItemError
+from ..line.job import Outcome
 from ..projects.items import Item
 from ..remote import Url, explained, read_all, retrying
 from ..results.depot import Depot
@@ -102,6 +103,21 @@ class Staging:
             for path in filter(None, (item.image, item.annotation)):
                 with suppress(FileNotFoundError):
                     os.unlink(path)
+
+    def name_original(
+        self,
+        outcome: Outcome,
+        item: Item,
+        sources: Sequence[Url | None],
+        depots: Sequence[Depot],
+    ) -> None:
+        """Let an outcome speak of the item as it is listed, not of files on their way."""
+        outcome.item = item
+        error = outcome.error
+        if isinstance(error, ItemError):
+            error.message = self.original(error.message, sources, depots)
+            if error.file:
+                error.file = self.original(error.file, sources, depots)
 
     def original(self, text: str, sources: Sequence[Url | None], depots: Sequence[Depot]) -> str:
         """A message, with addresses instead of the paths where files are for a while."""
