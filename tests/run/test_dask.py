@@ -102,10 +102,11 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 def test_a_cluster_makes_what_a_local_run_makes(
     bench: Bench, tmp_path: Path, pack: PackRules | None
 ) -> None:
+    notes: list[str] = []
     with cluster(tmp_path) as there:
-        found = bench.run(cluster=there.address, pack=pack)
+        found = bench.run(hooks=Hooks(on_note=notes.append), cluster=there.address, pack=pack)
         assert done(found) == (30, 0, 0, 0)
-        assert there.address in found.warnings[-1]
+        assert f"2 workers of {there.address}: http://" in notes[0]
         assert done(bench.run(cluster=there.address, pack=pack)) == (0, 0, 30, 0)
     bench.check(pack=pack)
 

@@ -76,6 +76,9 @@ def run_hooks(quiet: bool, workers: int | None = None) -> Iterator[Hooks]:
         hint.cancel()
         click.echo(f"compiling kernels, once on this machine: {done} of {total} parts", err=True)
 
+    def on_note(text: str) -> None:
+        click.echo(text, err=True)
+
     stop = threading.Event()
     try:
         with _stop_on_signals(stop), progress(quiet, workers) as on_progress:
@@ -84,6 +87,7 @@ def run_hooks(quiet: bool, workers: int | None = None) -> Iterator[Hooks]:
                 on_progress=on_progress,
                 on_start=hint.cancel,
                 on_compile=None if quiet else on_compile,
+                on_note=None if quiet else on_note,
             )
     finally:
         hint.cancel()

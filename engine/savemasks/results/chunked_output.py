@@ -222,9 +222,15 @@ class ChunkedOutput:
         """Note what all marks come to."""
         self.depot.put({_done_file(self._part): done.encoded()})
 
-    def put_errors(self, path: Path) -> None:
-        """Put the error log."""
-        self.depot.put_file(f"{folder_of(self._part)}/errors.jsonl", str(path))
+    def put_errors(self, path: Path) -> Path | Url:
+        """Put the error log -> where it is."""
+        name = f"{folder_of(self._part)}/errors.jsonl"
+        self.depot.put_file(name, str(path))
+        return (self.depot.folder or self.depot.url) / name
+
+    def remove_errors(self) -> None:
+        """Remove the error log of an earlier run."""
+        self.depot.remove([f"{folder_of(self._part)}/errors.jsonl"])
 
     def remove_unfinished(self) -> None:
         """Remove what workers that died had not finished, from a folder of this machine."""

@@ -199,10 +199,8 @@ class MarkIndex:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names: dict[str, str | tuple[str, ...]] = {}
-        self.failed = 0
         for name in names:
             if parsed := MarkName.parse(name):
-                self.failed += parsed.failed
                 before = self._all(parsed.id)
                 self._names[parsed.id] = (*before, name) if before else name
 
@@ -222,6 +220,10 @@ class MarkIndex:
         names = self._all(id_)
         self._names.pop(id_, None)
         return names
+
+    def with_failures(self) -> list[str]:
+        """The names of marks with items that failed."""
+        return [name for name in self.rest() if (parsed := MarkName.parse(name)) and parsed.failed]
 
     def rest(self) -> list[str]:
         """The names of all marks that were not taken."""

@@ -146,7 +146,7 @@ class Summary:
     report_problem: str | None = None
     journal_problem: str | None = None
     legend_problem: str | None = None
-    error_logs: tuple[Path, ...] = ()
+    error_logs: tuple[Path | Any, ...] = ()
 
     def add(self, outcome: Outcome) -> None:
         """Add the outcome of one item."""

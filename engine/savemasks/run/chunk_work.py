@@ -98,7 +98,8 @@ class ChunkWorker:
         )
         if job.pack:
             hidden_folder(self._staging.output(0), job.part).mkdir(parents=True, exist_ok=True)
-        return replace(job, flows=flows, machine=machine)
+        is_local = any(depot.folder for depot in self._depots)
+        return replace(job, flows=flows, machine=machine, durable=job.durable and is_local)
 
     def _made_in(self, result: int) -> Path:
         """Where workers put files of a result: where they belong, if that is on this machine."""

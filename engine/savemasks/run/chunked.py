@@ -243,8 +243,8 @@ class _Leader:
         try:
             if first is not None:
                 scheduler.start()
-                if scheduler.note:
-                    summary.warnings.append(scheduler.note)
+                if scheduler.note and hooks.on_note:
+                    hooks.on_note(scheduler.note)
             summary.startup_seconds += perf_counter() - started
             if hooks.on_start:
                 hooks.on_start()
@@ -328,9 +328,11 @@ class _Leader:
         self._errors.close()
         problem = self._errors.problem
         try:
-            if self._summary.failed and problem is None:
-                for output in self._outputs:
-                    output.put_errors(self._errors.path)
+            for output in self._outputs:
+                if self._summary.failed and problem is None:
+                    self._summary.error_logs += (output.put_errors(self._errors.path),)
+                else:
+                    output.remove_errors()
         except OSError as error:
             problem = str(error)
         self._summary.journal_problem = self._summary.journal_problem or problem

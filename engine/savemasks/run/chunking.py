@@ -79,6 +79,17 @@ class Chunking:
             for numbers in routing.sinks
         ]
         self._number = 0
+        self._failures = [{} if pack else self._failures_of(output) for output in outputs]
+
+    def _failures_of(self, output: ChunkedOutput) -> dict[str, tuple[list[int], list[int]]]:
+        """By marks, which of their items failed, and which are not in the digest."""
+        folder = marks_folder(self._part)
+        names = [f"{folder}/{name}" for name in output.index.with_failures()]
+        found = {}
+        for name, content in output.depot.read_each(names):
+            mark = Mark.decoded(content, f"{output.depot}/{name}")
+            found[name.rpartition("/")[2]] = mark.failed, mark.left_out
+        return found
 
     def remaining(self) -> Iterator[Chunk | Outcome]:
         """Yield chunks, and failures of data sets that cannot be listed."""
@@ -102,13 +113,10 @@ class Chunking:
                 images, annotations = listing.folders()
                 with closing(images), closing(annotations):
                     self.ignored.merge(listing.ignored, dataset.output)
-                    own = [
-                        entry
-                        for entry in listing
-                        if part is None or part.takes(folder.name, entry.name)
-                    ]
-                    self.listed += len(own)
-                    for entry in own:
+                    self.listed += self._count(folder.name, listing)
+                    for entry in listing:
+                        if part is not None and not part.takes(folder.name, entry.name):
+                            continue
                         if self._stop.is_set():
                             return
                         has_image = entry.has_image and self._needs_image[dataset.flow]
@@ -122,6 +130,13 @@ class Chunking:
         except OSError as error:
             self.listed += 1
             fail(listing_failure(error, dataset))
+
+    def _count(self, folder: str, listing: Listing) -> int:
+        """How many items of a listing are in this part."""
+        part = self._part
+        if part is None:
+            return len(listing.names)
+        return sum(part.takes(folder, name) for name in listing.names)
 
     # ------------------------------------------------------------ trees
 
@@ -200,16 +215,9 @@ class Chunking:
         """The positions of items that failed, if a mark is about the next items; or None."""
         if not window.fill(name.items):
             return None
-        mark = Mark([])
-        if name.failed:
-            path = f"{marks_folder(self._part)}/{name}"
-            depot = self._outputs[result].depot
-            content = depot.find(path)
-            if content is None:
-                return None
-            mark = Mark.decoded(content, f"{depot}/{path}")
+        failed, left_out = self._failures[result].get(str(name), ([], []))
         keys = [listed.key for listed in window.first(name.items)]
-        return mark.failed if digest_of(keys, mark.left_out) == name.digest else None
+        return failed if digest_of(keys, left_out) == name.digest else None
 
     def _use(self, ids: dict[int, str], known: _Known) -> None:
         for (result, id_), name in zip(ids.items(), known.marks, strict=True):

@@ -263,6 +263,8 @@ def retry(
     """
     if (url := find_chunked(out)) is not None:
         return retry_in_chunks(url, options, hooks)
+    if options.cluster is not None:
+        raise OutputError(f"{out}: was made without --cluster: leave it out")
     assert isinstance(out, Path)
     root = find_output(out)
     with locked_journals(root) as journals:

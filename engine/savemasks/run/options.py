@@ -112,9 +112,13 @@ class Hooks:
         Called when the kernels are ready and the first item is about to be read, or None.
     on_compile
         Called with the numbers of parts done and in all while kernels are compiled, or None.
+    on_note
+        Called with what the user should know while the run goes on, as where a cluster is looked
+        at, or None.
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
     on_progress: OnProgress | None = None
     on_start: Callable[[], None] | None = None
     on_compile: "OnCompile | None" = None
+    on_note: Callable[[str], None] | None = None
