@@ -1,11 +1,13 @@
 """The side of a worker that makes chunks: fetch, export, put, and then the mark."""
 
 import socket
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -40,8 +42,9 @@ from .held import Placement
 from .staging import Staging
 from .worker import Worker
 
-_BATCH = 32  # items whose files are fetched, and put, together
-_BATCH_BYTES = 1 << 26
+_FIRST_BATCH, _LARGEST_BATCH = 2, 32  # items whose files are fetched, and put, together
+_BATCH_BYTES = 1 << 25
+_AHEAD = 3  # batches that are fetched, and put, while another one is made
 _CRASHED = "the process that worked on it died, twice; the item was alone the second time"
 
 
@@ -124,7 +127,7 @@ class ChunkWorker:
         summary = Summary(out=Path())
         result = ChunkResult(chunk.number, len(chunk.items), summary)
         result.bytes = sum(map(sum, chunk.sizes))
-        with ThreadPoolExecutor(1) as fetching, ThreadPoolExecutor(1) as putting:
+        with ThreadPoolExecutor(_AHEAD) as fetching, ThreadPoolExecutor(_AHEAD) as putting:
             if chunk.is_probe:
                 for _ in self._exported(chunk, scratch, fetching):
                     pass
@@ -146,21 +149,19 @@ class ChunkWorker:
     ) -> Iterator[Outcome]:
         """Export items one after the other, while the files of the next ones are fetched."""
         batches = _batches(chunk)
-        batch = next(batches, None)
-        fetched = batch and fetching.submit(self._fetch, batch)
-        while batch is not None and fetched is not None:
-            staged = fetched.result()
-            following = next(batches, None)
-            fetched = following and fetching.submit(self._fetch, following)
-            for number, item in enumerate(batch.items):
-                here = staged[number]
-                outcome = self._export(
-                    item, here, scratch, is_dead=batch.begin + number in chunk.dead
-                )
+        ahead: deque[tuple[_Batch, Future[list[Item | ItemError]]]] = deque()
+        while True:
+            for batch in islice(batches, _AHEAD - len(ahead)):
+                ahead.append((batch, fetching.submit(self._fetch, batch)))
+            if not ahead:
+                return
+            batch, fetched = ahead.popleft()
+            for number, (item, here) in enumerate(zip(batch.items, fetched.result(), strict=True)):
+                is_dead = batch.begin + number in chunk.dead
+                outcome = self._export(item, here, scratch, is_dead=is_dead)
                 self._staging.release(here, batch.sources[number])
                 self._staging.name_original(outcome, item, chunk.sources, self._depots)
                 yield outcome
-            batch = following
 
     def _fetch(self, batch: _Batch) -> list[Item | ItemError]:
         return self._staging.fetch(batch.items, batch.sources, batch.sizes)
@@ -187,18 +188,15 @@ class ChunkWorker:
     ) -> list[_Made]:
         """Make the items of a chunk, and put their files while the next ones are made."""
         made: list[_Made] = []
-        waiting: list[Future[None]] = []
-        group: list[_Made] = []
-        for outcome in self._exported(chunk, scratch, fetching):
-            group.append(self._made(outcome))
-            if len(group) == _BATCH:
-                waiting.append(putting.submit(self._put, group, chunk))
-                made += group
-                group = []
-                if len(waiting) > 1:  # at most so many wait, with one under way
-                    waiting.pop(0).result()
-        self._put(group, chunk)
-        made += group
+        waiting: deque[Future[None]] = deque()
+        sizes = (len(batch.items) for batch in _batches(chunk))
+        outcomes = self._exported(chunk, scratch, fetching)
+        for size in sizes:
+            group = [*map(self._made, islice(outcomes, size))]
+            made += group
+            waiting.append(putting.submit(self._put, group, chunk))
+            if len(waiting) > _AHEAD:
+                waiting.popleft().result()
         for future in waiting:
             future.result()
         return made
@@ -358,13 +356,14 @@ def _numbers_of(counts: bytes) -> list[int]:
 
 
 def _batches(chunk: Chunk) -> Iterator[_Batch]:
-    """The items of a chunk in groups, of which one is fetched while another is made."""
+    """The items of a chunk in groups; the first ones are small, so that work begins soon."""
     begin = total = 0
+    most = _FIRST_BATCH
     for number, sizes in enumerate(chunk.sizes):
         own = sum(sizes)
-        if number > begin and (number - begin == _BATCH or total + own > _BATCH_BYTES):
+        if number > begin and (number - begin == most or total + own > _BATCH_BYTES):
             yield _batch(chunk, begin, number)
-            begin, total = number, 0
+            begin, total, most = number, 0, min(2 * most, _LARGEST_BATCH)
         total += own
     if begin < len(chunk.items):
         yield _batch(chunk, begin, len(chunk.items))

@@ -32,6 +32,9 @@ from .options import Hooks, RunOptions
 from .packing import check_packing
 from .routes import Routing, check_outside, find_routes, routing_notes
 
+_WORKERS_FOR_ONE_MORE = 8
+"""So many workers that wait for a store at times leave a core for another one."""
+
 if TYPE_CHECKING:
     from ..layers.graph import Graph
     from ..layers.reading import Sink
@@ -168,10 +171,13 @@ def _stem(root: Url, options: RunOptions) -> str:
 
 
 def _work(routing: Routing, roots: Sequence[Url], options: RunOptions) -> Work:
+    workers = options.worker_count
+    if options.cluster is None and any(url.folder is None for url in _addresses(routing, roots)):
+        workers += max(1, workers // _WORKERS_FOR_ONE_MORE)
     job = Job(
         tuple(routing.flows),
         durable=options.durable,
-        workers=options.worker_count,
+        workers=workers,
         memory=options.memory,
         pack=options.pack,
         part=options.part,
@@ -188,11 +194,15 @@ def _work(routing: Routing, roots: Sequence[Url], options: RunOptions) -> Work:
     )
 
 
+def _addresses(routing: Routing, roots: Sequence[Url]) -> list[Url]:
+    """Of all results, and of the data sets that are not on disk."""
+    return [*roots, *filter(None, map(source_of, routing.datasets))]
+
+
 def _scheduler_of(routing: Routing, work: Work, options: RunOptions, hooks: Hooks) -> Scheduler:
     """Who has chunks made; raises `OutputError` if there is no cluster."""
-    sources = [source_of(dataset) for dataset in routing.datasets]
     # What is in the memory of this process, others do not see.
-    is_here = any(url.protocol == "memory" for url in (*work.roots, *filter(None, sources)))
+    is_here = any(url.protocol == "memory" for url in _addresses(routing, work.roots))
     if options.cluster is not None:
         if is_here:
             raise OutputError("--cluster: its workers do not see what is at memory://")

@@ -16,7 +16,7 @@ from ..projects.items import Item
 from ..remote import Url, explained, read_all, retrying
 from ..results.depot import Depot
 
-_MOST_AT_ONCE = 1 << 26  # bytes that are in memory together
+_MOST_AT_ONCE = 1 << 25  # bytes that are in memory together
 _LARGE = 1 << 24  # bytes of a file that never is in memory as a whole
 
 
