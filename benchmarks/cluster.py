@@ -1,185 +1,147 @@
-"""What a bucket's latency and a scheduler cost: the use of cores, with and without prefetching.
+"""How busy workers are when every request takes its time, and what scheduling costs.
 
 Usage::
 
-    python benchmarks/cluster.py PROJECT [--latency MS] [--copies N] [--masks both|machine]
+    python benchmarks/cluster.py PROJECT [--copies N] [--workers N] [--latency SECONDS]
 
-A project brings its settings in a `save_masks.json`. It is copied into a store that answers every
-request after so many milliseconds, and is exported from there and to there by one worker on one
-core. Then the same project is exported from disk to disk by one worker of a Dask cluster of this
-machine, to see what the leading process and the scheduler take. What the figures mean: README.md
-beside this file.
+A project brings its settings in a `save_masks.json`. It is put into a bucket on a server of this
+machine, in front of which another one makes every request slower; the server takes a core for
+itself. What the figures mean: README.md beside this file.
 """
 
 import argparse
-import asyncio
-import json
+import importlib
 import os
-import resource
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from time import perf_counter, process_time
-from typing import TYPE_CHECKING, Any
-
-import fsspec
-from fsspec.asyn import AsyncFileSystem
+from threading import Event
+from time import process_time
+from typing import TYPE_CHECKING, Any, Self
+from unittest.mock import patch
 
 from savemasks.layers.save_masks import SaveMasks
+from savemasks.line.job import Flow, Inlet, Job
 from savemasks.remote import Url
 from savemasks.results.report import Summary
-from savemasks.run import chunk_work, chunked
-from savemasks.run.options import Hooks, RunOptions
+from savemasks.run import chunk_work
+from savemasks.run.chunks import VERSION, Chunk, Work
+from savemasks.run.export import run
+from savemasks.run.options import RunOptions
 
 if TYPE_CHECKING:
     from benchmarks.jobs import copy_project
+
+    from support.s3 import new_bucket, s3_server, upload, used
+    from support.slow_s3 import requests, slow_s3
 else:
     from jobs import copy_project
 
+    tests = str(Path(__file__).parents[1] / "tests")
+    sys.path.append(tests)
+    os.environ["PYTHONPATH"] = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])
+    from support.s3 import new_bucket, s3_server, upload, used
+    from support.slow_s3 import requests, slow_s3
 
-class LateStore(AsyncFileSystem):  # type: ignore[misc]  # fsspec is not typed
-    """A folder in memory as an object store that answers late, and takes nearly no time of a core.
-
-    `requests` counts what was asked.
-    """
-
-    protocol = "late"
-    cachable = True
-    latency = 0.05
-    requests = 0
-
-    async def _wait(self) -> None:
-        LateStore.requests += 1
-        await asyncio.sleep(self.latency)
-
-    async def _cat_file(self, path: str, *_: Any, **__: Any) -> bytes:
-        await self._wait()
-        return Path(path).read_bytes()
-
-    async def _pipe_file(self, path: str, value: bytes, *_: Any, **__: Any) -> None:
-        await self._wait()
-        _put(path, value)
-
-    async def _put_file(self, lpath: str, rpath: str, *_: Any, **__: Any) -> None:
-        await self._wait()
-        _put(rpath, Path(lpath).read_bytes())
-
-    async def _get_file(self, rpath: str, lpath: str, *_: Any, **__: Any) -> None:
-        await self._wait()
-        Path(lpath).write_bytes(Path(rpath).read_bytes())
-
-    async def _rm_file(self, path: str, *_: Any, **__: Any) -> None:
-        await self._wait()
-        os.unlink(path)
-
-    async def _info(self, path: str, *_: Any, **__: Any) -> dict[str, Any]:
-        await self._wait()
-        return _described(path)
-
-    async def _ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:  # noqa: FBT001, FBT002
-        await self._wait()
-        found = [_described(entry.path) for entry in os.scandir(path)]
-        return found if detail else [each["name"] for each in found]
+_AHEAD, _BEFORE = "fetched while others are made", "fetched before they are made"
+_TASKS = 3000
+_SECONDS = 3.0  # that a chunk takes
 
 
-def _described(path: str) -> dict[str, Any]:
-    status = os.stat(path)
-    kind = "directory" if os.path.isdir(path) else "file"
-    return {"name": path, "size": status.st_size, "type": kind, "mtime": status.st_mtime_ns}
+class _Inline:
+    """An executor that does what it is given at once, so that nothing is fetched ahead."""
 
+    def __init__(self, _: int) -> None:
+        pass
 
-def _put(path: str, value: bytes) -> None:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    Path(path).write_bytes(value)
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        pass
 
-class _AtOnce(ThreadPoolExecutor):
-    """Does at once what it is given, so that nothing is fetched or put beside the work."""
-
-    def submit(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        future = super().submit(function, *args, **options)
-        future.result()
+    def submit(self, function: Callable[..., Any], *args: Any) -> "Future[Any]":
+        """Call a function."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args))
+        except Exception as error:
+            future.set_exception(error)
         return future
-
-
-@contextmanager
-def _without_prefetching() -> Iterator[None]:
-    usual = chunk_work.ThreadPoolExecutor
-    chunk_work.ThreadPoolExecutor = _AtOnce  # type: ignore[misc]
-    try:
-        yield
-    finally:
-        chunk_work.ThreadPoolExecutor = usual  # type: ignore[misc]
 
 
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("project", type=Path, metavar="PROJECT")
-    parser.add_argument("--latency", type=float, default=50, help="milliseconds of a request [50]")
-    parser.add_argument("--copies", type=int, default=20, help="of every data set [20]")
-    parser.add_argument("--masks", choices=("both", "machine"), default="both")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--copies", type=int, default=4, help="of every data set [4]")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--latency", type=float, default=0.05, help="of a request [0.05]")
+    parser.add_argument("--tasks", type=int, default=_TASKS, help="that are scheduled [3000]")
     options = parser.parse_args()
-    content = json.loads((options.project / "save_masks.json").read_bytes())
-    content["settings"] |= {"masks_machine": True, "masks_human": options.masks == "both"}
-    layer = SaveMasks.from_json(content)
-    fsspec.register_implementation("late", LateStore)
-    LateStore.latency = options.latency / 1000
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    with tempfile.TemporaryDirectory(prefix="cluster-", dir="/dev/shm") as folder:  # noqa: S108
+    layer = SaveMasks.from_json(options.project / "save_masks.json")
+    print("| files | items | seconds | of a core's time | requests an item |")
+    print("|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
         project = Path(folder, "project")
         copy_project(options.project, project, options.copies)
-        print("| prefetching | images | seconds | use of the core | requests an image |")
-        print("|---|---|---|---|---|")
-        for number in range(options.rounds):
-            _late(layer, project, Path(folder, f"with-{number}"), "yes")
-            with _without_prefetching():
-                _late(layer, project, Path(folder, f"without-{number}"), "no")
-        _scheduled(layer, project, Path(folder, "cluster"))
+        with s3_server() as server, slow_s3(server, latency=options.latency) as slow, used(slow):
+            bucket = Url(new_bucket())
+            upload(project, f"{bucket}/project")
+            # The servers keep the other cores.
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.workers])
+            here = Url(f"file://{folder}")
+            for name, base in (("on disk", here), (_AHEAD, bucket), (_BEFORE, bucket)):
+                before = sum(requests(slow).values())
+                found, busy = _run(layer, base, name, options.workers)
+                asked = (sum(requests(slow).values()) - before) / found.images
+                took = f"{found.seconds:.1f} | {busy:.0%} | {asked:.1f}"
+                print(f"| {name} | {found.images} | {took} |", flush=True)
+    _print_scheduling(layer, options.tasks)
 
 
-def _late(layer: SaveMasks, project: Path, out: Path, name: str) -> None:
-    """Export from and to the late store; print how busy the core was."""
-    begun: list[tuple[float, float]] = []
-    LateStore.requests = 0
-
-    def on_start() -> None:
-        begun.append((perf_counter(), process_time()))
-
-    summary = _export(layer, f"late://{project}", f"late://{out}", Hooks(on_start=on_start))
-    wall, busy = perf_counter() - begun[0][0], process_time() - begun[0][1]
-    requests = LateStore.requests / summary.images
-    print(f"| {name} | {summary.images} | {wall:.2f} | {100 * busy / wall:.0f} % | {requests:.1f} |")
+def _run(layer: SaveMasks, base: Url, name: str, workers: int) -> tuple[Summary, float]:
+    """Export a project to where it is, by threads of this process -> and how busy they were."""
+    used_before = process_time()
+    stack = ExitStack()
+    if name == _BEFORE:
+        stack.enter_context(patch.object(chunk_work, "ThreadPoolExecutor", _Inline))
+    with stack:
+        out = base / f"out {name}"
+        found = run(layer, [base / "project"], out, RunOptions(workers=workers))
+    return found, (process_time() - used_before) / (found.seconds + found.startup_seconds) / workers
 
 
-def _scheduled(layer: SaveMasks, project: Path, out: Path) -> None:
-    """Export by a cluster; print what leading and scheduling take of an image's work."""
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    used: list[float] = []
-
-    def note() -> None:
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        used.append(usage.ru_utime + usage.ru_stime)
-
-    summary = _export(layer, str(project), str(out), Hooks(on_start=note), cluster="local")
-    note()
-    leading = (used[1] - used[0]) / summary.images
-    work = sum(summary.stations.values()) / summary.images
-    print(
-        f"\nscheduler and leading process: {1e6 * leading:.0f} microseconds an image, of"
-        f" {1e3 * work:.2f} ms of work: {100 * leading / work:.1f} %"
-    )
+def _print_scheduling(layer: SaveMasks, count: int) -> None:
+    """Have a cluster schedule chunks without items."""
+    dask = importlib.import_module("savemasks.run.dask_chunks")
+    with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
+        flow = Flow({}, (Inlet(layer, Path()),))
+        roots = (Url(f"file://{folder}"),)
+        work = Work(Job((flow,)), roots, ((0,),), ("",), None, has_report=False, version=VERSION)
+        with _closing(dask.DaskScheduler("local", work, Event())) as scheduler:
+            scheduler.start()
+            began = process_time()  # of the scheduler too, which is a thread of this process
+            done = sum(1 for _ in scheduler.results(_empty_chunks(count)))
+            seconds = (process_time() - began) / done
+    share = seconds / _SECONDS
+    print(f"scheduling: {seconds * 1e3:.2f} ms a chunk, {share:.2%} of one that takes {_SECONDS} s")
 
 
-def _export(
-    layer: SaveMasks, project: str, out: str, hooks: Hooks, cluster: str | None = None
-) -> Summary:
-    options = RunOptions(workers=1, cluster=cluster)
-    places = [Url.parse(text) if "://" in text else Path(text) for text in (project, out)]
-    return chunked.run_in_chunks(layer, places[:1], places[1], options, hooks)
+def _empty_chunks(count: int) -> Iterator[Chunk]:
+    for number in range(count):
+        yield Chunk(number, (), (), (), (), (), (), is_probe=True)
+
+
+@contextmanager
+def _closing(scheduler: Any) -> Iterator[Any]:
+    try:
+        yield scheduler
+    finally:
+        scheduler.close()
 
 
 if __name__ == "__main__":

@@ -105,3 +105,21 @@ def warm() -> None:
     colors = {"kiwi": [1, 2, 3]}
     for config in (CONFIG, layer(gt_machine_color=colors)):
         warm_up(Plan.of(SaveMasks.from_json(config)))
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of an S3 server."""
+    from support.s3 import s3_server  # few tests need it
+
+    with s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(s3: str) -> Iterator[str]:
+    """The address of a new bucket, on a server that this process and its workers know."""
+    from support.s3 import new_bucket, used
+
+    with used(s3):
+        yield new_bucket()

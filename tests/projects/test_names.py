@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from savemasks.projects.items import Dataset, Listing, mask_names
+from savemasks.projects.items import Dataset, Listing
+from savemasks.projects.pairing import mask_names
 
 NFC, NFD = "Zitrone_\u00e4\u0439.jpg", "Zitrone_a\u0308\u0438\u0306.jpg"
 MIXED = "Zitrone_a\u0308\u0439.jpg"

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from savemasks.errors import ProjectError, SavemasksError
-from savemasks.projects.items import Dataset, Item, mask_names
+from savemasks.projects.items import Dataset, Item
+from savemasks.projects.pairing import mask_names
 from savemasks.projects.supervisely import Project, merge_meta, plan_datasets
 
 

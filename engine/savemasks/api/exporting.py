@@ -7,11 +7,14 @@ from operator import index
 from pathlib import Path
 from typing import Any, cast, get_args, overload
 
+from ..errors import OutputError, ProjectError
 from ..layers.graph import Graph
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import PackKind, PackRules
+from ..projects.locations import Location
 from ..projects.parts import Part
+from ..remote import RemoteError, Url, is_url
 from ..results.report import Summary
 from ..run.export import run
 from ..run.options import Hooks, OnError, OnProgress, RunOptions
@@ -35,6 +38,7 @@ def export(
     pack_items: int | None = None,
     pack_size: int | None = None,
     part: tuple[int, int] | None = None,
+    cluster: str | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> Summary: ...
@@ -55,6 +59,7 @@ def export(
     pack_items: int | None = None,
     pack_size: int | None = None,
     part: tuple[int, int] | None = None,
+    cluster: str | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> Summary: ...
@@ -74,11 +79,11 @@ def export(*arguments: Any, **options: Any) -> Summary:
     Parameters
     ----------
     projects
-        One Supervisely project, or several: folders or archives. The data layers of a graph find
-        theirs by the names of these.
+        One Supervisely project, or several: folders, archives, or addresses that fsspec knows, as
+        "s3://bucket/project". The data layers of a graph find theirs by the names of these.
     out
-        Output folder, outside of the projects; `out / layer.dst` must not exist, be empty, or be of
-        an earlier export of these projects with the same settings.
+        Output folder, or its address, outside of the projects; `out / layer.dst` must not exist, be
+        empty, or be of an earlier export of these projects with the same settings.
     layer, graph
         What to make.
     workers
@@ -102,6 +107,9 @@ def export(*arguments: Any, **options: Any) -> Summary:
     part
         Which part of the items to export, as (2, 3) for the second of three; other jobs may export
         the others, at once, to the same `out`. By default, all.
+    cluster
+        The address of a Dask scheduler, such as "tcp://scheduler:8786", whose workers do the work;
+        "local" starts workers on this machine. By default, there is no cluster.
     on_progress
         Called in this thread after every item with how many are done, how many of these failed,
         and of how many. What it raises ends the export.
@@ -160,6 +168,7 @@ def _export_graph(
     pack_items: int | None = None,
     pack_size: int | None = None,
     part: tuple[int, int] | None = None,
+    cluster: str | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> Summary:
@@ -172,6 +181,8 @@ def _export_graph(
         raise TypeError(f"on_progress must be callable, not {type(on_progress).__name__}")
     if on_error not in {"skip", "stop"}:
         raise ValueError(f'on_error must be "skip" or "stop", not {on_error!r}')
+    if cluster is not None and not isinstance(cluster, str):
+        raise TypeError(f"cluster must be an address or None, not {type(cluster).__name__}")
     if stop is not None and not callable(getattr(stop, "is_set", None)):
         raise TypeError(f"stop must be a threading.Event, not {type(stop).__name__}")
     interrupt = _Interrupt(stop)
@@ -183,8 +194,9 @@ def _export_graph(
         report=None if report is None else _path(report, "report"),
         pack=_rules(pack, pack_items, pack_size),
         part=None if part is None else _part(part),
+        cluster=cluster,
     )
-    where = _path(out, "out")
+    where = _location(out, "out", OutputError)
     try:
         summary = run(
             graph, folders, where, options, Hooks(stop=interrupt, on_progress=on_progress)
@@ -244,19 +256,31 @@ class _Interrupt(threading.Event):
         return super().is_set() or (self._callers is not None and self._callers.is_set())
 
 
-def _folders(projects: object) -> list[Path]:
+def _folders(projects: object) -> list[Location]:
     if isinstance(projects, str | bytes | os.PathLike):
-        return [_path(projects, "projects")]
+        return [_location(projects, "projects", ProjectError)]
     if not isinstance(projects, Iterable):
         name = type(projects).__name__
         raise TypeError(
             "projects must be a folder or several, each a str or a Path:"
             f" {name!r} object is not iterable"
         )
-    folders = [_path(folder, "projects") for folder in projects]
+    folders = [_location(folder, "projects", ProjectError) for folder in projects]
     if not folders:
         raise ValueError("there must be at least one project to export")
     return folders
+
+
+def _location(
+    place: object, name: str, error_type: type[ProjectError] | type[OutputError]
+) -> Location:
+    """Path or address of a caller; `name` is that of the argument."""
+    if not isinstance(place, str) or not is_url(place):
+        return _path(place, name)
+    try:
+        return Url.parse(place)
+    except RemoteError as error:
+        raise error_type(str(error)) from error
 
 
 def _path(path: object, name: str) -> Path:

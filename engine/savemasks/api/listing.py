@@ -11,6 +11,7 @@ from typing import Any, overload
 
 from ..errors import AnnotationError, FolderError, ImageError, ProjectError
 from ..projects.items import Entry, Listing
+from ..projects.locations import location_of, paths_of
 from ..projects.members import MemberError, Members, read_member
 from ..projects.supervisely import Project
 
@@ -180,7 +181,8 @@ def open_project(path: str | os.PathLike[str]) -> ProjectItems:
         raise TypeError(f"path must be a str or a path, not {type(path).__name__}")
     if "\0" in os.fspath(path):
         raise ProjectError(f"{os.fspath(path)!r}: no folder has such a name")
-    project = Project.open(Path(path))
+    (folder,) = paths_of([location_of(os.fspath(path))], "open_project")
+    project = Project.open(folder)
     listings = []
     for dataset in project.datasets():
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from .. import __version__
-from ..run.options import RunOptions
+from ..run.options import RunOptions, goes_in_chunks
 from ..run.starting import first_process
 from .console import (
     MAX_SHOWN_FAILURES,
@@ -32,6 +32,7 @@ from .look_commands import build_galleries_of, gallery_command, stats_command
 from .shared_options import (
     Folder,
     below_option,
+    cluster_option,
     config_argument,
     dry_run_option,
     durable_option,
@@ -54,6 +55,7 @@ from .shared_options import (
 if TYPE_CHECKING:
     from ..layers.graph import Graph
     from ..line.job import PackKind
+    from ..projects.locations import Location
     from ..run.check import Survey
     from ..run.starting import Starter
 
@@ -81,6 +83,7 @@ def main(context: click.Context) -> None:
 @durable_option
 @pack_options
 @part_option
+@cluster_option
 @gallery_option
 @dry_run_option
 @export_options
@@ -88,9 +91,9 @@ def main(context: click.Context) -> None:
 def run_command(
     options: RunOptions,
     config: Path,
-    projects: tuple[Path, ...],
-    below: tuple[Path, ...],
-    out: Path,
+    projects: "tuple[Location, ...]",
+    below: "tuple[Location, ...]",
+    out: "Location",
     pack: "PackKind | None",
     pack_items: int | None,
     pack_size: int | None,
@@ -99,6 +102,8 @@ def run_command(
     quiet: bool,
 ) -> None:
     """Export PROJECTs (Supervisely folders or archives) through the layers in CONFIG.
+
+    A PROJECT may also be an address that fsspec knows, such as s3://bucket/project.
 
     CONFIG is a save_masks or save layer alone, which takes all PROJECTs, or a graph of layers,
     whose data layers name projects.
@@ -111,7 +116,13 @@ def run_command(
         raise click.UsageError(
             "--gallery is of all parts: run `savemasks gallery OUT` when they are finished."
         )
-    with exit_on_errors(), first_process(processes=options.processes) as starter:
+    in_chunks = goes_in_chunks((*projects, *below), out, options)
+    if gallery and in_chunks:
+        raise click.UsageError(
+            "--gallery does not go with --cluster, nor with addresses instead of folders."
+        )
+    processes = options.processes and (dry_run or not in_chunks)
+    with exit_on_errors(), first_process(processes=processes) as starter:
         graph = _read_graph(config, projects, below)
         if dry_run:
             _check_and_exit(graph, projects, below, options, starter, quiet=quiet)
@@ -126,7 +137,9 @@ def run_command(
     sys.exit(code)
 
 
-def _read_graph(config: Path, projects: tuple[Path, ...], below: tuple[Path, ...]) -> "Graph":
+def _read_graph(
+    config: Path, projects: "tuple[Location, ...]", below: "tuple[Location, ...]"
+) -> "Graph":
     """The graph in a file; one without data layers needs projects, and looks for none."""
     graph = read_graph(config)
     if not graph.sources and below:
@@ -140,9 +153,10 @@ def _read_graph(config: Path, projects: tuple[Path, ...], below: tuple[Path, ...
 
 @main.command("retry")
 @results_argument
+@cluster_option
 @export_options
 @click.pass_obj
-def retry_command(options: RunOptions, out: Path, quiet: bool) -> None:
+def retry_command(options: RunOptions, out: "Location", quiet: bool) -> None:
     """Export once more what failed, or what verify found damaged, in the results in OUT."""
     with exit_on_errors(), run_hooks(quiet, options.worker_count) as hooks:
         from ..run.export import retry
@@ -155,7 +169,7 @@ def retry_command(options: RunOptions, out: Path, quiet: bool) -> None:
 @results_argument
 @threads_option
 @quiet_option
-def verify_command(out: Path, workers: int | None, quiet: bool) -> None:
+def verify_command(out: "Location", workers: int | None, quiet: bool) -> None:
     """Read all results in OUT again, and say which are missing or damaged.
 
     Masks are decoded, all files are compared by size and checksum with what was written. Then
@@ -180,7 +194,7 @@ def verify_command(out: Path, workers: int | None, quiet: bool) -> None:
 
 @main.command("report")
 @results_argument
-def report_command(out: Path) -> None:
+def report_command(out: "Location") -> None:
     """Sum up what the results in OUT have, and how far each part is if they are made in parts."""
     with exit_on_errors():
         from ..results.overview import MAX_MESSAGES, look_over
@@ -205,8 +219,8 @@ def report_command(out: Path) -> None:
 def check_command(
     options: RunOptions,
     config: Path,
-    projects: tuple[Path, ...],
-    below: tuple[Path, ...],
+    projects: "tuple[Location, ...]",
+    below: "tuple[Location, ...]",
     quiet: bool,
 ) -> None:
     """Read PROJECTs as `run` would, write nothing, and say what to expect."""
@@ -217,8 +231,8 @@ def check_command(
 
 def _check_and_exit(
     graph: "Graph",
-    projects: tuple[Path, ...],
-    below: tuple[Path, ...],
+    projects: "tuple[Location, ...]",
+    below: "tuple[Location, ...]",
     options: RunOptions,
     starter: "Starter | None",
     *,

@@ -84,6 +84,9 @@ def run_hooks(
         hint.cancel()
         collect_rarely()
 
+    def on_note(text: str) -> None:
+        click.echo(text, err=True)
+
     stop = threading.Event()
     try:
         with (
@@ -97,6 +100,7 @@ def run_hooks(
                 on_start=on_start,
                 on_compile=None if quiet else on_compile,
                 starter=starter,
+                on_note=None if quiet else on_note,
             )
     finally:
         hint.cancel()

@@ -2,12 +2,16 @@
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .console import exit_on_errors
 from .help_sections import Command
 from .shared_options import projects_argument
+
+if TYPE_CHECKING:
+    from ..projects.locations import Location
 
 _FILE = "save_masks.json"
 # Colours of classes that have none in meta.json.
@@ -24,7 +28,7 @@ _SPARE = ((230, 25, 75), (60, 180, 75), (67, 99, 216), (245, 130, 49), (145, 30,
     metavar="FILE",
     help="File to write; it must not exist.",
 )
-def init_command(projects: tuple[Path, ...], to: Path) -> None:
+def init_command(projects: "tuple[Location, ...]", to: Path) -> None:
     """Write a configuration with all classes of PROJECTs, to begin with.
 
     Classes get the grays 1, 2, ... in machine masks, and their colours of meta.json in human
@@ -50,7 +54,7 @@ def init_command(projects: tuple[Path, ...], to: Path) -> None:
     click.echo(f"  {printable(shlex.join(command))}")
 
 
-def _config(projects: tuple[Path, ...]) -> tuple[str, int]:
+def _config(projects: "tuple[Location, ...]") -> tuple[str, int]:
     """The configuration as text, with a class a line, and the number of classes."""
     import json
     from contextlib import closing

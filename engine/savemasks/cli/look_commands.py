@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..gallery.figures import Figures
+    from ..projects.locations import Location
     from ..results.report import Summary
 
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 @quiet_option
 @click.pass_obj
 def gallery_command(
-    options: RunOptions, out: Path, to: Path | None, workers: int | None, quiet: bool
+    options: RunOptions, out: "Location", to: Path | None, workers: int | None, quiet: bool
 ) -> None:
     """Build a gallery of the results in OUT: pages that any browser opens without a server.
 
@@ -49,8 +50,11 @@ def gallery_command(
     """
     with exit_on_errors(), run_hooks(quiet) as hooks:
         from ..gallery.building import build_galleries
+        from ..projects.locations import paths_of
 
-        pages = build_galleries(out, to, workers=workers, processes=options.processes, hooks=hooks)
+        (folder,) = paths_of([out], "gallery")
+        processes = options.processes
+        pages = build_galleries(folder, to, workers=workers, processes=processes, hooks=hooks)
     if hooks.stop.is_set():
         click.echo("interrupted: the gallery is as it was before", err=True)
         raise click.exceptions.Exit(130)
@@ -70,9 +74,9 @@ def gallery_command(
 @threads_option
 @quiet_option
 def stats_command(
-    projects: tuple[Path, ...],
+    projects: "tuple[Location, ...]",
     config: Path | None,
-    below: tuple[Path, ...],
+    below: "tuple[Location, ...]",
     as_json: bool,
     workers: int | None,
     quiet: bool,
@@ -87,9 +91,14 @@ def stats_command(
             raise click.UsageError("Missing argument 'PROJECT...'.")
         with run_hooks(quiet) as hooks:
             from ..gallery.project_figures import ALL_CLASSES, project_figures
+            from ..projects.locations import paths_of
 
             survey = project_figures(
-                projects, graph or ALL_CLASSES, below=below, workers=workers, hooks=hooks
+                paths_of(projects, "stats"),
+                graph or ALL_CLASSES,
+                below=paths_of(below, "stats"),
+                workers=workers,
+                hooks=hooks,
             )
     for failure in survey.failures[:MAX_SHOWN_FAILURES]:
         say_failure("cannot be read", failure)

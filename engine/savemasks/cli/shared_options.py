@@ -16,6 +16,7 @@ import click
 from ..errors import printable
 from ..projects.parts import Part
 from ..projects.volumes import is_archive
+from ..remote import RemoteError, Url, is_url
 from ..run.options import DEFAULT_OPTIONS, OnError, RunOptions
 from .sizes import parse_size
 
@@ -27,10 +28,27 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 Folder = click.Path(path_type=Path, file_okay=False)
 
 
-class _Project(click.Path):
+class _FolderOrUrl(click.Path):
+    """A folder, or an address that fsspec knows."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not is_url(value):
+            return super().convert(value, param, ctx)
+        try:
+            return Url.parse(value)
+        except RemoteError as error:
+            return self.fail(printable(error), param, ctx)
+
+
+_Location = _FolderOrUrl(path_type=Path, file_okay=False)
+
+
+class _Project(_FolderOrUrl):
     """A folder or archive, given behind the configuration: mostly the two are mixed up."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if is_url(value):
+            return super().convert(value, param, ctx)
         if is_archive(Path(value)):
             return Path(value)
         try:
@@ -85,6 +103,11 @@ part_option = _run_option(
     metavar="I/N",
     callback=_set_part,
     help="Make one of N parts, numbered from 1; other jobs may make the others, at once.",
+)
+cluster_option = _run_option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Dask scheduler whose workers do the work, as tcp://scheduler:8786; or local.",
 )
 workers_option = _run_option(
     "--workers", type=click.IntRange(1), help="Number of processes. [default: one per core]"
@@ -194,7 +217,10 @@ def with_pack(
 
 
 out_option = click.option(
-    "--out", required=True, type=Folder, help="Folder that receives the layer's dst."
+    "--out",
+    required=True,
+    type=_Location,
+    help="Folder that receives the layer's dst, or its address, as s3://bucket/folder.",
 )
 
 dry_run_option = click.option(
@@ -221,11 +247,11 @@ below_option = click.option(
     "--projects",
     "below",
     multiple=True,
-    type=Folder,
+    type=_Location,
     metavar="DIR",
     help="Folder in which data layers of CONFIG find projects by name.",
 )
-results_argument = click.argument("out", type=Folder)
+results_argument = click.argument("out", type=_Location)
 
 
 def export_options(command: _Command) -> _Command:

@@ -180,6 +180,8 @@ class Job:
         How the result is packed, or None if it is a tree of files.
     part
         Which part of the run it is, or None if it is the whole.
+    machine
+        In the names of unfinished files, where several machines write to one folder.
     """
 
     flows: tuple[Flow, ...]
@@ -190,6 +192,7 @@ class Job:
     sample: int = 0
     pack: PackRules | None = None
     part: Part | None = None
+    machine: str = ""
 
     @property
     def roots(self) -> list[Path]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ProjectError
-from ..system import Folder
 from .ignored import is_hidden
 from .member_index import LINK, PROBLEMS, Halted, MemberIndex, never
 from .members import Member, MemberError, Members, read_member
@@ -221,10 +220,6 @@ class ArchivePath:
         return folder.names() if folder else []
 
 
-Place = Path | ArchivePath
-"""A folder of a project."""
-
-
 class MemberFolder:
     """A folder in an archive, whose files are looked at as those of a `Folder`."""
 
@@ -275,12 +270,3 @@ def members_of(place: ArchivePath, image: str | None, annotation: str | None) ->
         None if image is None else images.find(image),
         None if annotation is None else annotations.find(annotation),
     )
-
-
-OpenFolder = Folder | MemberFolder
-"""A folder whose files are looked at by their names."""
-
-
-def open_folder(place: Place) -> OpenFolder:
-    """A folder whose files are looked at one after the other."""
-    return Folder(place) if isinstance(place, Path) else MemberFolder(place)

@@ -4,18 +4,28 @@ Listing is lazy: the names of a data set are in memory only as long as somebody 
 """
 
 import os
-import unicodedata
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from .archives import Place, members_of
+from .archives import ArchivePath, members_of
 from .ignored import Ignored, is_hidden, is_picture, pictures_below
+from .locations import OpenFolder, Place, open_folder
 from .members import Members
+from .pairing import (
+    ANNOTATION,
+    IMAGE,
+    LISTED_ANNOTATION,
+    OLD_ANNOTATION,
+    WHOLE_NAME,
+    name_masks,
+    pair_files,
+    stem_of,
+)
+from .remote_batches import Batch, batches_at
+from .remote_places import RemotePath
 
 Places = tuple[tuple[int, str], ...]
 
@@ -127,7 +137,7 @@ class Dataset:
     def count(self) -> int:
         """Number of items; a folder that cannot be read counts as one failure."""
         try:
-            return len(self.listing().names)
+            return sum(len(listing.names) for listing in self.batches())
         except OSError:
             return 1
 
@@ -138,26 +148,28 @@ class Dataset:
 
     def listing(self) -> "Listing":
         """List what the folder holds now; raises OSError."""
+        if isinstance(self.folder, RemotePath):
+            (batch,) = batches_at(self.folder, None)
+            return self._listing_of(batch)
         images, folders = _entries(self.folder / "img")
         notes, _ = _entries(self.folder / "ann")
-        images.sort()
-        annotations = {name for name in notes if name.endswith(".json")}
-        others = sorted(name for name in notes if not name.endswith(".json"))
-        notes.clear()
-        listing = Listing(self)
-        listing.ignored.annotations.add(others)
-        folder = self.folder
-        if isinstance(folder, Path):
-            below = pictures_below(f"{folder}/img", folders)
+        return _listing(self, images, notes, folders)
+
+    def batches(self) -> Iterator["Listing"]:
+        """List what the folder holds, some of it at a time; at least one batch. Raises OSError.
+
+        All together are what `listing` gives. Only data sets at addresses are listed in several.
+        Names in other forms of Unicode than their annotations' are paired within a batch only.
+        """
+        if isinstance(self.folder, RemotePath):
+            yield from map(self._listing_of, batches_at(self.folder))
         else:
-            below = filter(is_picture, (folder / "img").below(folders))
-        listing.ignored.below.add(below)
-        _pair(images, annotations, listing)
-        _name_masks(listing)
-        return listing
+            yield self.listing()
 
-
-_IMAGE, _ANNOTATION, _OLD_ANNOTATION, _WHOLE_NAME, _LISTED_ANNOTATION = 1, 2, 4, 8, 16
+    def _listing_of(self, batch: Batch) -> "Listing":
+        images, annotations, folders = batch
+        listing = _listing(self, images.names[:], annotations.names, folders)
+        return replace(listing, listed=(images, annotations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +191,8 @@ class Listing:
         are another item's.
     ignored
         Files that are no items.
+    listed
+        The files of `img` and of `ann`, if the data set is at an address.
     """
 
     dataset: Dataset
@@ -187,6 +201,12 @@ class Listing:
     annotations: dict[str, str] = field(default_factory=dict)
     masks: dict[str, str] = field(default_factory=dict)
     ignored: Ignored = field(default_factory=Ignored)
+    listed: tuple[OpenFolder, OpenFolder] | None = None
+
+    def folders(self) -> tuple[OpenFolder, OpenFolder]:
+        """`img` and `ann`, where to look at the files of these items; to be closed."""
+        folder = self.dataset.folder
+        return self.listed or (open_folder(folder / "img"), open_folder(folder / "ann"))
 
     def __iter__(self) -> Iterator[Entry]:
         return map(self._entry, self.names, self.flags)
@@ -196,16 +216,16 @@ class Listing:
 
     def _entry(self, name: str, flags: int) -> Entry:
         annotation = None
-        if flags & _ANNOTATION:
+        if flags & ANNOTATION:
             annotation = name + ".json"
-        elif flags & _OLD_ANNOTATION:
-            annotation = _stem(name) + ".json"
-        elif flags & _LISTED_ANNOTATION:
+        elif flags & OLD_ANNOTATION:
+            annotation = stem_of(name) + ".json"
+        elif flags & LISTED_ANNOTATION:
             annotation = self.annotations[name]
-        mask = (name if flags & _WHOLE_NAME else _stem(name)) + ".png"
+        mask = (name if flags & WHOLE_NAME else stem_of(name)) + ".png"
         if name in self.masks:
             mask = self.masks[name]
-        return Entry(name, bool(flags & _IMAGE), annotation, mask)
+        return Entry(name, bool(flags & IMAGE), annotation, mask)
 
     def item(self, entry: Entry) -> Item:
         """An item with the paths of its files."""
@@ -218,73 +238,33 @@ class Listing:
             mask_name=entry.mask_name,
             flow=self.dataset.flow,
             places=self.dataset.places,
-            members=None
-            if isinstance(folder, Path)
-            else members_of(folder, entry.name if entry.has_image else None, entry.annotation),
+            members=members_of(folder, entry.name if entry.has_image else None, entry.annotation)
+            if isinstance(folder, ArchivePath)
+            else None,
         )
 
 
-def mask_names(images: Sequence[str], taken: Set[str] = frozenset()) -> list[str]:
-    """File names of the masks of one data set: the image's without its extension, and ".png".
-
-    Where that is not unique, or is taken, the whole image name is kept: a.jpg and a.png give
-    a.jpg.png and a.png.png. A name that then meets another one's is kept whole as well, until all
-    differ from each other. A whole name is kept also if it is taken.
-    """
-    names = [_stem(image) + ".png" for image in images]
-    while len(set(names)) < len(names) or not taken.isdisjoint(names):
-        counts = Counter(names)
-        before = names
-        names = [
-            image + ".png" if counts[name] > 1 or name in taken else name
-            for image, name in zip(images, names, strict=True)
-        ]
-        if names == before:
-            break
-    return names
-
-
-def _name_masks(listing: Listing) -> None:
-    """Flag the items whose masks keep the whole name.
-
-    Annotations without image get what the names of the images leave them, so that an image whose
-    annotation is left over does not rename another one's masks.
-    """
-    names, flags = listing.names, listing.flags
-    alone = [i for i, found in enumerate(flags) if not found & _IMAGE]
-    if not alone:
-        _flag_whole_names(listing, range(len(names)))
-        return
-    images = [i for i, found in enumerate(flags) if found & _IMAGE]
-    taken = set(_flag_whole_names(listing, images))
-    masks = set(_flag_whole_names(listing, alone, taken))
-    for i in alone:
-        mask = unused = names[i] + ".png"
-        if flags[i] & _WHOLE_NAME and mask in taken:
-            while unused in taken or unused in masks:
-                unused = unused.removesuffix(".png") + ".json.png"
-            listing.masks[names[i]] = unused
-            masks.add(unused)
+def _listing(
+    dataset: Dataset, images: list[str], notes: Sequence[str], folders: Sequence[str]
+) -> Listing:
+    """Make items of the files in `img` and `ann`; there may be pictures in `folders` of `img`."""
+    images.sort()
+    annotations = {name for name in notes if name.endswith(".json")}
+    others = sorted(name for name in notes if not name.endswith(".json"))
+    listing = Listing(dataset)
+    listing.ignored.annotations.add(others)
+    folder = dataset.folder
+    if isinstance(folder, Path):
+        below = pictures_below(f"{folder}/img", folders)
+    else:
+        below = filter(is_picture, (folder / "img").below(folders))
+    listing.ignored.below.add(below)
+    pair_files(images, annotations, listing)
+    name_masks(listing)
+    return listing
 
 
-def _flag_whole_names(
-    listing: Listing, numbers: Sequence[int], taken: Set[str] = frozenset()
-) -> list[str]:
-    """Flag those of some items whose masks keep the whole name -> the names of their masks."""
-    masks = mask_names([listing.names[i] for i in numbers], taken)
-    for i, mask in zip(numbers, masks, strict=True):
-        if mask == listing.names[i] + ".png":
-            listing.flags[i] |= _WHOLE_NAME
-    return masks
-
-
-def _stem(name: str) -> str:
-    """A file name without its extension, by the rules of `os.path.splitext`."""
-    stem = name.rpartition(".")[0]
-    return stem if stem.strip(".") else name
-
-
-def _entries(folder: Place) -> tuple[list[str], list[str]]:
+def _entries(folder: Path | ArchivePath) -> tuple[list[str], list[str]]:
     """Names of the files and of the folders in a folder; none if there is no such folder.
 
     Hidden ones such as .DS_Store or ._IMG_1.jpeg are left out.
@@ -303,89 +283,3 @@ def _entries(folder: Place) -> tuple[list[str], list[str]]:
             if not is_hidden(entry.name):
                 (folders if entry.is_dir() else files).append(entry.name)
     return files, sorted(folders)
-
-
-def _pair(images: list[str], annotations: set[str], listing: Listing) -> None:
-    """Pair images with annotations: fill the names and flags of a listing; empties `annotations`.
-
-    A file that is no picture by its name has the annotation that carries its whole name, or one of
-    the old kind that no picture can have: else a text file would share that of a picture.
-    """
-    flags = bytearray(len(images))
-    for i, name in enumerate(images):
-        if name + ".json" in annotations:
-            flags[i] = _IMAGE | _ANNOTATION
-        elif is_picture(name):
-            is_old = _stem(name) + ".json" in annotations
-            flags[i] = _IMAGE | _OLD_ANNOTATION if is_old else _IMAGE
-    # An annotation of the old kind may be that of several images, so none is taken out before.
-    for name, found in zip(images, flags, strict=True):
-        if found & _ANNOTATION:
-            annotations.discard(name + ".json")
-        elif found & _OLD_ANNOTATION:
-            annotations.discard(_stem(name) + ".json")
-    if annotations:
-        _pair_others(images, flags, annotations, listing)
-    if not all(flags):
-        listing.ignored.images.add(n for n, f in zip(images, flags, strict=True) if not f)
-        images = [n for n, f in zip(images, flags, strict=True) if f]
-        flags = bytearray(filter(None, flags))
-    if annotations:
-        names = images + [annotation.removesuffix(".json") for annotation in annotations]
-        flags += bytes([_ANNOTATION]) * len(annotations)
-        order = sorted(range(len(names)), key=names.__getitem__)
-        images, flags = [names[i] for i in order], bytearray(flags[i] for i in order)
-    listing.names[:] = images
-    listing.flags[:] = flags
-
-
-def _pair_others(
-    images: Sequence[str], flags: bytearray, annotations: set[str], listing: Listing
-) -> None:
-    """Pair the images that are still alone: names in another form of Unicode, or of no picture.
-
-    macOS takes names apart into letters and accents, and other systems do not. Only names that are
-    not ASCII are looked at, and only of annotations that belong to no image yet.
-    """
-    forms = {_form(a): a for a in sorted(annotations) if not a.isascii()}
-    used: set[str] = set()
-    for i, name in enumerate(images):
-        if flags[i] & (_ANNOTATION | _OLD_ANNOTATION):
-            continue
-        old, found = _stem(name) + ".json", None
-        if not name.isascii():
-            found = forms.get(_form(name + ".json"))
-            found = None if found in used else found
-        if found is None and (flags[i] or _may_be_old(name, images)):
-            found = old if old in annotations else None
-            if found is None and not name.isascii():
-                found = forms.get(_form(old))
-        if found is None:
-            continue
-        used.add(found)
-        flags[i] |= _IMAGE | (_OLD_ANNOTATION if found == old else _LISTED_ANNOTATION)
-        if found != old:
-            listing.annotations[name] = found
-    annotations -= used
-
-
-def _may_be_old(name: str, images: Sequence[str]) -> bool:
-    """Whether a file that is no picture by its name may have an annotation of the old kind.
-
-    Not a.jpg.bak, for its annotation would be that of a.jpg, nor a.txt beside a.jpg. `images` are
-    sorted.
-    """
-    stem = _stem(name)
-    if is_picture(stem):
-        return False
-    for i in range(bisect_left(images, stem + "."), len(images)):
-        if not images[i].startswith(stem + "."):
-            break
-        if _stem(images[i]) == stem and is_picture(images[i]):
-            return False
-    return True
-
-
-def _form(name: str) -> str:
-    """The same for all names that differ only in Unicode's form."""
-    return unicodedata.normalize("NFC", name)

@@ -5,12 +5,12 @@ it had no images. Nothing here raises; a folder that cannot be read has nothing 
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .archives import Place
 from .ignored import is_hidden, is_picture
+from .locations import Place, entries_of, is_there
 
 _FOR_IMG = frozenset({"img", "imgs", "image", "images", "jpegimages", "photos", "pictures"})
 _FOR_ANN = frozenset({"ann", "anns", "annotation", "annotations", "json", "label", "labels"})
@@ -32,7 +32,7 @@ class _Content:
         """Look into a folder."""
         folders, metas, picture = [], [], None
         try:
-            for name, is_folder in _entries(folder):
+            for name, is_folder in entries_of(folder):
                 if name.startswith(".") or is_hidden(name):
                     continue
                 if is_folder:
@@ -59,16 +59,6 @@ class _Content:
         return [name for name in self.folders if _has_meta(folder / name)]
 
 
-def _entries(folder: Place) -> Iterator[tuple[str, bool]]:
-    """Names in a folder, and whether they are those of folders; raises `OSError`."""
-    if isinstance(folder, Path):
-        with os.scandir(folder) as entries:
-            yield from ((entry.name, entry.is_dir()) for entry in entries)
-        return
-    yield from ((name, False) for name in folder.files())
-    yield from ((each.name, True) for each in folder.folders())
-
-
 def is_part(name: str) -> bool:
     """Whether a folder's name stands for `img` or `ann`."""
     return name.casefold() in _FOR_IMG | _FOR_ANN
@@ -90,7 +80,7 @@ def describe_no_project(folder: Place) -> str:
 
 def describe_file(path: Path) -> str:
     """What to do about a file in the place of a project's folder; may be empty."""
-    is_archive = _is_file(path) and path.name.lower().endswith(_OTHER_ARCHIVES)
+    is_archive = os.path.isfile(path) and path.name.lower().endswith(_OTHER_ARCHIVES)
     return "; it is an archive, which must be unpacked first" if is_archive else ""
 
 
@@ -146,13 +136,7 @@ def _is_dataset(folder: Place) -> bool:
 
 
 def _has_meta(folder: Place) -> bool:
-    if isinstance(folder, Path):
-        return _is_file(folder / "meta.json")
-    return (folder / "meta.json").is_there()
-
-
-def _is_file(path: Path) -> bool:
-    return os.path.isfile(path)
+    return is_there(folder / "meta.json")
 
 
 def _near_meta(content: _Content) -> str:

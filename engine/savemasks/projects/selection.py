@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import ProjectError, did_you_mean, printable
+from ..remote import Url
 from .ignored import is_hidden
 from .items import Dataset
+from .locations import Location
+from .remote_places import RemotePath
 from .supervisely import Project
 from .volumes import archive_stem, is_archive, is_later_part
 
@@ -16,7 +19,7 @@ _MAX_NAMES = 8
 _T = TypeVar("_T")
 
 
-def find_project(name: str, given: Sequence[Path], below: Sequence[Path]) -> Path:
+def find_project(name: str, given: Sequence[Location], below: Sequence[Location]) -> Location:
     """Return the folder, or the archive, of the project of this name.
 
     Parameters
@@ -35,7 +38,7 @@ def find_project(name: str, given: Sequence[Path], below: Sequence[Path]) -> Pat
     """
     there = [(each, path) for path in given for each in _names_of(path)]
     found = _of_name(name, there)
-    lying: list[tuple[str, Path]] = []
+    lying: list[tuple[str, Location]] = []
     if not found:
         lying = [(_name_of(path), path) for folder in below for path in _folders_in(folder)]
         found = _of_name(name, lying)
@@ -45,7 +48,7 @@ def find_project(name: str, given: Sequence[Path], below: Sequence[Path]) -> Pat
         distinct = _distinct(found)
     if len(distinct) > 1:
         paths = ", ".join(str(path) for path in reversed(distinct.values()))
-        kind = "projects" if any(map(is_archive, found)) else "folders"
+        kind = "projects" if any(is_archive(p) for p in found if isinstance(p, Path)) else "folders"
         raise ProjectError(f'project "{printable(name)}": several {kind} have the name: {paths}')
     if not distinct:
         hint = _one_level_off(name, given, below)
@@ -53,23 +56,32 @@ def find_project(name: str, given: Sequence[Path], below: Sequence[Path]) -> Pat
     return found[0]
 
 
-def _distinct(paths: Sequence[Path]) -> dict[str, Path]:
+def _distinct(paths: Sequence[Location]) -> dict[str, Location]:
     """The first path of each folder, by where that really is."""
-    return {os.path.realpath(path): path for path in reversed(paths)}
+    return {
+        path.address if isinstance(path, Url) else os.path.realpath(path): path
+        for path in reversed(paths)
+    }
 
 
-def _name_of(folder: Path) -> str:
+def _name_of(folder: Location) -> str:
+    if isinstance(folder, Url):
+        return folder.name
     stem = archive_stem(folder) if is_archive(folder) else None
     return stem or os.path.basename(os.path.abspath(folder))
 
 
-def _names_of(folder: Path) -> set[str]:
+def _names_of(folder: Location) -> set[str]:
     """The names of a folder; if it is a symbolic link, also that of its target."""
+    if isinstance(folder, Url):
+        return {folder.name}
     return {_name_of(folder), _name_of(Path(os.path.realpath(folder)))}
 
 
-def _folders_in(folder: Path) -> list[Path]:
+def _folders_in(folder: Location) -> list[Location]:
     try:
+        if isinstance(folder, Url):
+            return [each.url for each in RemotePath(folder).folders() if not is_hidden(each.name)]
         paths = sorted(folder.iterdir())
     except OSError as error:
         raise ProjectError(f"{folder}: cannot be read: {error.strerror}") from error
@@ -93,9 +105,9 @@ def _form(name: str) -> str:
 
 def _no_project(
     name: str,
-    there: Sequence[tuple[str, Path]],
-    lying: Sequence[tuple[str, Path]],
-    below: Sequence[Path],
+    there: Sequence[tuple[str, Location]],
+    lying: Sequence[tuple[str, Location]],
+    below: Sequence[Location],
 ) -> str:
     told = f'project "{printable(name)}" is not there'
     hint = did_you_mean(name, [each for each, _ in (*there, *lying)])
@@ -113,10 +125,10 @@ def _no_project(
     return f"{told}{hint}: {'; '.join(places)}"
 
 
-def _one_level_off(name: str, given: Sequence[Path], below: Sequence[Path]) -> str:
+def _one_level_off(name: str, given: Sequence[Location], below: Sequence[Location]) -> str:
     """Say what to do if the folder of projects was given for a project, or the other way round."""
     for folder in given:
-        if os.path.isdir(folder / name):
+        if isinstance(folder, Path) and os.path.isdir(folder / name):
             return printable(f"; {folder} holds it: say --projects {folder}, or {folder / name}")
     for folder in below:
         if name in _names_of(folder):

@@ -12,18 +12,21 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import jsontext
 from ..errors import ProjectError, printable
-from .archives import Archive, ArchivePath, Place
+from ..remote import Url, explained
+from .archives import Archive, ArchivePath
 from .classes import ClassTemplate, check_meta, class_templates, merge_metas, parse_meta
 from .ignored import is_hidden
 from .items import Dataset
 from .levels import describe_file, describe_folder, describe_no_project, describe_project, is_part
+from .locations import Place
 from .member_index import LINK, PROBLEMS, Halted, never
+from .remote_places import RemotePath
 from .volumes import archive_stem, is_archive
 
 _MAX_ODD = 5
@@ -36,20 +39,21 @@ class Project:
     Attributes
     ----------
     folder
-        Where it is; it may be an archive.
+        Where it is; it may be an archive, or an address.
     tree
         Where its data sets are: the folder, or one in the archive.
     meta_bytes, meta
         `meta.json`, as it is and parsed.
     """
 
-    folder: Path
+    folder: Path | Url
     tree: Place
     meta_bytes: bytes
     meta: dict[str, Any]
+    _found: list[tuple[Dataset, bool]] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
-    def open(cls, folder: Path, halted: Halted = never) -> "Project":
+    def open(cls, folder: Path | Url, halted: Halted = never) -> "Project":
         """Read `meta.json`; of an archive, list what it holds.
 
         Raises
@@ -59,6 +63,8 @@ class Project:
         KeyboardInterrupt
             If `halted` says so while an archive is read.
         """
+        if isinstance(folder, Url):
+            return cls._open_url(folder)
         if is_archive(folder):
             return cls._open_archive(folder, halted)
         path = folder / "meta.json"
@@ -86,21 +92,37 @@ class Project:
             archive.close()
             raise
 
+    @classmethod
+    def _open_url(cls, url: Url) -> "Project":
+        if archive_stem(Path(url.name)):
+            problem = "archives are read from disks only: copy it, or unpack it into the bucket"
+            raise ProjectError(f"{url}: {problem}")
+        tree, path = RemotePath(url), url / "meta.json"
+        try:
+            content = path.read_bytes_now()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise ProjectError(_no_project_at(tree)) from None
+        except OSError as error:
+            raise ProjectError(f"{path}: cannot be read: {explained(error)}") from error
+        return cls(url, tree, content, check_meta(parse_meta(content, path), path))
+
     def close(self) -> None:
         """Remove what an archive was unpacked to."""
-        if not isinstance(self.tree, Path):
+        if isinstance(self.tree, ArchivePath):
             self.tree.archive.close()
 
     @property
     def name(self) -> str:
         """The name of the folder, or that of the archive without its ending."""
+        if isinstance(self.folder, Url):
+            return self.folder.name
         resolved = self.folder.resolve()
         return resolved.name if isinstance(self.tree, Path) else archive_stem(resolved) or ""
 
     @property
     def is_archived(self) -> bool:
         """Whether it lies in an archive."""
-        return not isinstance(self.tree, Path)
+        return isinstance(self.tree, ArchivePath)
 
     @property
     def templates(self) -> dict[str, ClassTemplate]:
@@ -132,26 +154,44 @@ class Project:
         if (more := len(odd) - _MAX_ODD) > 0:
             odd[_MAX_ODD:] = [f"{more} more folders are not as in a Supervisely project"]
         notes = [printable(f"{self.folder.name}: {said}") for said in odd]
-        own = [] if isinstance(self.tree, Path) else map(printable, self.tree.archive.notes())
+        tree = self.tree
+        own = map(printable, tree.archive.notes()) if isinstance(tree, ArchivePath) else ()
         return [*own, *notes]
 
     def _folders(self) -> list[tuple[Dataset, bool]]:
+        if self._found:
+            return self._found
         try:
-            return list(_find_folders(self.tree, "", frozenset()))
+            found = list(_find_folders(self.tree, "", frozenset()))
         except ProjectError:
             raise
         except OSError as error:
             raise ProjectError(f"{error.filename}: cannot be read: {error.strerror}") from error
+        if isinstance(self.tree, RemotePath):
+            self._found.extend(found)
+        return found
 
     def _odd_ones(self, found: Sequence[tuple[Dataset, bool]]) -> list[str]:
         has_datasets = any(is_dataset for _, is_dataset in found)
+        is_remote = isinstance(self.tree, RemotePath)  # where a look at every data set takes long
         said = [describe_project(self.tree, has_datasets=has_datasets)]
         for dataset, is_dataset in found:
-            if is_dataset or not is_part(dataset.output):  # else it is named already
+            is_named = is_part(dataset.output)
+            if not (is_remote if is_dataset else is_named):
                 said.append(describe_folder(dataset.folder, dataset.output))
-        if not isinstance(self.tree, Path):
+        if isinstance(self.tree, ArchivePath):
             said += [f"{name}: {PROBLEMS[LINK]}" for name in self.tree.links()]
         return list(filter(None, said))
+
+
+def _no_project_at(tree: RemotePath) -> str:
+    """What to say of an address at which there is no meta.json."""
+    try:
+        if not tree.is_dir():
+            return f"{tree}: nothing is there: no such bucket or folder"
+    except OSError as error:
+        return f"{tree}: cannot be read: {explained(error)}"
+    return f"{tree}: is not a Supervisely project: it has no meta.json{describe_no_project(tree)}"
 
 
 def _meta_in_archive(tree: ArchivePath) -> bytes:
@@ -178,10 +218,9 @@ def _find_folders(
         if path.name.startswith(".") or is_hidden(path.name) or real in ancestors:
             continue  # hidden, or a symbolic link to a data set that it lies in
         try:
-            if not _is_folder(path):
+            if not isinstance(path, RemotePath) and not _is_folder(path):
                 continue
-            has_items = _is_folder(path / "img") or _is_folder(path / "ann")
-            nested = _is_folder(path / "datasets")
+            has_items, nested = _holds_items(path)
         except ProjectError:
             raise
         except OSError:
@@ -190,6 +229,17 @@ def _find_folders(
         yield Dataset(path, output), has_items
         if nested:
             yield from _find_folders(path / "datasets", f"{output}/datasets/", ancestors | {real})
+
+
+def _holds_items(folder: Place) -> tuple[bool, bool]:
+    """Whether a folder has items, and whether it has data sets; raises `OSError`."""
+    if isinstance(folder, RemotePath):  # one request instead of several
+        inside = {each.name for each in folder.folders()}
+        return not inside.isdisjoint({"img", "ann"}), "datasets" in inside
+    return (
+        _is_folder(folder / "img") or _is_folder(folder / "ann"),
+        _is_folder(folder / "datasets"),
+    )
 
 
 def plan_datasets(projects: Sequence[Project]) -> list[Dataset]:

@@ -42,6 +42,15 @@ def find_damage(path: str, written: Written, *, is_mask: bool) -> str | None:
         return f"cannot be read: {error.strerror}"
 
 
+def content_damage(content: bytes, written: Written, *, is_mask: bool) -> str | None:
+    """Say what is wrong with a file that was read whole, or None."""
+    if len(content) != written.size:
+        return f"has {len(content)} bytes instead of {written.size}"
+    if isal_zlib.crc32(content) != written.checksum:
+        return "has other contents than were written"
+    return by_libvips(decoding_problem, content) if is_mask else None
+
+
 def decoding_problem(content: bytes | memoryview | int | str) -> str | None:
     """Decode a picture in memory, or of a file by its descriptor or path, from top to bottom."""
     how = {"access": "sequential", "fail_on": "error"}

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from ..layers.graph import Graph
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Files, Outcome, PackRules
+from ..projects.locations import Location, location_of
 from ..projects.parts import Part, unfinished_mark
 from ..projects.supervisely import Project
+from ..remote import Url
 from ..store.files import UNFINISHED
 from .differences import differences, encodable
 from .division import DIVISION, PartLock, put_mark, refuse_divided, remove_mark
@@ -29,11 +31,15 @@ from .root_files import RootFiles
 FORMAT = 1
 """Increased whenever the same input gives other files, or the journal gets another meaning."""
 
+CHUNKED = f"{HIDDEN}/result.json"
+"""What a result has that is made in chunks."""
+
 _MARKS = f"{HIDDEN}/{JOURNAL}", DIVISION
 
 
 def check_output(root: Path, *, force: bool = False) -> None:
     """Raise `OutputError` if the folder holds foreign files, unless `force`. Writes nothing."""
+    refuse_chunked(root)
     try:
         if is_begun(root) or not root.exists():
             return
@@ -46,6 +52,15 @@ def check_output(root: Path, *, force: bool = False) -> None:
             )
     except PermissionError as error:
         raise OutputError(f"{root}: cannot be read: {error.strerror}") from error
+
+
+def refuse_chunked(root: Path) -> None:
+    """Raise `OutputError` if a folder has a result that is made in chunks."""
+    if (root / CHUNKED).is_file():
+        raise OutputError(
+            f"{root}: was made with --cluster, or at an address: say the same again, or choose"
+            " another --out"
+        )
 
 
 def is_begun(root: Path) -> bool:
@@ -85,7 +100,7 @@ def layer_arguments(layer: SaveMasks | Save, projects: Sequence[Project]) -> dic
     return {
         "format": FORMAT,
         "layer": {"action": layer.action, "src": layer.src, "dst": layer.dst, "settings": known},
-        "projects": [str(project.folder.resolve()) for project in projects],
+        "projects": [_named(project.folder, os.path.realpath) for project in projects],
         "classes": _digests(layer, projects),
     }
 
@@ -98,9 +113,14 @@ def graph_arguments(
         "format": FORMAT,
         "graph": [*layers],
         # By the names that the layers know them by.
-        "projects": [os.path.abspath(project.folder) for project in projects],
+        "projects": [_named(project.folder, os.path.abspath) for project in projects],
         "classes": _digests(layer, projects),
     }
+
+
+def _named(folder: Location, whole: Callable[[Path], str]) -> str:
+    """How arguments name a project; an address has no credentials there."""
+    return str(folder) if isinstance(folder, Url) else whole(folder)
 
 
 def _digests(layer: SaveMasks | Save, projects: Sequence[Project]) -> list[str]:
@@ -221,7 +241,7 @@ class Output:
         if self._part:
             self._was_finished = remove_mark(self.root, self._part)
         if journal.get("open") == b"1":
-            _remove_unfinished(self.root, unfinished_mark(self._part))
+            remove_unfinished(self.root, unfinished_mark(self._part))
         generation = int(journal.get("generation") or 0) + (is_new or self._restart)
         # Until it is written again, a run that ends in whatever way leaves an outdated legend.
         self.files = RootFiles(journal, durable=self._durable)
@@ -278,13 +298,13 @@ class Output:
         self._lock.close()
 
 
-def read_arguments(journal: Journal) -> tuple[Graph, list[Path]]:
+def read_arguments(journal: Journal) -> tuple[Graph, list[Location]]:
     """Return the layers and the projects that an output was begun with; raises `OutputError`."""
     content = journal.get("arguments")
     if content is None:
         raise OutputError("the journal is empty: the run that made it ended before its first item")
     arguments = orjson.loads(content)
-    projects = [Path(os.fsdecode(bytes.fromhex(name))) for name in arguments["projects"]]
+    projects = [location_of(os.fsdecode(bytes.fromhex(name))) for name in arguments["projects"]]
     return Graph.from_json(arguments.get("graph") or arguments["layer"]), projects
 
 
@@ -311,7 +331,7 @@ def _existing_files(root: Path) -> Iterator[str]:
             yield name if below == "." else f"{below}/{name}"
 
 
-def _remove_unfinished(root: Path, mark: str) -> None:
+def remove_unfinished(root: Path, mark: str) -> None:
     """Remove files that a killed run, or a part of that mark, had not finished writing."""
     begin, end = UNFINISHED
     for folder, folders, files in os.walk(root):

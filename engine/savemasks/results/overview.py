@@ -6,8 +6,12 @@ from pathlib import Path
 
 from ..errors import printable
 from ..projects.parts import Part
+from ..remote import Url
+from .chunked_output import find_chunked, read_all_done, read_begun
+from .depot import Depot
 from .division import State, locked_journals, read_division, state_of
 from .journal import Journal
+from .marks import Mark, MarkName, folder_of, marks_folder
 from .output import find_output
 
 MAX_MESSAGES = 20
@@ -32,7 +36,7 @@ class Overview:
         Why the first of them have failed.
     """
 
-    out: Path
+    out: Path | Url
     states: dict[Part, State] = field(default_factory=dict)
     images: int | None = None
     failed: int | None = None
@@ -52,19 +56,22 @@ class Overview:
         return lines
 
 
-def look_over(out: Path) -> Overview:
+def look_over(out: Path | Url) -> Overview:
     """Sum up a result; of a divided one also while parts are made, then without numbers of items.
 
     Parameters
     ----------
     out
-        The folder with the results, or the one that it lies in.
+        The folder with the results, or the one that it lies in; or an address.
 
     Raises
     ------
     OutputError
         If there is no journal, or an undivided run is at work.
     """
+    if (url := find_chunked(out)) is not None:
+        return _look_over_marks(Depot(url))
+    assert isinstance(out, Path)
     root = find_output(out)
     found = Overview(root)
     if division := read_division(root):
@@ -77,6 +84,31 @@ def look_over(out: Path) -> Overview:
         failed_rows = sum(journal.count(failed=True) for journal in journals)
         found.images = rows - failed_rows
         found.messages = _messages(journals)
+    return found
+
+
+def _look_over_marks(depot: Depot) -> Overview:
+    """Sum up a result that is made in chunks, as far as it is."""
+    begun = read_begun(depot)
+    assert begun is not None
+    found, images, failed = Overview(depot.folder or depot.url), 0, 0
+    messages: dict[str, None] = {}
+    for part, done in read_all_done(depot, begun).items():
+        folder = marks_folder(part)
+        names = [*filter(None, map(MarkName.parse, depot.names(folder)))]
+        failed += sum(name.failed for name in names)
+        images += sum(name.items - name.failed for name in names)
+        if part is not None:
+            is_begun = bool(names) or depot.find(f"{folder_of(part)}/open") is not None
+            unfinished = State.UNFINISHED if is_begun else State.MISSING
+            found.states[part] = State.FINISHED if done else unfinished
+        for name, content in depot.read_each(f"{folder}/{n}" for n in names if n.failed):
+            errors = (item.error for item in Mark.decoded(content, name).items)
+            messages |= {error["message"]: None for error in errors if error}
+            if len(messages) >= MAX_MESSAGES:
+                break
+    found.images, found.failed = images, failed
+    found.messages = [*messages][:MAX_MESSAGES]
     return found
 
 

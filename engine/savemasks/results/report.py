@@ -18,6 +18,14 @@ from ..projects.items import Item
 from .notes import count_findings
 
 _MAX_FAILURES = 1000
+_COUNTERS = (
+    "stations",
+    "geometries",
+    "unsupported",
+    "unknown_classes",
+    "unread_formats",
+    "missing_edges",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +123,8 @@ class Summary:
     (6, [])
     """
 
-    out: Path
-    results: tuple[Path, ...] = ()
+    out: Path | Any  # a `Url` if asked for: who wants folders need not look for addresses
+    results: tuple[Path | Any, ...] = ()
     images: int = 0
     failed: int = 0
     seconds: float = 0.0
@@ -138,7 +146,7 @@ class Summary:
     report_problem: str | None = None
     journal_problem: str | None = None
     legend_problem: str | None = None
-    error_logs: tuple[Path, ...] = ()
+    error_logs: tuple[Path | Any, ...] = ()
 
     def add(self, outcome: Outcome) -> None:
         """Add the outcome of one item."""
@@ -155,6 +163,16 @@ class Summary:
         for geometry, number in outcome.geometries.items():
             self.geometries[geometry] += number
         count_findings(self, outcome)
+
+    def merge(self, other: "Summary") -> None:
+        """Add the totals of other items of the same run."""
+        self.images += other.images
+        self.failed += other.failed
+        self.pixels += other.pixels
+        self.blank_images += other.blank_images
+        for name in _COUNTERS:
+            getattr(self, name).update(getattr(other, name))
+        self.failures += other.failures[: _MAX_FAILURES - len(self.failures)]
 
     @property
     def problems(self) -> list[str]:
@@ -219,6 +237,29 @@ def _identify(item: Item) -> dict[str, Any]:
     return {"dataset": printable(item.dataset), "name": name}
 
 
+def report_entry(outcome: Outcome, folders: Sequence[str] = ("",)) -> bytes:
+    """What a report says of an item; `folders` precede the names of its files, place by place."""
+    entry = _identify(outcome.item)
+    if outcome.error is None:
+        places = range(len(outcome.written))
+        entry["outputs"] = [
+            printable(folder + name)
+            for place, folder in zip(places, folders, strict=False)
+            for name in outcome.outputs(place)
+        ]
+    else:
+        entry["error"] = describe(outcome.error, outcome.item)
+    return orjson.dumps(entry)
+
+
+def error_entry(outcome: Outcome, dataset: str) -> bytes:
+    """What an error log says of an item that failed; `dataset` is where it belongs in a result."""
+    assert outcome.error is not None
+    place = {"dataset": printable(dataset)}
+    entry = _identify(outcome.item) | place | describe(outcome.error, outcome.item)
+    return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+
+
 class ErrorLog:
     """A file with a line of JSON for every item that fails, as soon as it fails.
 
@@ -236,11 +277,13 @@ class ErrorLog:
 
     def add(self, outcome: Outcome, dataset: str) -> None:
         """Write a line, if the item failed; `dataset` is where it belongs in this result."""
-        if outcome.error is None or self._file is None or self.problem:
+        if outcome.error is not None:
+            self.add_entry(error_entry(outcome, dataset))
+
+    def add_entry(self, line: bytes) -> None:
+        """Write a line that `error_entry` has made."""
+        if self._file is None or self.problem:
             return
-        place = {"dataset": printable(dataset)}
-        entry = _identify(outcome.item) | place | describe(outcome.error, outcome.item)
-        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
         try:
             while line:  # a full disk takes a part, and refuses the next
                 line = line[self._file.write(line) :]
@@ -284,19 +327,12 @@ class ReportWriter:
 
     def add(self, outcome: Outcome, folders: Sequence[str] = ("",)) -> None:
         """Write one item; `folders` precede the names of its files, place by place."""
-        if self._file is None:
-            return
-        entry = _identify(outcome.item)
-        if outcome.error is None:
-            places = range(len(outcome.written))
-            entry["outputs"] = [
-                printable(folder + name)
-                for place, folder in zip(places, folders, strict=False)
-                for name in outcome.outputs(place)
-            ]
-        else:
-            entry["error"] = describe(outcome.error, outcome.item)
-        self._write(self._separator + b"\n" + orjson.dumps(entry))
+        if self._file is not None:
+            self.add_entry(report_entry(outcome, folders))
+
+    def add_entry(self, entry: bytes) -> None:
+        """Write what `report_entry` says of one item."""
+        self._write(self._separator + b"\n" + entry)
         self._separator = b","
 
     def finish(self, summary: Summary) -> None:

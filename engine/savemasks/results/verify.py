@@ -12,16 +12,20 @@ import pyvips
 
 from ..errors import printable
 from ..forks import libvips_is_lost
+from ..remote import Url
 from ..store.files import Written
 from ..system import usable_cores
 from . import verify_packs
+from .chunked_output import find_chunked
 from .damage import find_damage, is_mask
+from .depot import Depot
 from .division import is_outdated, locked_journals, missing_parts
 from .journal import Journal
 from .output import find_output, read_pack
 from .overview import count_failed
 from .record import Record
 from .root_files import read_root_sums
+from .verify_marks import MarksVerifier
 
 _QUEUE_LENGTH = 16  # files per thread that are in progress
 
@@ -50,7 +54,7 @@ class Verification:
 
 
 def verify(
-    out: Path,
+    out: Path | Url,
     *,
     workers: int | None = None,
     on_damage: Callable[[str], None] | None = None,
@@ -75,11 +79,17 @@ def verify(
     OutputError
         If there is no journal, or a run, or a part of one, is at work.
     """
-    root = find_output(out)
+    url = find_chunked(out)
     workers = workers or usable_cores()
     if not libvips_is_lost():
         pyvips.cache_set_max(0)
         pyvips.concurrency_set(1)
+    if url is not None:
+        marks = MarksVerifier(Depot(url), workers, on_damage)
+        missing = marks.verify()
+        return Verification(marks.items, marks.files, marks.failed, marks.damaged, missing)
+    assert isinstance(out, Path)
+    root = find_output(out)
     found = Verification()
     with locked_journals(root) as journals, ThreadPoolExecutor(workers) as pool:
         found.failed = count_failed(journals)

@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol
 
 from isal import isal_zlib
 
@@ -42,6 +42,24 @@ class Sampled(NamedTuple):
     record: Record
     path: Path | None
     extent: Extent | None
+
+    @property
+    def files(self) -> list[tuple[str, Written]]:
+        """Names below the data set's folder, and what the members hold."""
+        return [*self.record.files()]
+
+
+class Sample(Protocol):
+    """What `find_damage` has to know of a sample; `Sampled` explains it."""
+
+    @property
+    def path(self) -> Path | None: ...  # noqa: D102
+
+    @property
+    def extent(self) -> Extent | None: ...  # noqa: D102
+
+    @property
+    def files(self) -> list[tuple[str, Written]]: ...  # noqa: D102
 
 
 def find_shards(journal: Journal, on_damage: Callable[[str], None]) -> dict[int, Path | None]:
@@ -85,11 +103,11 @@ def samples(journal: Journal, shards: dict[int, Path | None]) -> Iterator[Sample
                 yield Sampled(dataset, record, path, extent)
 
 
-def find_damage(sample: Sampled) -> list[str]:
+def find_damage(sample: Sample) -> list[str]:
     """Say what is wrong with members of a sample, as "shard: member: what", each once."""
     if sample.path is None or sample.extent is None:
         return []  # the shard as a whole was told
-    expected = [*sample.record.files()]
+    expected = sample.files
     member = next(iter(name for name, _ in expected), "")
     found: list[str] = []
     try:

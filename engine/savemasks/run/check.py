@@ -12,6 +12,7 @@ from ..layers.reading import Sink
 from ..line.job import Job, Outcome
 from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Item
+from ..projects.locations import Location
 from ..results.notes import (
     count_findings,
     missing_edges_notes,
@@ -20,6 +21,7 @@ from ..results.notes import (
     unsupported_text,
 )
 from ..results.report import Failure
+from .fetching import Fetching, Wanted
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions
 from .pool import process_items, start_pool
 from .routes import Routing, find_routes, routing_notes
@@ -151,11 +153,11 @@ class Survey:
 
 def check(
     graph: Graph | Sink,
-    projects: Sequence[Path],
+    projects: Sequence[Location],
     options: RunOptions = DEFAULT_OPTIONS,
     hooks: Hooks | None = None,
     *,
-    below: Sequence[Path] = (),
+    below: Sequence[Location] = (),
 ) -> Survey:
     """Read and parse all items, make some of them completely, and write nothing.
 
@@ -186,32 +188,42 @@ def _check(routing: Routing, options: RunOptions, hooks: Hooks, starter: Starter
         sample=max(1, total // _SAMPLES),
     )
 
-    def accept(outcome: Outcome) -> bool:
+    fetching = Fetching(routing)
+
+    def record(outcome: Outcome) -> None:
+        fetching.settle(outcome)
         survey.add(outcome)
+
+    def accept(outcome: Outcome) -> bool:
+        record(outcome)
         if hooks.on_progress:
             hooks.on_progress(survey.items, survey.failed, total)
         return True
 
-    with closing(start_pool(job, hooks.stop, hooks.on_compile, starter)) as pool:
+    with (
+        closing(fetching),
+        closing(start_pool(job, hooks.stop, hooks.on_compile, starter)) as pool,
+    ):
         if hooks.on_start:
             hooks.on_start()
         process_items(
             pool,
-            _items(routing.datasets, survey.ignored),
+            fetching.ahead(_items(routing.datasets, survey.ignored, fetching)),
             hooks.stop,
             accept=accept,
-            record=survey.add,
+            record=record,
         )
     survey.interrupted = hooks.stop.is_set()
     return survey
 
 
-def _items(datasets: Sequence[Dataset], ignored: Ignored) -> Iterator[Item | Outcome]:
+def _items(
+    datasets: Sequence[Dataset], ignored: Ignored, fetching: Fetching
+) -> Iterator[Item | Wanted | Outcome]:
     for dataset in datasets:
         try:
-            listing = dataset.listing()
+            for listing in dataset.batches():
+                ignored.merge(listing.ignored, dataset.output)
+                yield from (fetching.wanted(listing, entry) for entry in listing)
         except OSError as error:
             yield listing_failure(error, dataset)
-            continue
-        ignored.merge(listing.ignored, dataset.output)
-        yield from map(listing.item, listing)

@@ -15,9 +15,11 @@ from ..layers.reading import Sink
 from ..layers.save_masks import SaveMasks
 from ..line.job import Job
 from ..projects.ignored import Ignored
+from ..projects.locations import Location
 from ..projects.parts import Part, unfinished_mark
+from ..remote import Url
+from ..results.chunked_output import find_chunked
 from ..results.division import locked_journals, read_division
-from ..results.notes import missing_edges_notes, unknown_classes_note, unread_notes
 from ..results.output import (
     Output,
     check_output,
@@ -29,10 +31,12 @@ from ..results.output import (
 )
 from ..results.report import ReportWriter, Summary
 from ..store.files import Store
+from .chunked import retry_in_chunks, run_in_chunks
+from .ending import add_notes, log_end
 from .finishing import finish_parts
 from .legend_making import put_legends
 from .log import LOGGER
-from .options import DEFAULT_OPTIONS, Hooks, RunOptions
+from .options import DEFAULT_OPTIONS, Hooks, RunOptions, goes_in_chunks
 from .packing import Packing, check_packing, remove_packing, take_kept
 from .pool import Pool, process_items, start_pool
 from .recording import Receivers, Recorder
@@ -44,12 +48,12 @@ from .worklist import Worklist
 
 def run(
     graph: Graph | Sink,
-    projects: Sequence[Path],
-    out: Path,
+    projects: Sequence[Location],
+    out: Location,
     options: RunOptions = DEFAULT_OPTIONS,
     hooks: Hooks | None = None,
     *,
-    below: Sequence[Path] = (),
+    below: Sequence[Location] = (),
 ) -> Summary:
     """Export projects through the layers of a graph, each sink into `out / dst`.
 
@@ -63,8 +67,8 @@ def run(
     projects
         Folders of Supervisely projects.
     out
-        Output folder; `out / dst` must not exist, be empty, or have been made with the same
-        arguments, for every sink.
+        Output folder, or its address; `out / dst` must not exist, be empty, or have been made with
+        the same arguments, for every sink.
     options
         How to work.
     hooks
@@ -77,18 +81,20 @@ def run(
     ConfigError, ProjectError, OutputError
         Before anything is written.
     """
+    if isinstance(out, Url) or goes_in_chunks((*projects, *below), out, options):
+        return run_in_chunks(graph, projects, out, options, hooks, [options.part], below=below)
     return _run_parts(graph, projects, out, options, hooks, [options.part], below=below)
 
 
 def _run_parts(
     graph: Graph | Sink,
-    projects: Sequence[Path],
+    projects: Sequence[Location],
     out: Path,
     options: RunOptions,
     hooks: Hooks | None,
     parts: Sequence[Part | None],
     *,
-    below: Sequence[Path] = (),
+    below: Sequence[Location] = (),
 ) -> Summary:
     """Run one part after the other; None is the whole, undivided."""
     hooks = hooks or Hooks()
@@ -115,15 +121,15 @@ def _run_parts(
                     break
             if any(parts):
                 finish_parts(summary, routing, options)
-            _add_notes(summary, ignored, routing)
+            add_notes(summary, ignored, routing)
             report.finish(summary)
-    _log_end(summary)
+    log_end(summary)
     return summary
 
 
 def _check(routing: Routing, options: RunOptions) -> None:
     """Refuse what cannot be; raises `OutputError`. Writes nothing."""
-    check_outside(routing)
+    check_outside(routing, [result.root for result in routing.results])
     if options.part and options.force:
         raise OutputError("--force does not go with --part: parts begin with an empty folder")
     for result in routing.results:
@@ -250,23 +256,9 @@ def _store(result: Result, options: RunOptions) -> Store:
     )
 
 
-def _log_end(summary: Summary) -> None:
-    for warning in summary.warnings:
-        LOGGER.warning("%s", warning)
-    for problem in summary.problems:
-        LOGGER.error("%s", problem)
-    LOGGER.info(
-        "export to %s %s: %d exported, %d failed, %d finished before, in %.2f s",
-        summary.out,
-        "was ended early" if summary.interrupted or summary.stopped else "ends",
-        summary.images,
-        summary.failed,
-        summary.skipped,
-        summary.seconds,
-    )
-
-
-def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None = None) -> Summary:
+def retry(
+    out: Path | Url, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None = None
+) -> Summary:
     """Export the failed items of the journal in an output folder once more.
 
     Of a divided result, those of all parts that have begun, one part after the other.
@@ -286,6 +278,11 @@ def retry(out: Path, options: RunOptions = DEFAULT_OPTIONS, hooks: Hooks | None 
     ProjectError, OutputError
         Before anything is written.
     """
+    if (url := find_chunked(out)) is not None:
+        return retry_in_chunks(url, options, hooks)
+    if options.cluster is not None:
+        raise OutputError(f"{out}: was made without --cluster: leave it out")
+    assert isinstance(out, Path)
     root = find_output(out)
     with locked_journals(root) as journals:
         division = read_division(root)
@@ -374,14 +371,3 @@ def _add_worklist(summary: Summary, worklist: Worklist, *, is_packed: bool) -> N
         summary.warnings.append(
             f"{worklist.vanished} finished items are no longer in the projects, {fate}: {names}"
         )
-
-
-def _add_notes(summary: Summary, ignored: Ignored, routing: Routing) -> None:
-    """Add to the summary what is known of objects, pictures and other files at the end."""
-    known = frozenset[str]().union(*(result.known_classes for result in routing.results))
-    if summary.unknown_classes:
-        note = unknown_classes_note(summary.unknown_classes, known, summary.blank_images)
-        summary.warnings.append(note)
-    summary.warnings += missing_edges_notes(summary.missing_edges)
-    summary.warnings += unread_notes(summary.unread_formats)
-    summary.warnings += ignored.notes()

@@ -5,12 +5,13 @@ has one name, one type and one default. Importing this module loads nothing heav
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..projects.parts import Part
+from ..remote import Url
 from ..system import usable_cores
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ class RunOptions:
         How to pack the result into archives, or None for a tree of files.
     part
         Which part of a run this is, whose other parts other jobs do, or None for the whole.
+    cluster
+        The address of a Dask scheduler whose workers do the work, "local" for one of this machine,
+        or None for no cluster.
     """
 
     workers: int | None = None
@@ -73,6 +77,7 @@ class RunOptions:
     report: Path | None = None
     pack: "PackRules | None" = None
     part: Part | None = None
+    cluster: str | None = None
 
     @property
     def worker_count(self) -> int:
@@ -86,6 +91,11 @@ class RunOptions:
 
 
 DEFAULT_OPTIONS = RunOptions()
+
+
+def goes_in_chunks(projects: Iterable[Path | Url], out: Path | Url, options: RunOptions) -> bool:
+    """Whether a run goes in chunks, with marks instead of a journal."""
+    return options.cluster is not None or any(isinstance(each, Url) for each in (*projects, out))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +115,9 @@ class Hooks:
         Has started the first process of the workers already, or None.
     on_compile
         Called with the numbers of parts done and in all while kernels are compiled, or None.
+    on_note
+        Called with what the user should know while the run goes on, as where a cluster is looked
+        at, or None.
     """
 
     stop: threading.Event = field(default_factory=threading.Event)
@@ -112,3 +125,4 @@ class Hooks:
     on_start: Callable[[], None] | None = None
     on_compile: "OnCompile | None" = None
     starter: "Starter | None" = None
+    on_note: Callable[[str], None] | None = None

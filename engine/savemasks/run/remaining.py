@@ -23,8 +23,8 @@ from ..line.job import (
     own_names,
     pack_names,
 )
-from ..projects.archives import OpenFolder
 from ..projects.items import Entry, Item, Listing
+from ..projects.locations import OpenFolder
 from ..results.journal import Journal
 from ..results.packer import Packer
 from ..results.record import Record, pack_stamps
@@ -216,8 +216,8 @@ class DatasetList:
         if _names_of_every_item(record) != pack_names(output_names(entry, self._result.settings)):
             return False
         needs_image = entry.has_image and self._result.needs_image
-        annotation = _stamp(annotations, entry.annotation)
-        image = _stamp(images, entry.name if needs_image else None)
+        annotation = stamp_in(annotations, entry.annotation)
+        image = stamp_in(images, entry.name if needs_image else None)
         return record.inputs == pack_stamps(annotation, image)
 
     def _remove_sample(self, record: Record) -> None:
@@ -323,7 +323,7 @@ def _stem_of(record: Record) -> str | None:
     return None
 
 
-def _stamp(folder: OpenFolder, name: str | None) -> Stamp | None:
+def stamp_in(folder: OpenFolder, name: str | None) -> Stamp | None:
     """Return what tells whether a file has changed, or None if there is none."""
     if name is None:
         return None

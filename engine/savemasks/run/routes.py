@@ -19,7 +19,6 @@ from ..layers.reading import Sink
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Flow, Inlet
-from ..projects.archives import Place
 from ..projects.classes import (
     class_templates,
     mapped_meta,
@@ -28,6 +27,7 @@ from ..projects.classes import (
     shape_conflicts,
 )
 from ..projects.items import Dataset
+from ..projects.locations import Location, Place, is_inside
 from ..projects.member_index import Halted, never
 from ..projects.selection import find_project, select
 from ..projects.supervisely import Project, distinct_outputs, merge_meta
@@ -124,13 +124,13 @@ class _Part:
 class _Opened:
     """Projects by the folders that they are in."""
 
-    given: Sequence[Path]
-    below: Sequence[Path]
+    given: Sequence[Location]
+    below: Sequence[Location]
     halted: Halted
     projects: list[Project] = field(default_factory=list)
-    numbers: dict[Path, int] = field(default_factory=dict)
+    numbers: dict[Location, int] = field(default_factory=dict)
 
-    def number(self, folder: Path) -> int:
+    def number(self, folder: Location) -> int:
         """Open a project, unless it is open."""
         if folder not in self.numbers:
             self.projects.append(Project.open(folder, self.halted))
@@ -140,9 +140,9 @@ class _Opened:
 
 def find_routes(
     graph: Graph | Sink,
-    projects: Sequence[Path],
+    projects: Sequence[Location],
     out: Path,
-    below: Sequence[Path] = (),
+    below: Sequence[Location] = (),
     halted: Halted = never,
 ) -> Routing:
     """Find out what a run does. Writes nothing but what archives are unpacked to.
@@ -152,7 +152,7 @@ def find_routes(
     graph
         What to make. All projects flow into a layer alone.
     projects
-        Folders of projects.
+        Folders or addresses of projects.
     out
         Output folder.
     below
@@ -351,14 +351,13 @@ def _changes_nothing(table: ClassTable) -> bool:
     return table.is_identity and not table.colors
 
 
-def check_outside(routing: Routing) -> None:
+def check_outside(routing: Routing, roots: Sequence[Location]) -> None:
     """Refuse results inside of a project, of whose items they would be taken for a part."""
     for project in routing.projects:
-        folder = project.folder.resolve()
-        for result in routing.results:
-            if result.root.resolve().is_relative_to(folder):
+        for root in roots:
+            if is_inside(root, project.folder):
                 raise OutputError(
-                    f"{result.root}: is inside of the project {project.folder}, whose part the"
+                    f"{root}: is inside of the project {project.folder}, whose part the"
                     " results would become; choose a folder outside of it"
                 )
 

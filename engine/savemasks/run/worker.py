@@ -65,6 +65,11 @@ class Worker:
         assert self._packs is not None
         return self._packs.place(placement.sample, placement.shard, placement.offset)
 
+    def close_shard(self, shard: str) -> None:
+        """Close the file of a shard that is whole."""
+        assert self._packs is not None
+        self._packs.close_shard(shard)
+
     def close(self) -> None:
         """Close files; no thread may be at work."""
         if self._packs:
@@ -123,14 +128,12 @@ def _sinks_of(flow: Flow, job: Job, packs: PackStore | None) -> tuple[Sink, ...]
     found = plans(())
     if len(found) > 1:
         found = plans(numbered_alike(found))
+    mark = unfinished_mark(job.part) + job.machine
     return tuple(
         Sink(
             inlet.layer.settings,
             plan,
-            packs
-            or Store(
-                inlet.root, link=job.link, durable=job.durable, mark=unfinished_mark(job.part)
-            ),
+            packs or Store(inlet.root, link=job.link, durable=job.durable, mark=mark),
             inlet.table,
         )
         for inlet, plan in zip(flow.inlets, found, strict=True)

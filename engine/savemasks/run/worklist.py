@@ -9,9 +9,9 @@ import orjson
 
 from ..errors import FolderError, OutputError
 from ..line.job import Outcome
-from ..projects.archives import open_folder
 from ..projects.ignored import Ignored
 from ..projects.items import Dataset, Entry, Item, Listing
+from ..projects.locations import open_folder
 from ..projects.parts import Part
 from ..results.report import describe
 from .remaining import WHOLE_DATASET, DatasetList, OutputOwners, ResultList, Target

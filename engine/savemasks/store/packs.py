@@ -312,6 +312,11 @@ class PackStore:
             return "what it is made of is too short"
         return None
 
+    def close_shard(self, shard: str) -> None:
+        """Close the file of a shard, if it is open; nobody may write to it any more."""
+        if (file := self._shards.pop(shard, None)) is not None:
+            os.close(file)
+
     def close(self) -> None:
         """Close the spools and shards; nobody may write any more."""
         while self._spools:

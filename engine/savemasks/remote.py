@@ -1,0 +1,396 @@
+"""Files outside of the local disk: addresses such as `s3://bucket/key`, read and written by fsspec.
+
+fsspec, and what it needs for a protocol, is loaded when the first address is used. Credentials are
+its affair: an address that has some shows none of them.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+T = TypeVar("T")
+
+_ADDRESS = re.compile(r"(?P<protocol>[a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_SECRET = re.compile(r"(?<=://)[^/@]*@")
+_secrets: set[str] = set()  # of the addresses that were used
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+_STAMPS = (
+    "ETag", "etag", "generation", "mtime", "LastModified", "last_modified", "updated", "modified",
+    "created",
+)  # fmt: skip
+"""What file systems tell of a file that changes with it, the best first."""
+_TRIES = 6
+_MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError)
+_FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+_FINAL_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EINVAL}
+
+
+class RemoteError(OSError):
+    """An address cannot be used at all; the text says why and what to do."""
+
+
+def is_url(text: object) -> bool:
+    """Whether it is an address instead of a path."""
+    return bool(_ADDRESS.match(str(text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """The address of a folder or file; used as a `Path` where it has the same methods.
+
+    As text, it has no credentials. It may be pickled, and then it has them.
+
+    Attributes
+    ----------
+    address
+        As fsspec takes it, without "/" at the end.
+    """
+
+    address: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> "Url":
+        """Check that there is a file system for an address; raises `RemoteError`."""
+        url = cls(text.rstrip("/") if not text.endswith("://") else text)
+        _ = url.fs
+        return url
+
+    def __str__(self) -> str:
+        return _SECRET.sub("", self.address)
+
+    def __truediv__(self, name: str) -> "Url":
+        return Url(f"{self.address.rstrip('/')}/{name}")
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self.address.rpartition("/")[2]
+
+    @property
+    def protocol(self) -> str:
+        """What stands before "://"."""
+        return self.address.partition("://")[0].lower()
+
+    @property
+    def fs(self) -> "AbstractFileSystem":
+        """The file system, of which a process has one; raises `RemoteError`."""
+        return _opened(self.address)[0]
+
+    @property
+    def path(self) -> str:
+        """What the file system calls it."""
+        fs, _ = _opened(self.address)
+        return str(fs._strip_protocol(self.address))
+
+    @property
+    def folder(self) -> Path | None:
+        """The same as a path, if it is one of this machine; raises `RemoteError`."""
+        return Path(self.path) if _is_local(self.fs) else None
+
+    def read_bytes(self) -> bytes:
+        """The contents of a file; raises `OSError`."""
+        content: bytes = retrying(self.fs.cat_file, self.path)
+        return content
+
+    def read_bytes_now(self) -> bytes:
+        """The same, if it succeeds at once: to find out whether an address is of use at all."""
+        content: bytes = asked(self.fs.cat_file, self.path)
+        return content
+
+    def write_bytes(self, content: bytes) -> None:
+        """Put a file, whole or not at all; raises `OSError`."""
+        put_all(self, {"": content})
+
+
+def read_all(folder: Url, names: Sequence[str]) -> dict[str, bytes | OSError]:
+    """Read files below a folder at once: the contents of each, or why it could not be read."""
+    fs, base = folder.fs, folder.path
+    paths = {f"{base}/{name}": name for name in names}
+    if not paths:
+        return {}
+    found = retrying(_cat, fs, [*paths])
+    return {name: found[path] for path, name in paths.items()}
+
+
+def put_all(folder: Url, contents: Mapping[str, bytes]) -> None:
+    """Put files below a folder at once, each whole or not at all; raises `OSError`.
+
+    The name "" is the folder's own address.
+    """
+    fs, base = folder.fs, folder.path
+    files = {f"{base}/{name}" if name else base: data for name, data in contents.items()}
+    if _is_local(fs):
+        for path, data in files.items():
+            _put_local(path, data)
+        return
+    retrying(fs.pipe, files)
+
+
+class Found(NamedTuple):
+    """A file in a folder that was listed.
+
+    Attributes
+    ----------
+    name
+        Its name in the folder.
+    size
+        In bytes.
+    stamp
+        A number of 63 bits that is another one if the file has changed.
+    """
+
+    name: str
+    size: int
+    stamp: int
+
+
+class Page(NamedTuple):
+    """Some of what is in a folder; files and folders each by their names."""
+
+    files: list[Found]
+    folders: list[str]
+
+
+def scan(folder: Url) -> Iterator[Page]:
+    """List a folder; files come in the order of their names, and so do folders.
+
+    S3 and Google Cloud Storage are asked page by page, while the last one is used; others give all
+    at once. Of a folder that is not there comes nothing. Raises `OSError`.
+    """
+    fs = folder.fs
+    pages = _pages_of(fs)
+    if pages is None:
+        yield _whole(fs, folder.path)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # keeps a start quick
+
+    with ThreadPoolExecutor(1) as ahead:
+        listed = pages(fs, folder.path)
+        waiting = ahead.submit(next, listed, None)
+        while (page := waiting.result()) is not None:
+            waiting = ahead.submit(next, listed, None)
+            yield page
+
+
+def kind_of(place: Url) -> str | None:
+    """What is there: "file", "directory" or None; raises `OSError`."""
+    try:
+        return str(retrying(place.fs.info, place.path)["type"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def retrying(function: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Call a function of a file system; a request that fails or is throttled is repeated.
+
+    It waits longer each time, by chance, so that many who were throttled at once do not come back
+    at once. What is missing or forbidden fails immediately.
+    """
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+    attempts = Retrying(
+        retry=retry_if_exception(is_transient),
+        stop=stop_after_attempt(_TRIES),
+        wait=wait_random_exponential(multiplier=0.2, max=20),
+        reraise=True,
+    )
+    result: T = attempts(asked, function, *args, **options)
+    return result
+
+
+def asked(function: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Call a function of a file system once; what the libraries below raise becomes an `OSError`.
+
+    If its text has credentials of an address, they are cut out, and so is what has led to it.
+    """
+    try:
+        return function(*args, **options)
+    except _MISTAKES:
+        raise
+    except Exception as error:
+        text = _without_secrets(str(error))
+        if isinstance(error, OSError) and text == str(error):
+            raise
+        kind = type(error).__name__
+        reason = text if isinstance(error, OSError) else f"{kind}: {text}"
+        failure = OSError(_number_of(error, kind), reason)
+        raise failure from (error if text == str(error) else None)
+
+
+def _number_of(error: Exception, kind: str) -> int:
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    if isinstance(error, FileNotFoundError):
+        return errno.ENOENT
+    return errno.EACCES if isinstance(error, PermissionError) or "Credential" in kind else errno.EIO
+
+
+def _without_secrets(text: str) -> str:
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, "...")
+    return text
+
+
+def explained(error: OSError) -> str:
+    """Why a request failed, and what to do about it; as the end of a sentence."""
+    reason = error.strerror or str(error)
+    if isinstance(error, PermissionError):
+        return f"{reason}: the credentials that fsspec finds do not allow it"
+    return reason
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether a request that failed so may succeed later."""
+    if isinstance(error, _FINAL) or not isinstance(error, OSError):
+        return False
+    return error.errno not in _FINAL_NUMBERS
+
+
+def _pages_of(
+    fs: "AbstractFileSystem",
+) -> "Callable[[AbstractFileSystem, str], Iterator[Page]] | None":
+    protocols = {fs.protocol} if isinstance(fs.protocol, str) else {*fs.protocol}
+    if "s3" in protocols and hasattr(fs, "call_s3"):
+        return _s3_pages
+    return _gcs_pages if "gs" in protocols and hasattr(fs, "call") else None
+
+
+def _s3_pages(fs: "AbstractFileSystem", path: str) -> Iterator[Page]:
+    bucket, key, _ = fs.split_path(path)
+    prefix = f"{key}/" if key else ""
+    asked = {"Bucket": bucket, "Prefix": prefix, "Delimiter": "/", **fs.req_kw}
+    while True:
+        answer = retrying(fs.call_s3, "list_objects_v2", **asked)
+        yield _page(
+            prefix,
+            [(f["Key"], f["Size"], f["ETag"]) for f in answer.get("Contents", ())],
+            [each["Prefix"] for each in answer.get("CommonPrefixes", ())],
+        )
+        if not answer.get("IsTruncated"):
+            return
+        asked["ContinuationToken"] = answer["NextContinuationToken"]
+
+
+def _gcs_pages(fs: "AbstractFileSystem", path: str) -> Iterator[Page]:
+    bucket, _, key = path.partition("/")
+    prefix = f"{key}/" if key else ""
+    asked = {"prefix": prefix, "delimiter": "/", "json_out": True}
+    while True:
+        answer = retrying(fs.call, "GET", "b/{}/o", bucket, **asked)
+        yield _page(
+            prefix,
+            [(f["name"], int(f["size"]), f["generation"]) for f in answer.get("items", ())],
+            answer.get("prefixes", ()),
+        )
+        if not answer.get("nextPageToken"):
+            return
+        asked["pageToken"] = answer["nextPageToken"]
+
+
+def _page(prefix: str, files: Iterable[tuple[str, int, object]], folders: Iterable[str]) -> Page:
+    """A page of keys; the key of the folder itself, which some programs put, is left out."""
+    at = len(prefix)
+    found = [Found(key[at:], size, stamp_of(value)) for key, size, value in files if key[at:]]
+    names = (folder[at:].rstrip("/") for folder in folders)
+    return Page(found, [*filter(None, names)])
+
+
+def _whole(fs: "AbstractFileSystem", path: str) -> Page:
+    """All that is in a folder; raises `OSError`."""
+
+    def listed() -> list[dict[str, Any]]:
+        fs.invalidate_cache(path)
+        found: list[dict[str, Any]] = fs.ls(path, detail=True)
+        return found
+
+    try:
+        entries = retrying(listed)
+    except FileNotFoundError:
+        return Page([], [])
+    files, folders = [], []
+    own = path.rstrip("/")
+    for entry in entries:
+        where = str(entry["name"]).rstrip("/")
+        if where.strip("/") == own.strip("/"):
+            continue
+        name = where.rpartition("/")[2]
+        if entry["type"] == "directory":
+            folders.append(name)
+        else:
+            value = next((entry[key] for key in _STAMPS if entry.get(key)), "")
+            files.append(Found(name, int(entry["size"] or 0), stamp_of(value)))
+    return Page(sorted(files), sorted(folders))
+
+
+def stamp_of(value: object) -> int:
+    """A number of 63 bits for a value that changes with a file, such as an ETag."""
+    return int.from_bytes(blake2b(str(value).encode(), digest_size=8).digest()) >> 1
+
+
+def _cat(fs: "AbstractFileSystem", paths: list[str]) -> dict[str, bytes | OSError]:
+    # `fs.cat` would ask first whether each is there, which is a request more, and s3fs its size.
+    reads = getattr(fs, "_cat_file", fs.cat_file)
+    alone = {"max_concurrency": 1} if "max_concurrency" in signature(reads).parameters else {}
+    contents: list[Any] = fs.cat_ranges(paths, None, None, on_error="return", **alone)
+    for each in contents:
+        if isinstance(each, BaseException) and (
+            is_transient(each) or not isinstance(each, OSError)
+        ):
+            raise each  # the whole is read again, of which mostly all is well
+    return dict(zip(paths, contents, strict=True))
+
+
+def _put_local(path: str, data: bytes) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    unfinished = f"{path}.{os.getpid()}.part"
+    try:
+        with open(unfinished, "wb") as file:
+            file.write(data)
+        os.replace(unfinished, path)
+    except BaseException:
+        if os.path.exists(unfinished):
+            os.unlink(unfinished)
+        raise
+
+
+def _is_local(fs: "AbstractFileSystem") -> bool:
+    from fsspec.implementations.local import LocalFileSystem
+
+    return isinstance(fs, LocalFileSystem)
+
+
+@lru_cache(maxsize=64)
+def _opened(address: str) -> tuple["AbstractFileSystem", str]:
+    shown = _SECRET.sub("", address)
+    if secret := _SECRET.search(address):
+        password = secret[0].removesuffix("@").rpartition(":")[2]
+        _secrets.update(filter(None, (secret[0], password)))
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        problem = "needs fsspec: pip install 'savemasks[remote]'"
+        raise RemoteError(f"{shown}: an address {problem}") from error
+    match = _ADDRESS.match(address)
+    protocol = match["protocol"].lower() if match else ""
+    try:
+        fs, path = url_to_fs(address)
+    except ImportError as error:
+        extra = _EXTRAS.get(protocol)
+        hint = f"pip install 'savemasks[{extra}]'" if extra else str(error)
+        raise RemoteError(f"{shown}: {protocol}:// needs another package: {hint}") from error
+    except ValueError as error:
+        known = "s3://, gs://, file:// and whatever else fsspec knows"
+        raise RemoteError(
+            f"{shown}: {protocol}:// is no protocol that fsspec knows; there are {known}"
+        ) from error
+    return fs, path

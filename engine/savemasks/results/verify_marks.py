@@ -1,0 +1,269 @@
+"""Verify results that are made in chunks: every file that a mark names."""
+
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import OutputError, printable
+from ..line.job import Extent
+from ..remote import read_all, retrying
+from ..store.files import Written
+from . import verify_packs
+from .chunked_output import missing_parts, read_all_done, read_begun, read_root_sums, state_of
+from .damage import content_damage, find_damage, is_mask
+from .depot import Depot
+from .marks import Mark, MarkedItem, MarkName, marks_folder
+
+_LARGE = 1 << 24  # bytes of a file that never is in memory as a whole
+_GROUP_BYTES = 1 << 25  # of files that are fetched together
+_GROUP = 32  # files
+
+Damage = tuple[str, str]
+"""The name of a file below the result, and what is wrong with it."""
+
+
+class _Wanted(NamedTuple):
+    """A file that must be there: its name below the result, and whose it is in its mark."""
+
+    name: str
+    written: Written
+    is_mask: bool
+
+
+class _Looked(NamedTuple):
+    """A mark whose files are looked at; `name` is that of its file below the result."""
+
+    name: str
+    mark: Mark
+    damage: Future[list[Damage]]
+
+    @property
+    def id(self) -> str:
+        """What the mark's name begins with."""
+        return self.name.rpartition("/")[2].partition("-")[0]
+
+
+class MarksVerifier:
+    """Reads the files of a result that is made in chunks.
+
+    Attributes
+    ----------
+    items, files, failed, damaged
+        How many there were.
+    """
+
+    def __init__(
+        self, depot: Depot, workers: int, on_damage: Callable[[str], None] | None = None
+    ) -> None:
+        self.items = self.files = self.failed = self.damaged = 0
+        self._depot, self._on_damage, self._workers = depot, on_damage, workers
+
+    def verify(self) -> list[str]:
+        """Read all; return what is missing of a result in parts, one line each.
+
+        Items with damaged files are marked as failed, so that `retry` makes them anew. Raises
+        `OutputError`.
+        """
+        depot = self._depot
+        begun = read_begun(depot)
+        assert begun is not None
+        done = read_all_done(depot, begun)
+        with ThreadPoolExecutor(self._workers) as pool:
+            root = read_root_sums(depot)
+            wanted = [_Wanted(n, w, n.endswith(".png")) for n, w in root.files.items()]
+            self._tell(self._damage_of(wanted))
+            self.files += len(wanted)
+            for part in begun.all_parts:
+                folder = marks_folder(part)
+                self._verify_marks(folder, pool)
+        missing = missing_parts(begun, done)
+        if not missing and begun.parts and root.state != state_of(done.values()):
+            return ["legend and index are not written: retry does it"]
+        return missing
+
+    def _verify_marks(self, folder: str, pool: ThreadPoolExecutor) -> None:
+        depot = self._depot
+        names = [name for name in depot.names(folder) if MarkName.parse(name)]
+        paths = [f"{folder}/{name}" for name in names]
+        in_progress: deque[_Looked] = deque()
+        for name, content in depot.read_each(paths):
+            mark = Mark.decoded(content, f"{depot}/{name}")
+            in_progress.append(_Looked(name, mark, pool.submit(self._verify_mark, mark)))
+            if len(in_progress) > 2 * self._workers:
+                self._take_first(in_progress)
+        while in_progress:
+            self._take_first(in_progress)
+
+    def _take_first(self, in_progress: deque["_Looked"]) -> None:
+        """Take the next mark.
+
+        If a run was killed, there may be several with one id, of which one is right.
+        """
+        first = in_progress.popleft()
+        while in_progress and in_progress[0].id == first.id:
+            other = in_progress.popleft()
+            first = min(first, other, key=lambda each: len(each.damage.result()))
+        self._take(*first)
+
+    def _verify_mark(self, mark: Mark) -> list[Damage]:
+        """What is wrong with the files of a mark."""
+        if mark.shard is not None:
+            return self._shard_damage(mark)
+        wanted = [
+            _Wanted(name, written, is_mask(name[len(item.dataset) + 1 :]))
+            for item in mark.items
+            for name, written in item.files.items()
+        ]
+        return self._damage_of(wanted)
+
+    def _take(self, name: str, mark: Mark, damage: Future[list[Damage]]) -> None:
+        """Count the files of a mark; put it anew if some are damaged."""
+        found = damage.result()
+        self._tell(found)
+        failed = len(mark.failed)
+        self.failed += failed
+        self.items += len(mark.items) - failed
+        self.files += sum(len(item.files) for item in mark.items)
+        if found:
+            self._mark_damage(name, mark, dict(found))
+
+    def _tell(self, found: Sequence[Damage]) -> None:
+        for name, problem in found:
+            self.damaged += 1
+            if self._on_damage:
+                self._on_damage(f"{self._depot}/{name}: {problem}")
+
+    def _mark_damage(self, name: str, mark: Mark, problems: dict[str, str]) -> None:
+        """Let items with damaged files count as failed; all of them, if their shard is damaged."""
+        folder, _, own = name.rpartition("/")
+        before = MarkName.parse(own)
+        assert before is not None
+        for item in mark.items:
+            names = [mark.shard["name"]] if mark.shard else item.files
+            bad = next((each for each in names if each in problems), None)
+            if bad is not None and item.error is None:
+                shown = printable(f"{self._depot}/{bad}")
+                item.error = {
+                    "kind": "damage",
+                    "message": f"{shown}: {problems[bad]}",
+                    "file": shown,
+                    "object": None,
+                }
+                item.files, item.counts = {}, []
+        changed = before._replace(failed=len(mark.failed))
+        try:
+            self._depot.put({f"{folder}/{changed}": mark.encoded()})
+            self._depot.remove([name])
+        except OutputError:  # it is read-only
+            return
+
+    # ------------------------------------------------------------ files
+
+    def _damage_of(self, wanted: Sequence[_Wanted]) -> list[Damage]:
+        """What is wrong with files."""
+        if self._depot.folder is not None:
+            found = [
+                (
+                    each.name,
+                    find_damage(f"{self._depot}/{each.name}", each.written, is_mask=each.is_mask),
+                )
+                for each in wanted
+            ]
+        else:
+            found = [pair for group in _groups(wanted) for pair in self._fetched_damage(group)]
+        return [(name, problem) for name, problem in found if problem is not None]
+
+    def _fetched_damage(self, group: Sequence[_Wanted]) -> Iterator[tuple[str, str | None]]:
+        """What is wrong with some files that are fetched together."""
+        small = [each.name for each in group if each.written.size < _LARGE]
+        try:
+            contents = read_all(self._depot.url, small)
+        except OSError as error:
+            contents = dict.fromkeys(small, error)
+        for each in group:
+            content = contents.get(each.name)
+            if content is None:
+                with self._as_file(each.name) as found:
+                    yield (
+                        each.name,
+                        found
+                        if isinstance(found, str)
+                        else find_damage(str(found), each.written, is_mask=each.is_mask),
+                    )
+            elif isinstance(content, OSError):
+                yield each.name, _problem(content)
+            else:
+                yield each.name, content_damage(content, each.written, is_mask=each.is_mask)
+
+    @contextmanager
+    def _as_file(self, name: str) -> Iterator[Path | str]:
+        """A file of the result as one of this machine, or why it cannot be read."""
+        if self._depot.folder is not None:
+            yield self._depot.folder / name
+            return
+        url = self._depot.url
+        with tempfile.TemporaryDirectory(prefix="savemasks-") as folder:
+            path = Path(folder, "file")
+            try:
+                retrying(url.fs.get_file, f"{url.path}/{name}", str(path))
+            except OSError as error:
+                yield _problem(error)
+            else:
+                yield path
+
+    def _shard_damage(self, mark: Mark) -> list[Damage]:
+        """What is wrong with a shard: said once."""
+        assert mark.shard is not None
+        name, size = mark.shard["name"], mark.shard["bytes"]
+        with self._as_file(name) as path:
+            if isinstance(path, str):
+                return [(name, path)]
+            try:
+                if (length := path.stat().st_size) != size:
+                    return [(name, f"has {length} bytes instead of {size}")]
+            except OSError as error:
+                return [(name, _problem(error))]
+            for item in mark.items:
+                if item.extent is None:
+                    continue
+                for damage in verify_packs.find_damage(_Sample(path, item.extent, item)):
+                    return [(name, damage.removeprefix(f"{printable(path)}: "))]
+        return []
+
+
+class _Sample(NamedTuple):
+    """A sample as `verify_packs` looks at it."""
+
+    path: Path
+    extent: Extent
+    item: MarkedItem
+
+    @property
+    def files(self) -> list[tuple[str, Written]]:
+        """Names below the data set's folder, and what the members hold."""
+        begin = len(self.item.dataset) + 1
+        return [(name[begin:], written) for name, written in self.item.files.items()]
+
+
+def _problem(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is missing"
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _groups(wanted: Sequence[_Wanted]) -> Iterator[list[_Wanted]]:
+    """Files that are fetched together."""
+    group: list[_Wanted] = []
+    size = 0
+    for each in wanted:
+        if group and (len(group) == _GROUP or size + each.written.size > _GROUP_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(each)
+        size += each.written.size
+    if group:
+        yield group

@@ -1,0 +1,132 @@
+"""Addresses on the command line: from bucket to bucket, and what is refused before anything is."""
+
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from savemasks.cli import commands
+from support.projects import Project, annotation, call
+from support.s3 import download, upload
+
+pytestmark = pytest.mark.usefixtures("warm")
+RUN = "run", "config.json"
+
+
+@pytest.fixture
+def six(work: Path, project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The current folder has a project of six items, of which one fails."""
+    monkeypatch.setattr(commands, "PROCESSES", False)
+    for number in range(4):
+        project.add(f"{number}.png")
+    project.add_bad(b"no picture", annotation())
+    return project
+
+
+def test_all_commands_on_a_bucket(six: Project, bucket: str) -> None:
+    upload(six.folder, f"{bucket}/in/project")
+    code, text = call(*RUN, f"{bucket}/in/project/", f"--out={bucket}/out")
+    assert code == 1
+    assert f"failed: {bucket}/in/project/ds/img/bad.png: cannot be decoded" in text
+    assert "5 images exported, 1 failed, in " in text
+    assert text.endswith(f" to {bucket}/out/experiment001\n")
+    names = [name for name in download(f"{bucket}/out/experiment001") if name[0] != "."]
+    assert len(names) == 5 * 4 + 4  # with meta.json, and three files about the classes
+    code, text = call(*RUN, f"{bucket}/in/project", f"--out={bucket}/out")
+    assert code == 1
+    assert "5 images were finished before and left as they are\n0 images exported, 1 fai" in text
+    code, text = call("report", f"{bucket}/out")
+    assert code == 1
+    assert text.endswith(f"5 images finished, 1 failed, in {bucket}/out/experiment001\n")
+    upload_good_one(six, bucket)
+    code, text = call("retry", f"{bucket}/out")
+    assert code == 0, text
+    assert text.endswith(f" to {bucket}/out/experiment001\n")
+    code, text = call("verify", f"{bucket}/out/experiment001")
+    assert code == 0, text
+    assert text == "28 files of 6 images read, 0 damaged\n"
+    fs = fsspec.filesystem("s3")
+    fs.pipe(f"{bucket}/out/experiment001/ds/masks_machine/1.png", b"")
+    code, text = call("verify", f"{bucket}/out")
+    assert code == 1
+    assert (
+        f"damaged: {bucket}/out/experiment001/ds/masks_machine/1.png: has 0 bytes instead of"
+        in text
+    )
+
+
+def upload_good_one(project: Project, bucket: str) -> None:
+    project.add("bad.png")
+    upload(project.folder, f"{bucket}/in/project")
+
+
+def test_check_reads_a_bucket(six: Project, bucket: str) -> None:
+    upload(six.folder, f"{bucket}/project")
+    local = call("check", "config.json", "project")[1].replace(str(six.folder), "project")
+    code, text = call("check", "config.json", f"{bucket}/project")
+    assert code == 1
+    lines = [line.replace(f"{bucket}/project", "project") for line in text.splitlines()]
+    assert lines[:-1] == local.splitlines()[:-1]
+    assert lines[0].startswith("would fail: project/ds/img/bad.png: cannot be decoded")
+    assert "6 items read, of which 1 would fail" in lines
+    assert call(*RUN, f"{bucket}/project", "--out=out", "--dry-run")[0] == 1
+    assert not Path("out").exists()
+
+
+def test_init_reads_a_project_in_a_bucket(six: Project, bucket: str) -> None:
+    upload(six.folder, f"{bucket}/project")
+    code, text = call("init", f"{bucket}/project", "--to", "new.json")
+    assert code == 0
+    assert f"savemasks run new.json {bucket}/project --out results" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("project", "--out=odd://a/b"), "odd:// is no protocol that fsspec knows"),
+        (("odd://a/b", "--out=out"), "odd:// is no protocol that fsspec knows"),
+        (("project", "--out=gs://a/b"), "pip install 'savemasks[gcs]'"),
+        (("gs://a/b", "--out=out"), "pip install 'savemasks[gcs]'"),
+        (("project", "--out=memory://out", "--link"), "--link"),
+        (("project", "--out=memory://out", "--gallery"), "--gallery does not go with"),
+        (("project", "--out=memory://out", "--force"), "--force does not go with"),
+        (("project", "--out=memory://out", "--pack=tar"), "--pack webdataset"),
+        (("project", "--out=memory://out", "--pack=webdataset", "--pack-size=1G"), "--pack-items"),
+        (("project", "--out=memory://out", "--part=5/4"), "the number must be from 1 to 4: 5"),
+        (("memory://none/project", "--out=out"), "nothing is there: no such bucket or folder"),
+        (("memory://none/project.tar", "--out=out"), "archives are read from disks only"),
+    ],
+)
+def test_what_is_refused(six: Project, arguments: tuple[str, ...], said: str) -> None:
+    fs = fsspec.filesystem("memory")
+    fs.store.clear()
+    code, text = call(*RUN, *arguments)
+    assert code == 2, text
+    assert said in text
+    assert not Path("out").exists()
+    assert not fs.store
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("stats", "memory://a"), "stats reads folders and archives, no addresses"),
+        (("gallery", "memory://a"), "gallery reads folders and archives, no addresses"),
+        (("verify", "memory://a"), "memory://a: no result of savemasks is here"),
+        (("retry", "memory://a"), "memory://a: no result of savemasks is here"),
+        (("report", "memory://a"), "memory://a: no result of savemasks is here"),
+    ],
+)
+def test_commands_that_need_a_disk_or_a_result(
+    six: Project, arguments: tuple[str, ...], said: str
+) -> None:
+    code, text = call(*arguments)
+    assert code == 2
+    assert said in text
+
+
+def test_a_bucket_that_is_not_there(six: Project, bucket: str) -> None:
+    code, text = call(*RUN, "project", "--out=s3://nobody-has-this-one/out")
+    assert code == 2
+    assert text.startswith("error: s3://nobody-has-this-one/out/experiment001")
+    assert "NoSuchBucket" in text or "does not exist" in text
