@@ -139,6 +139,15 @@ def test_shards_follow_the_items(bench: Bench) -> None:
     bench.check(pack=PACK)
 
 
+def test_shards_of_which_all_items_fail(here: Bench) -> None:
+    for number in range(30):
+        here.spoil(f"{number:02}.png", "one" if number % 3 else "one/datasets/two")
+    assert here.run(pack=PACK).failed == 30
+    here.check(pack=PACK)
+    here.add("04.png")
+    assert here.run(pack=PACK).images == 1
+
+
 @pytest.mark.parametrize("pack", [None, PACK])
 def test_failed_items_are_made_when_they_are_mended(bench: Bench, pack: PackRules | None) -> None:
     bench.spoil("04.png")
