@@ -1,6 +1,7 @@
 """Runs in chunks: byte for byte what a run on this machine makes, at whatever address."""
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,14 @@ def test_shards_that_are_done_are_passed_over(bench: Bench) -> None:
 
 def test_workers_may_be_processes(here: Bench) -> None:
     assert done(here.run(processes=True)) == (30, 0, 0, 0)
+    here.check()
+
+
+def test_names_that_are_no_utf_8(here: Bench) -> None:
+    here.add(os.fsdecode(b"\xff.png"))
+    here.add(os.fsdecode(b"\xfe.png"), os.fsdecode(b"\xfd"))
+    assert done(here.run()) == (32, 0, 0, 0)
+    assert done(here.run()) == (0, 0, 32, 0)
     here.check()
 
 
