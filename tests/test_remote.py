@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from savemasks import remote
-from savemasks.remote import RemoteError, Url, is_url, put_all, read_all
+from savemasks.remote import RemoteError, Url, is_url, put_all, read_all, scan, stamp_of
 from support.s3 import download, new_bucket, used
 from support.slow_s3 import requests, slow_s3
 
@@ -82,3 +82,41 @@ def test_a_path_is_no_address() -> None:
     assert not is_url("/a/b")
     assert not is_url("a:b/c")
     assert not is_url(Path("s3://a"))
+
+
+class Gcs:
+    """What gcsfs is asked for to list a bucket; pages have two names."""
+
+    protocol = ("gs", "gcs")
+    names = ("", "a.jpg", "b.jpg", "c.jpg", "sub/", "z.jpg")
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, object]] = []
+
+    def call(self, method: str, path: str, bucket: str, **parameters: object) -> dict[str, object]:
+        """Answer with a page."""
+        assert (method, path, bucket) == ("GET", "b/{}/o", "photos")
+        self.asked.append(parameters)
+        at = int(str(parameters.get("pageToken", 0)))
+        keys = [f"ds/img/{name}" for name in self.names[at : at + 2]]
+        files = [key for key in keys if key == "ds/img/" or not key.endswith("/")]
+        page: dict[str, object] = {
+            "items": [{"name": key, "size": str(len(key)), "generation": key} for key in files],
+            "prefixes": [key for key in keys if key not in files],
+        }
+        return page if at + 2 >= len(self.names) else page | {"nextPageToken": str(at + 2)}
+
+
+def test_google_cloud_storage_is_listed_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    fs = Gcs()
+    monkeypatch.setattr(remote, "_opened", lambda _: (fs, "photos/ds/img"))
+    fs._strip_protocol = lambda _: "photos/ds/img"  # type: ignore[attr-defined]
+    pages = [*scan(Url("gs://photos/ds/img"))]
+    assert [[file.name for file in page.files] for page in pages] == [
+        ["a.jpg"], ["b.jpg", "c.jpg"], ["z.jpg"],
+    ]  # fmt: skip
+    assert [page.folders for page in pages] == [[], [], ["sub"]]
+    assert pages[0].files[0].size == len("ds/img/a.jpg")
+    assert pages[0].files[0].stamp == stamp_of("ds/img/a.jpg")
+    assert [each.get("pageToken") for each in fs.asked] == [None, "2", "4"]
+    assert {str(each["prefix"]) for each in fs.asked} == {"ds/img/"}

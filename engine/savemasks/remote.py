@@ -236,7 +236,7 @@ def _number_of(error: Exception, kind: str) -> int:
 
 
 def _without_secrets(text: str) -> str:
-    for secret in _secrets:
+    for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "...")
     return text
 
