@@ -1,6 +1,7 @@
 """Runs in chunks: byte for byte what a run on this machine makes, at whatever address."""
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,14 @@ def test_workers_may_be_processes(here: Bench) -> None:
     here.check()
 
 
+def test_names_that_are_no_utf_8(here: Bench) -> None:
+    here.add(os.fsdecode(b"\xff.png"))
+    here.add(os.fsdecode(b"\xfe.png"), os.fsdecode(b"\xfd"))
+    assert done(here.run()) == (32, 0, 0, 0)
+    assert done(here.run()) == (0, 0, 32, 0)
+    here.check()
+
+
 # ---------------------------------------------------------------- again and again
 
 
@@ -137,6 +146,15 @@ def test_shards_follow_the_items(bench: Bench) -> None:
     bench.add("20.png")
     bench.run(pack=PACK)
     bench.check(pack=PACK)
+
+
+def test_shards_of_which_all_items_fail(here: Bench) -> None:
+    for number in range(30):
+        here.spoil(f"{number:02}.png", "one" if number % 3 else "one/datasets/two")
+    assert here.run(pack=PACK).failed == 30
+    here.check(pack=PACK)
+    here.add("04.png")
+    assert here.run(pack=PACK).images == 1
 
 
 @pytest.mark.parametrize("pack", [None, PACK])

@@ -21,6 +21,7 @@ from ..results.chunked_output import (
 )
 from ..results.depot import Depot
 from ..results.marks import Fingerprint, Mark, MarkedItem, add_rows, add_totals, marks_folder
+from ..store.pack_members import END
 from .chunking import Chunking
 from .chunks import Added
 from .options import RunOptions
@@ -70,7 +71,7 @@ def end_result(
         if done is None or done.fingerprint != str(fingerprint):
             done = _sum_up(str(fingerprint), depot, [f"{folder}/{name}" for name in used], added)
         if options.pack:
-            _remove_shards(depot, done, options)
+            _settle_shards(depot, done, options)
         output.put_done(done)
         finish_all_parts(routing.results[number], depot, summary, has_index=bool(options.pack))
     except OutputError as error:
@@ -92,9 +93,13 @@ def _sum_up(fingerprint: str, depot: Depot, used: Sequence[str], added: Added) -
     return done
 
 
-def _remove_shards(depot: Depot, done: Done, options: RunOptions) -> None:
-    """Remove shards of an earlier run that had more of them."""
+def _settle_shards(depot: Depot, done: Done, options: RunOptions) -> None:
+    """Remove shards of an earlier run that had more of them; there is one at least."""
     stem = depot.url.name if options.part is None else f"{depot.url.name}-{options.part.name}"
+    if not done.shards:
+        name = f"{stem}-00000.tar"
+        depot.put({name: END})
+        done.shards.append({"name": name, "samples": 0, "bytes": len(END)})
     there = {shard["name"] for shard in done.shards}
     for name in depot.names(""):
         begin, _, end = name.rpartition("-")
