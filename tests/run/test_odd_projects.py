@@ -79,7 +79,7 @@ def test_a_mask_that_litter_had_renamed_gets_its_own_name(
     project.put("ds/ann/a.jpg.json", annotation(KIWI))
     out = tmp_path / "out"
     with monkeypatch.context() as patch:  # as before: every file is an item and has a say in names
-        patch.setattr("savemasks.projects.items.is_picture", lambda _: True)
+        patch.setattr("savemasks.projects.pairing.is_picture", lambda _: True)
         first = run(LAYER, [project.folder], out, ONE)
     root = first.out
     assert (first.images, first.failed) == (2, 2)
@@ -101,7 +101,7 @@ def test_a_retry_forgets_failures_of_what_is_no_item(
     project.add_bad(b"no picture", annotation(KIWI), "bad.png")
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr("savemasks.projects.items.is_picture", lambda _: True)
+        patch.setattr("savemasks.projects.pairing.is_picture", lambda _: True)
         assert run(LAYER, [project.folder], out, ONE).failed == 2
     again = retry(out, ONE)
     assert (again.images, again.failed) == (0, 1)

@@ -26,7 +26,7 @@ _OPTIONS: Mapping[str, Sequence[str]] = {
         "dry_run",
     ),
     "Archives": ("pack", "pack_items", "pack_size"),
-    "How to work": ("workers", "memory", "durable", "on_error", "max_errors"),
+    "How to work": ("workers", "cluster", "memory", "durable", "on_error", "max_errors"),
     "What to tell": ("report", "gallery", "as_json", "verbose", "quiet"),
 }
 _LEAST_FOR_SECTIONS = 8  # options; fewer are read at a glance
