@@ -133,6 +133,16 @@ def test_a_gallery_is_measured(tmp_path: Path) -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()] == words
 
 
+@pytest.mark.usefixtures("warm")
+def test_a_cluster_is_measured(tmp_path: Path) -> None:
+    make(tmp_path, "photos")
+    done = program(tmp_path, "cluster.py", "photos", "--copies=2", "--latency=0.01", "--tasks=20")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("| on", "| fetched"))]
+    assert [line.split(" | ")[1] for line in lines] == ["4", "4", "4"]
+    assert "ms a chunk" in done.stdout
+
+
 def test_other_masks_race_too(tmp_path: Path) -> None:
     make(tmp_path, "photos")
     kinds = ("map", "objects", "classes", "semantic")

@@ -338,3 +338,15 @@ def test_errors_are_put_beside_the_marks(bench: Bench) -> None:
     (line,) = (bench.url() / NAME / ".savemasks/errors.jsonl").read_bytes().splitlines()
     assert json.loads(line)["name"] == "04.png"
     assert look_over(bench.url()).messages == [json.loads(line)["message"]]
+
+
+def test_chunks_take_some_seconds_and_more_with_many_workers() -> None:
+    sizer = chunks.Sizer()
+    assert sizer.items == 8
+    for _ in range(30):
+        sizer.learn(10, 0.3)
+    assert 95 < sizer.items < 105
+    sizer.suit(1000)
+    assert 950 < sizer.items < 1050
+    sizer.learn(1, 1000.0)
+    assert sizer.items < 5

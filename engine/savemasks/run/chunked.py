@@ -311,7 +311,9 @@ class _Leader:
 
     def _take(self, result: ChunkResult) -> None:
         """Count what became of a chunk, and record chunks in their order."""
-        self._chunking.sizer.learn(result.items, result.seconds)
+        sizer = self._chunking.sizer
+        sizer.suit(self._scheduler.workers)
+        sizer.learn(result.items, result.seconds)
         self._done += result.items
         self._failed += result.summary.failed
         self._waiting[result.number] = result

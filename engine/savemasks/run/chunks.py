@@ -201,27 +201,37 @@ class Work:
 
 
 class Sizer:
-    """How many items a chunk should have, so that it takes some seconds."""
+    """How many items a chunk should have, so that it takes some seconds.
+
+    Many workers get longer chunks, so that whoever hands them out sees no more than about 33 a
+    second.
+    """
 
     _SECONDS = 3.0
+    _MOST_A_SECOND = 33
     _FIRST, _MOST = 8, 2000
     _BYTES = 1 << 28
     _SMOOTHING = 0.3
 
     def __init__(self) -> None:
         self._seconds: float | None = None  # that an item takes
+        self._wanted = self._SECONDS
 
     @property
     def items(self) -> int:
         """The most items of the next chunk."""
         if self._seconds is None:
             return self._FIRST
-        return max(1, min(self._MOST, int(self._SECONDS / max(self._seconds, 1e-9))))
+        return max(1, min(self._MOST, int(self._wanted / max(self._seconds, 1e-9))))
 
     @property
     def bytes(self) -> int:
         """The most bytes of the next chunk."""
         return self._BYTES
+
+    def suit(self, workers: int) -> None:
+        """Take into account how many workers there are."""
+        self._wanted = max(self._SECONDS, workers / self._MOST_A_SECOND)
 
     def learn(self, items: int, seconds: float) -> None:
         """Take into account what a chunk took."""

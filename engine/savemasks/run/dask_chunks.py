@@ -47,6 +47,8 @@ class DaskScheduler:
     ----------
     note
         Where the dashboard is.
+    workers
+        How many chunks are made at a time.
     has_lost
         Whether a worker is gone.
     """
@@ -75,7 +77,7 @@ class DaskScheduler:
         self._tries = 0
         self._seen: set[str] = set()  # addresses of workers
         self.has_lost = False
-        self._work = work
+        self._work, self.workers = work, 1
         self._client = self._connected(address, work)
         try:
             self._await_worker()
@@ -133,7 +135,8 @@ class DaskScheduler:
         threads: dict[str, int] = self._client.nthreads()
         self.has_lost |= not self._seen <= threads.keys()
         self._seen |= threads.keys()
-        return max(1, sum(threads.values()))
+        self.workers = max(1, sum(threads.values()))
+        return self.workers
 
     # ------------------------------------------------------------ chunks
 
@@ -222,7 +225,7 @@ class Chunks(WorkerPlugin):  # type: ignore[misc]  # distributed is not typed
     """What a worker of the cluster has of a run: its `ChunkWorker`."""
 
     def __init__(self, work: Work) -> None:
-        self._work = work
+        self._work, self.workers = work, 1
         self._of_thread = local()
         self.worker: ChunkWorker | None = None
 

@@ -47,6 +47,9 @@ class Scheduler(Protocol):
     note: str
     """What to tell the user of it, or ""."""
 
+    workers: int
+    """How many chunks are made at a time."""
+
     has_lost: bool
     """Whether workers died, which may have left unfinished files."""
 
@@ -78,7 +81,7 @@ class LocalScheduler:
         processes: bool,
     ) -> None:
         """Prepare; nothing is started yet."""
-        self._work, self._stop, self._workers = work, stop, work.job.workers
+        self._work, self._stop, self.workers = work, stop, work.job.workers
         self._temporary = tempfile.TemporaryDirectory(prefix="savemasks-")
         self._folder = Path(self._temporary.name)
         self.has_lost = False
@@ -117,7 +120,7 @@ class LocalScheduler:
 
     @property
     def _has_room(self) -> bool:
-        return not self._alone and len(self._in_flight) < _IN_FLIGHT * self._workers
+        return not self._alone and len(self._in_flight) < _IN_FLIGHT * self.workers
 
     def _submit(self, chunk: Chunk) -> None:
         with signals_wait(SIGNALS_OF_PARENT):  # a process that starts ignores them later
@@ -179,10 +182,10 @@ class LocalScheduler:
 
     def _new_executor(self) -> Executor:
         if not self._processes:
-            return ThreadPoolExecutor(self._workers, "savemasks")
+            return ThreadPoolExecutor(self.workers, "savemasks")
         context = get_context("spawn")
         return ProcessPoolExecutor(
-            self._workers, context, _begin_process, (self._work, self._folder)
+            self.workers, context, _begin_process, (self._work, self._folder)
         )
 
     def _await_ready(self) -> None:
