@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from savemasks import remote
-from savemasks.remote import RemoteError, Url, is_url, put_all, read_all, scan, stamp_of
+from savemasks.remote import (
+    RemoteError,
+    Url,
+    is_url,
+    put_all,
+    read_all,
+    retrying,
+    scan,
+    stamp_of,
+)
 from support.s3 import download, new_bucket, used
 from support.slow_s3 import requests, slow_s3
 
@@ -54,8 +63,9 @@ def test_what_is_forbidden_is_not_repeated(s3: str) -> None:
         assert requests(slow)["PUT"] == 1
 
 
-def test_an_address_shows_no_credentials_and_keeps_them() -> None:
-    url = Url("s3://key:secret@bucket/a")
+@pytest.mark.parametrize("secret", ["secret", "se/secret", "se@secret"])
+def test_an_address_shows_no_credentials_and_keeps_them(secret: str) -> None:
+    url = Url(f"s3://key:{secret}@bucket/a")
     assert str(url) == "s3://bucket/a"
     assert "secret" not in f"{url!r} {url / 'b'}"
     assert pickle.loads(pickle.dumps(url)).address == url.address
@@ -68,12 +78,38 @@ def test_an_address_shows_no_credentials_and_keeps_them() -> None:
         ("nothing://a/b", "nothing:// is no protocol that fsspec knows"),
         ("abfs://a/b", "abfs:// needs another package"),
         ("gs://a/b", "pip install 'savemasks[gcs]'"),
+        ("GS://a/b", "gs://a/b: gs:// needs another package"),
+        ("simplecache::s3://a/b", "addresses with :: before s3:// are not taken"),
+        ("https://a/b?token=1", r"^https://a/b\?\.\.\.: has a \?"),
     ],
 )
 def test_protocols_that_cannot_be_used(address: str, said: str) -> None:
     remote._opened.cache_clear()
     with pytest.raises(RemoteError, match=said.replace("[", r"\[")):
         Url.parse(address)
+
+
+@pytest.mark.parametrize("address", ["file://host:8080/a@b", "file:///C:/a@b"])
+def test_what_is_no_credential_is_shown(address: str) -> None:
+    assert str(Url(address)) == address
+
+
+def test_errors_show_no_part_of_a_password() -> None:
+    url = Url.parse("memory://key:pass/word@bucket/a")
+    with pytest.raises(OSError, match="Invalid") as caught:
+        retrying(_refuse, 'Invalid bucket "key:pass"')
+    assert "pass" not in str(caught.value)
+    assert str(url) == "memory://bucket/a"
+
+
+def _refuse(text: str) -> None:
+    raise PermissionError(13, text)
+
+
+def test_roots_stay_addresses() -> None:
+    assert (Url.parse("memory://") / "a" / "b").address == "memory://a/b"
+    assert (Url.parse("file:///") / "a").path == "/a"
+    assert Url.parse("file:///a//").address == "file:///a"
 
 
 def test_a_path_is_no_address() -> None:
@@ -109,7 +145,7 @@ class Gcs:
 
 def test_google_cloud_storage_is_listed_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     fs = Gcs()
-    monkeypatch.setattr(remote, "_opened", lambda _: (fs, "photos/ds/img"))
+    monkeypatch.setattr(remote, "_opened", lambda _: fs)
     fs._strip_protocol = lambda _: "photos/ds/img"  # type: ignore[attr-defined]
     pages = [*scan(Url("gs://photos/ds/img"))]
     assert [[file.name for file in page.files] for page in pages] == [

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ADDRESS = re.compile(r"(?P<protocol>[a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_SECRET = re.compile(r"(?<=://)[^/@]*@")
+_ADDRESS = re.compile(
+    r"(?P<chain>(?:[a-z0-9+.-]+::)*)(?P<protocol>[a-z][a-z0-9+.-]*)://", re.IGNORECASE
+)
+_SECRET = re.compile(r"(?<=://)(?:[^/]*|[^/@:]+:(?!\d+/)[^@]*)@")  # a password may have "/"
 _secrets: set[str] = set()  # of the addresses that were used
+_WEB = {"http", "https"}
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _STAMPS = (
     "ETag", "etag", "generation", "mtime", "LastModified", "last_modified", "updated", "modified",
@@ -53,7 +56,7 @@ class Url:
     Attributes
     ----------
     address
-        As fsspec takes it, without "/" at the end.
+        As fsspec takes it, without "/" at the end, unless it is the root.
     """
 
     address: str = field(repr=False)
@@ -61,7 +64,10 @@ class Url:
     @classmethod
     def parse(cls, text: str) -> "Url":
         """Check that there is a file system for an address; raises `RemoteError`."""
-        url = cls(text.rstrip("/") if not text.endswith("://") else text)
+        match = _ADDRESS.match(text)
+        assert match
+        rest = text[match.end() :]
+        url = cls(match[0].lower() + (rest.rstrip("/") or rest[:1]))
         _ = url.fs
         return url
 
@@ -69,7 +75,7 @@ class Url:
         return _SECRET.sub("", self.address)
 
     def __truediv__(self, name: str) -> "Url":
-        return Url(f"{self.address.rstrip('/')}/{name}")
+        return Url(f"{self.address}{'' if self.address.endswith('/') else '/'}{name}")
 
     @property
     def name(self) -> str:
@@ -84,13 +90,12 @@ class Url:
     @property
     def fs(self) -> "AbstractFileSystem":
         """The file system, of which a process has one; raises `RemoteError`."""
-        return _opened(self.address)[0]
+        return _opened(self.address)
 
     @property
     def path(self) -> str:
         """What the file system calls it."""
-        fs, _ = _opened(self.address)
-        return str(fs._strip_protocol(self.address))
+        return str(self.fs._strip_protocol(self.address))
 
     @property
     def folder(self) -> Path | None:
@@ -370,20 +375,29 @@ def _is_local(fs: "AbstractFileSystem") -> bool:
 
 
 @lru_cache(maxsize=64)
-def _opened(address: str) -> tuple["AbstractFileSystem", str]:
+def _opened(address: str) -> "AbstractFileSystem":
     shown = _SECRET.sub("", address)
     if secret := _SECRET.search(address):
         password = secret[0].removesuffix("@").rpartition(":")[2]
-        _secrets.update(filter(None, (secret[0], password)))
+        # A password with "/" is cut there by who takes its beginning for a bucket.
+        _secrets.update(filter(None, (secret[0], password, secret[0].partition("/")[0])))
+    match = _ADDRESS.match(address)
+    assert match
+    protocol = match["protocol"].lower()
+    if match["chain"]:
+        raise RemoteError(f"{shown}: addresses with :: before {protocol}:// are not taken")
+    if "?" in address and protocol in _WEB:
+        shown = shown.partition("?")[0]
+        raise RemoteError(f"{shown}?...: has a ?, after which no name of a file can stand")
     try:
-        from fsspec.core import url_to_fs
+        from fsspec import get_filesystem_class
     except ImportError as error:
         problem = "needs fsspec: pip install 'savemasks[remote]'"
         raise RemoteError(f"{shown}: an address {problem}") from error
-    match = _ADDRESS.match(address)
-    protocol = match["protocol"].lower() if match else ""
     try:
-        fs, path = url_to_fs(address)
+        kind = get_filesystem_class(protocol)
+        # `url_to_fs` would divide names with "::".
+        fs = kind(**kind._get_kwargs_from_urls(address))
     except ImportError as error:
         extra = _EXTRAS.get(protocol)
         hint = f"pip install 'savemasks[{extra}]'" if extra else str(error)
@@ -393,4 +407,4 @@ def _opened(address: str) -> tuple["AbstractFileSystem", str]:
         raise RemoteError(
             f"{shown}: {protocol}:// is no protocol that fsspec knows; there are {known}"
         ) from error
-    return fs, path
+    return fs

@@ -64,6 +64,9 @@ class Cluster:
         ]
         for worker in self.workers:
             assert worker.stderr
+            for line in worker.stderr:
+                if "Registered to:" in line:
+                    break
             threading.Thread(target=worker.stderr.read, daemon=True).start()
 
     def _start(self, *arguments: str) -> "subprocess.Popen[str]":
@@ -186,6 +189,13 @@ def test_no_scheduler_at_the_address(bench: Bench, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(dask_chunks, "_PATIENCE", 1.0)
     with pytest.raises(OutputError, match="no Dask scheduler answers there"):
         bench.run(cluster="tcp://127.0.0.1:1")
+    assert not (bench.base / "there").exists()
+
+
+@pytest.mark.parametrize("address", ["", "nonsense", "tcp://", "http://127.0.0.1:1"])
+def test_what_is_no_address_of_a_scheduler(bench: Bench, address: str) -> None:
+    with pytest.raises(OutputError, match="is no address of a Dask scheduler"):
+        bench.run(cluster=address)
     assert not (bench.base / "there").exists()
 
 

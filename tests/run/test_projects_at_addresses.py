@@ -130,6 +130,24 @@ def test_what_has_changed_in_a_bucket_is_made_again(
     same(made(base / "out"), made(tmp_path / "local"))
 
 
+def test_names_that_look_like_patterns_or_addresses(
+    base: Url, fruit: Project, tmp_path: Path
+) -> None:
+    spoiled = ("x[1].png", "x?.png", "*.png", "x::y.png", "100%.png", "x#y.png")
+    for dataset in ("a", "d::s", "d [1]", "d 1"):
+        for name in ("x1.png", *spoiled):
+            fruit.add(name, dataset)
+    upload(fruit.folder, f"{base}/project")
+    assert done(export(base / "project", base / "out")) == (FINISHED + 28, 0, 0, 0)
+    for number, name in enumerate(spoiled):
+        fruit.put(f"{('a', 'd::s', 'd [1]')[number % 3]}/ann/{name}.json", b"{")
+    upload(fruit.folder, f"{base}/project")
+    assert export(base / "project", base / "out").failed == len(spoiled)
+    export(fruit.folder, tmp_path / "local")
+    same(made(base / "out"), made(tmp_path / "local"))
+    assert verify(base / "out").damaged == 0
+
+
 def test_a_failure_names_the_address(base: Url, fruit: Project) -> None:
     fruit.put("a/ann/IMG-1.png.json", b"{")
     fruit.put("a/img/IMG-3.png", b"no picture")

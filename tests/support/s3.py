@@ -122,8 +122,10 @@ def download(url: str) -> dict[str, bytes]:
     base = fs._strip_protocol(url)
     fs.invalidate_cache()
     found = fs.find(base)
-    contents: dict[str, bytes] = fs.cat(found) if found else {}
-    return {name.removeprefix(base).lstrip("/"): data for name, data in contents.items()}
+    # `cat` would take [1] in a name for a pattern.
+    contents: list[bytes] = fs.cat_ranges(found, None, None) if found else []
+    names = (name.removeprefix(base).lstrip("/") for name in found)
+    return dict(zip(names, contents, strict=True))
 
 
 def _files(folder: Path) -> dict[str, bytes]:

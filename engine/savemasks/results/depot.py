@@ -6,6 +6,7 @@ Everything goes by names below the root. A file is put whole or not at all.
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from glob import has_magic
 from pathlib import Path
 
 from ..errors import OutputError, WriteError
@@ -112,10 +113,12 @@ class Depot:
         """Remove files, as far as they are there; raises `OutputError`."""
         fs, paths = self.url.fs, [f"{self.url.path}/{name}" for name in names]
         try:
-            if len(paths) > 1 and self.folder is None:
+            if self.folder is None:
+                plain = [path for path in paths if not has_magic(path)]  # `rm` expands the others
                 with suppress(FileNotFoundError):
-                    retrying(fs.rm, paths)
-                    return
+                    if len(plain) > 1:
+                        retrying(fs.rm, plain)
+                        paths = [path for path in paths if has_magic(path)]
             for path in paths:
                 with suppress(FileNotFoundError, NotADirectoryError):
                     retrying(fs.rm_file, path)

@@ -25,6 +25,7 @@ from .log import LOGGER
 
 try:
     from distributed import Client, LocalCluster, WorkerPlugin, get_worker, wait
+    from distributed.comm import get_address_host_port
     from distributed.scheduler import KilledWorker
 except ImportError as _error:
     raise OutputError("--cluster needs Dask: pip install 'savemasks[cluster]'") from _error
@@ -93,6 +94,13 @@ class DaskScheduler:
                 n_workers=work.job.workers, threads_per_worker=1, dashboard_address=":0"
             )
             return Client(self._cluster, set_as_default=False)
+        try:
+            get_address_host_port(address)  # for a `Client` that fails so waits at its end
+        except ValueError as error:
+            raise OutputError(
+                f"--cluster {self._shown}: is no address of a Dask scheduler ({error}); it looks"
+                " like tcp://host:8786"
+            ) from error
         try:
             return Client(address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
