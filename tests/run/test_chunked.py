@@ -89,8 +89,12 @@ def test_a_run_that_was_stopped_goes_on(bench: Bench) -> None:
     first = bench.run_some(8)
     assert first.interrupted
     assert 8 <= first.images < 30
+    found = look_over(bench.url())
+    assert not found.is_whole
+    assert found.lines()[-1] == "the run is not finished: the same command goes on"
     second = bench.run()
     assert (second.images, second.skipped) == (30 - first.images, first.images)
+    assert look_over(bench.url()).is_whole
     bench.check()
 
 

@@ -12,6 +12,7 @@ ends with its input.
 """
 
 import asyncio
+import logging
 import random
 import sys
 from collections import Counter
@@ -113,6 +114,7 @@ class _Forward:
 
 
 async def _serve(forward: _Forward) -> None:
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # clients may be killed
     app = web.Application(client_max_size=1 << 32)
     app.router.add_route("*", "/{path:.*}", forward.answer)
     runner = web.AppRunner(app)

@@ -34,6 +34,8 @@ class Overview:
         Items that are finished, and those that have failed; None while somebody is at work.
     messages
         Why the first of them have failed.
+    has_ended
+        Whether all was tried, as far as it is known without parts.
     """
 
     out: Path | Url
@@ -41,11 +43,13 @@ class Overview:
     images: int | None = None
     failed: int | None = None
     messages: list[str] = field(default_factory=list)
+    has_ended: bool = True
 
     @property
     def is_whole(self) -> bool:
         """Whether every part is finished, and nothing has failed."""
-        return self.failed == 0 and all(each is State.FINISHED for each in self.states.values())
+        is_finished = all(each is State.FINISHED for each in self.states.values())
+        return self.failed == 0 and is_finished and self.has_ended
 
     def lines(self) -> list[str]:
         """What to tell the user."""
@@ -53,6 +57,8 @@ class Overview:
         if self.images is not None:
             found = f"{self.images} images finished, {self.failed} failed"
             lines.append(f"{found}, in {printable(self.out)}")
+        if not self.has_ended:
+            lines.append(f"the run {State.UNFINISHED.value}: the same command goes on")
         return lines
 
 
@@ -98,7 +104,9 @@ def _look_over_marks(depot: Depot) -> Overview:
         names = [*filter(None, map(MarkName.parse, depot.names(folder)))]
         failed += sum(name.failed for name in names)
         images += sum(name.items - name.failed for name in names)
-        if part is not None:
+        if part is None:
+            found.has_ended = done is not None
+        else:
             is_begun = bool(names) or depot.find(f"{folder_of(part)}/open") is not None
             unfinished = State.UNFINISHED if is_begun else State.MISSING
             found.states[part] = State.FINISHED if done else unfinished

@@ -9,6 +9,7 @@ and representations, which a scheduler shows and logs, have no addresses.
 """
 
 import asyncio
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -91,7 +92,9 @@ class DaskScheduler:
     def _connected(self, address: str, work: Work) -> "Client":
         if address == "local":
             self._cluster = LocalCluster(
-                n_workers=work.job.workers, threads_per_worker=1, dashboard_address=":0"
+                n_workers=work.job.workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",  # ":0" would answer other machines
             )
             return Client(self._cluster, set_as_default=False)
         try:
@@ -235,6 +238,7 @@ class Chunks(WorkerPlugin):  # type: ignore[misc]  # distributed is not typed
     def __init__(self, work: Work) -> None:
         self._work, self.workers = work, 1
         self._of_thread = local()
+        self._folder: str | None = None
         self.worker: ChunkWorker | None = None
 
     def __reduce__(self) -> tuple[type["Chunks"], tuple[Work]]:
@@ -254,8 +258,14 @@ class Chunks(WorkerPlugin):  # type: ignore[misc]  # distributed is not typed
         if limit := worker.memory_manager.memory_limit:
             memory = min(memory or limit, int(limit * _MEMORY_SHARE))
         job = replace(self._work.job, workers=threads, memory=memory)
-        folder = tempfile.mkdtemp(prefix="savemasks-", dir=worker.local_directory)
-        self.worker = ChunkWorker(replace(self._work, job=job), Path(folder))
+        self._folder = tempfile.mkdtemp(prefix="savemasks-", dir=worker.local_directory)
+        self.worker = ChunkWorker(replace(self._work, job=job), Path(self._folder))
+
+    def teardown(self, worker: "Worker") -> None:
+        """Remove files on their way, for a worker outlives the run; and release memory."""
+        self.worker = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def make(self, chunk: Chunk) -> ChunkResult:
         """Make a chunk in this thread."""
