@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from savemasks import remote
+from savemasks.projects.remote_listing import scan, stamp_of
 from savemasks.remote import (
     RemoteError,
     Url,
@@ -13,8 +14,6 @@ from savemasks.remote import (
     put_all,
     read_all,
     retrying,
-    scan,
-    stamp_of,
 )
 from support.s3 import download, new_bucket, used
 from support.slow_s3 import requests, slow_s3

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from savemasks import remote
-from savemasks.projects import remote_batches, remote_places
+from savemasks.projects import remote_batches, remote_listing, remote_places
 from savemasks.projects.items import Dataset, Entry, Listing
 from savemasks.projects.remote_batches import heads_within
+from savemasks.projects.remote_listing import Page
 from savemasks.projects.remote_places import RemotePath
-from savemasks.remote import Page, Url, put_all
+from savemasks.remote import Url, put_all
 from support.s3 import new_bucket, used
 from support.slow_s3 import requests, slow_s3
 
@@ -29,7 +29,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders come in pages of two, and batches have at least two files."""
 
     def scan(folder: Url) -> Iterator[Page]:
-        for page in remote.scan(folder):
+        for page in remote_listing.scan(folder):
             for i in range(0, len(page.files), 2):
                 yield Page(page.files[i : i + 2], [])
             yield Page([], page.folders)
@@ -179,7 +179,7 @@ def test_a_bucket_is_listed_once_page_by_page(s3: str) -> None:
 
 def test_a_store_without_order_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = dataset_in_memory(["a.jpg", "b.jpg"], [])
-    scan = remote.scan
+    scan = remote_listing.scan
 
     def turned(folder: Url) -> Iterator[Page]:
         for page in scan(folder):

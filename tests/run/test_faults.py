@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from savemasks.line.job import PackKind, PackRules
-from support import faults_parts
+from support import faults_chunks, faults_parts
 from support.faults import start, torture
 from support.faults_packs import KINDS
+from support.s3 import used
 
 
 @pytest.mark.slow
@@ -53,6 +54,18 @@ def test_parts_that_are_killed_at_once_make_what_a_run_makes(
 ) -> None:
     figures = faults_parts.torture(tmp_path, kills=6, seed=3, pack=pack)
     assert figures.kills >= 6
+    assert figures.rounds >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize("kind", faults_chunks.KINDS, ids=str)
+def test_runs_from_bucket_to_bucket_end_alike(
+    s3: str, tmp_path: Path, kind: faults_chunks.Kind
+) -> None:
+    with used(s3):
+        figures = faults_chunks.torture(tmp_path, kills=3, seed=4, kind=kind)
+    assert figures.kills >= 3
     assert figures.rounds >= 1
 
 

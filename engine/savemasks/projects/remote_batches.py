@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..remote import Page
+from .remote_listing import Page
 from .remote_places import RemoteFolder, RemotePath
 
 _BATCH = 1 << 18  # files of a folder; about 100 bytes each

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, Self
 
-from ..remote import Found, Page, Url, kind_of, scan
+from ..remote import Url, kind_of
 from .ignored import is_hidden
+from .remote_listing import Found, Page, scan
 
 
 @dataclass(frozen=True, slots=True)

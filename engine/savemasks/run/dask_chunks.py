@@ -261,7 +261,7 @@ class Chunks(WorkerPlugin):  # type: ignore[misc]  # distributed is not typed
         self._folder = tempfile.mkdtemp(prefix="savemasks-", dir=worker.local_directory)
         self.worker = ChunkWorker(replace(self._work, job=job), Path(self._folder))
 
-    def teardown(self, worker: "Worker") -> None:
+    def teardown(self, worker: "Worker") -> None:  # noqa: ARG002  (called by name)
         """Remove files on their way, for a worker outlives the run; and release memory."""
         self.worker = None
         if self._folder is not None:
