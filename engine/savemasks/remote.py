@@ -99,7 +99,7 @@ class Url:
 
     def read_bytes(self, begin: int | None = None, end: int | None = None) -> bytes:
         """The contents of a file, or those from one offset to another; raises `OSError`."""
-        content: bytes = retrying(self.fs.cat_file, self.path, begin, end)
+        content: bytes = retrying(self.fs.cat_file, self.path, start=begin, end=end)
         return content
 
     def read_bytes_now(self) -> bytes:
