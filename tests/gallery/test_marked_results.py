@@ -1,6 +1,7 @@
 """Galleries of results that are made in chunks: those of the same results with journals."""
 
 import os
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from savemasks.layers.graph import Graph
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import PackRules
 from savemasks.projects.parts import Part
-from savemasks.results.lock import lock_part
+from savemasks.results.lock import HIDDEN, lock_part
 from savemasks.results.marks import marks_folder
 from savemasks.run import chunks
 from savemasks.run.export import run
@@ -23,7 +24,7 @@ from support.chunked import NAME, Bench
 from support.galleries import HAS, PROBLEM, Gallery
 from support.galleries import NAME as ROW_NAME
 from support.layers import data, save_masks, step
-from support.projects import Project, files, layer, same
+from support.projects import Project, files, layer, mount, same
 from support.s3 import download
 
 pytestmark = pytest.mark.usefixtures("warm")
@@ -156,6 +157,20 @@ def test_a_data_set_may_flow_in_twice(bench: Bench, order: int) -> None:
     run(bench.layer, [], bench.base / "local", options, below=below)
     assert gallery(folder_of(bench)) == gallery(bench.base / "local" / NAME)
     assert len(Gallery(folder_of(bench) / "gallery").rows) == 60
+
+
+def test_a_copy_that_is_read_only_needs_no_lock(bench: Bench, tmp_path: Path) -> None:
+    bench.run()
+    root = folder_of(bench)
+    expected = gallery(root)
+    (root / HIDDEN / "lock").unlink()
+    if not mount("--bind", root, root):
+        pytest.skip("needs the right to mount")
+    try:
+        assert mount("-o", "remount,bind,ro", root)
+        assert len(gallery(root, tmp_path / "to")) == len(expected)
+    finally:
+        subprocess.run(["umount", root], check=True)
 
 
 def test_a_part_that_is_being_made_is_named(bench: Bench) -> None:
