@@ -74,7 +74,8 @@ def test_marks_give_the_gallery_that_a_journal_gives(
 ) -> None:
     bench.spoil("01.png")
     bench.spoil("05.png")
-    for part in [Part(n, parts) for n in range(1, parts + 1)] or [None]:
+    for number in range(1, (parts or 1) + 1):
+        part = Part(number, parts) if parts else None
         bench.run(part=part, pack=pack)
         local(bench, part=part, pack=pack)
     made = gallery(folder_of(bench))
@@ -145,6 +146,7 @@ def test_names_come_in_the_order_of_their_bytes(bench: Bench) -> None:
 @pytest.mark.parametrize("order", [0, 1])
 def test_a_data_set_may_flow_in_twice(bench: Bench, order: int) -> None:
     colors = {"fruit": [7, 7, 7], "kiwi": [100, 0, 0]}
+    bench.spoil("01.png")
     ways = [
         data("project", "$0"),
         step("rename", "$0", "$1", classes_mapping={"kiwi": "fruit"}),

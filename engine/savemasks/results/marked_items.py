@@ -80,7 +80,9 @@ class MarkedItems:
         self.count = 0
         self._depot, self._seed = depot, seed_of(begun.arguments)
         self._is_packed = begun.pack is not None
+        # By the first place of a data set, if it flows into the result in several ways.
         self._spans: dict[str, list[_Span]] = {}
+        self._first_places: dict[str, str] = {}
         for part in begun.all_parts:
             folder = marks_folder(part)
             names = [name for name in depot.names(folder) if MarkName.parse(name)]
@@ -90,21 +92,22 @@ class MarkedItems:
     def _add(self, path: str, mark: Mark) -> None:
         firsts: dict[str, bytes] = {}
         for item in mark.items:
-            name = os.fsencode(item.name)
-            for place in _places(item):
-                self.count += 1
-                firsts[place] = min(name, firsts.get(place, name))
+            name, places = os.fsencode(item.name), _places(item)
+            self.count += len(places)
+            firsts[item.dataset] = min(name, firsts.get(item.dataset, name))
+            for place in places:
+                self._first_places.setdefault(place, item.dataset)
         for place, first in firsts.items():
             self._spans.setdefault(place, []).append(_Span(first, path))
 
     @property
     def datasets(self) -> list[str]:
         """Places of the data sets below the result, in their order."""
-        return sorted(self._spans, key=os.fsencode)
+        return sorted(self._first_places, key=os.fsencode)
 
     def of(self, dataset: str) -> Iterator[PlacedItem]:
         """The items of a data set, sorted by the bytes of their names; raises `OutputError`."""
-        waiting = iter(sorted(self._spans[dataset]))
+        waiting = iter(sorted(self._spans[self._first_places[dataset]]))
         span = next(waiting, None)
         # The next item of every open mark, and those behind it.
         open_: list[tuple[_Rank, PlacedItem, Iterator[tuple[_Rank, PlacedItem]]]] = []
@@ -134,10 +137,10 @@ class MarkedItems:
         shard = mark.shard["name"] if mark.shard else None
         is_due = not self._is_of_now(path, mark)
         age = -self._written_at(path)
-        found = [
-            placed for item in mark.items if (placed := _at(dataset, item, shard, is_due=is_due))
-        ]
-        for item in sorted(found, key=attrgetter("name")):
+        first = self._first_places[dataset]
+        here = (item for item in mark.items if item.dataset == first)
+        placed = (_at(dataset, item, shard, is_due=is_due) for item in here)
+        for item in sorted(placed, key=attrgetter("name")):
             yield _Rank(item.name, is_due, age, item.error is not None, number), item
 
     def _is_of_now(self, path: str, mark: Mark) -> bool:
@@ -160,7 +163,7 @@ class MarkedItems:
 def _places(item: MarkedItem) -> dict[str, list[str]]:
     """The places where an item lies, with the names of its files below each.
 
-    There are several if it flows into the result in several ways; one that failed is at the first.
+    There are several if it flows into the result in several ways; of one that failed, the first.
     """
     begin = f"{item.dataset}/"
     if all(name.startswith(begin) for name in item.files):
@@ -188,17 +191,15 @@ def _rows_at(item: MarkedItem, place: int, places: int) -> list[tuple[int, int, 
     return rows[begin:end]
 
 
-def _at(dataset: str, item: MarkedItem, shard: str | None, *, is_due: bool) -> PlacedItem | None:
-    """What became of an item in a data set of the result; None if it is in another one."""
+def _at(dataset: str, item: MarkedItem, shard: str | None, *, is_due: bool) -> PlacedItem:
+    """What became of an item at one of its places."""
     places = _places(item)
-    if dataset not in places:
-        return None
-    counts = _rows_at(item, [*places].index(dataset), len(places))
+    number = [*places].index(dataset) if dataset in places else 0
     extent = item.extent
     return PlacedItem(
         os.fsencode(item.name),
-        tuple(places[dataset]),
-        counts,
+        tuple(places.get(dataset, ())),
+        _rows_at(item, number, len(places)),
         item.error,
         is_due,
         shard if extent else None,
