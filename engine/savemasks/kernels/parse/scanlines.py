@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..eights import load, reaching
+from ..eights import gather, load, reaching
 from ..jit import Array, kernel
 
 # A pixel belongs to the mask if ...
@@ -115,12 +115,7 @@ def _pack_levels(
     threshold = np.uint64(least)
     for k in range(whole):
         at = first + 8 * step * k
-        if step == 1:
-            word = load(raw, at)
-        else:
-            word = np.uint64(0)
-            for i in range(8):
-                word |= np.uint64(raw[np.uint64(at + i * step)]) << np.uint64(8 * i)
+        word = load(raw, at) if step == 1 else gather(raw, at, step)
         bits[np.uint64(target + k)] = reaching(word, threshold)
     if width & 7:
         last = 0
