@@ -45,8 +45,9 @@ def _paint_bits(out: Array, bits: Array, shape: Array, left: int, top: int, valu
                     target[np.uint64(x)] = value
             elif x >= 0 and x + 8 <= out.shape[1]:
                 for bit in range(8):
-                    if byte & (128 >> bit):
-                        target[np.uint64(x + bit)] = value
+                    # Always stored: the processor cannot guess which are set.
+                    below = target[np.uint64(x + bit)]
+                    target[np.uint64(x + bit)] = value if byte & (128 >> bit) else below
             else:
                 for bit in range(8):
                     if byte & (128 >> bit) and 0 <= x + bit < out.shape[1]:

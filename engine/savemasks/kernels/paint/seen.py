@@ -6,7 +6,9 @@ from ..jit import Array, kernel
 
 # Pixels that are compared at once: the first number inside of objects, the last near an edge.
 _CHUNKS = (128, 8)
-_BLOCK = 64  # pixels whose comparisons are added up in a byte
+_BLOCK = 128  # pixels whose comparisons are added up in a byte
+_SHORT_BLOCK = 64  # those of a block that is counted by the labels of its ends
+_FEW = 5  # labels that are counted one after the other, which is faster
 
 
 @kernel
@@ -61,8 +63,45 @@ def measure_numbers(numbers: Array, top: int, areas: Array, boxes: Array) -> Non
 
 
 @kernel
+def _count(labels: Array, label: int) -> int:
+    """How many pixels have a label; many are compared at once."""
+    count = 0
+    wanted = labels.dtype.type(label)
+    for y in range(labels.shape[0]):
+        row = labels[y]
+        x = 0
+        while x + _BLOCK <= row.size:
+            part = np.uint8(0)
+            for i in range(_BLOCK):
+                part = np.uint8(part + np.uint8(row[np.uint64(x + i)] == wanted))
+            count += int(part)
+            x += _BLOCK
+        for i in range(x, row.size):
+            count += row[np.uint64(i)] == wanted
+    return count
+
+
+@kernel
+def _count_by_ends(row: Array, at: int, counts: Array) -> bool:
+    """Count a block that has no other labels than its first and last pixel, as most have."""
+    one = row[np.uint64(at)]
+    other = row[np.uint64(at + _SHORT_BLOCK - 1)]
+    ones = others = np.uint8(0)
+    for i in range(_SHORT_BLOCK):
+        label = row[np.uint64(at + i)]
+        ones = np.uint8(ones + np.uint8(label == one))
+        others = np.uint8(others + np.uint8(label == other))
+    rest = int(others) if other != one else 0
+    if int(ones) + rest != _SHORT_BLOCK:
+        return False
+    counts[one] += int(ones)
+    counts[other] += rest
+    return True
+
+
+@kernel
 def _count_singly(row: Array, first: int, last: int, counts: Array) -> None:
-    """Count pixels first..last (excluded) of a row one by one."""
+    """Count pixels first..last (excluded) of a row."""
     for x in range(first, last):
         counts[row[np.uint64(x)]] += 1
 
@@ -71,28 +110,20 @@ def _count_singly(row: Array, first: int, last: int, counts: Array) -> None:
 def count_labels(labels: Array, counts: Array) -> None:
     """Add to `counts` (labels,) int64 how many pixels of (height, width) have each label.
 
-    Labels of 0 are not counted. Most blocks of a row have no other labels than those of their two
-    ends, and these are counted many pixels at a time.
+    Labels of 0 are not counted.
     """
+    if counts.size <= _FEW:
+        for label in range(1, counts.size):
+            counts[label] += _count(labels, label)
+        return
     background = counts[0]
     for y in range(labels.shape[0]):
         row = labels[y]
         x = 0
-        while x + _BLOCK <= row.size:
-            one = row[np.uint64(x)]
-            other = row[np.uint64(x + _BLOCK - 1)]
-            ones = others = np.uint8(0)
-            for i in range(_BLOCK):
-                label = row[np.uint64(x + i)]
-                ones = np.uint8(ones + np.uint8(label == one))
-                others = np.uint8(others + np.uint8(label == other))
-            rest = int(others) if other != one else 0
-            if int(ones) + rest == _BLOCK:
-                counts[one] += int(ones)
-                counts[other] += rest
-            else:
-                _count_singly(row, x, x + _BLOCK, counts)
-            x += _BLOCK
+        while x + _SHORT_BLOCK <= row.size:
+            if not _count_by_ends(row, x, counts):
+                _count_singly(row, x, x + _SHORT_BLOCK, counts)
+            x += _SHORT_BLOCK
         _count_singly(row, x, row.size, counts)
     counts[0] = background
 
