@@ -198,9 +198,10 @@ def test_the_options_of_the_manual_are_those_of_the_command() -> None:
     page = DOCS["command-line"]
     described = {cell.split()[0] for cell in first_cells(page) if cell.startswith("--")}
     assert described | {"--out"} == known
-    others = {"--preload", "--version"}.union(
-        *map(options_of, cli.main.commands)
-    )  # an option of gunicorn
+    # Those of gunicorn, of Dask's worker and of Docker, too.
+    others = {"--preload", "--version", "--nworkers", "--nthreads", "--memory-limit"}
+    others |= {"--rm", "--user", "--entrypoint", "--build-arg"}
+    others = others.union(*map(options_of, cli.main.commands))
     assert {*OPTION.findall(MANUAL)} <= known | others
     assert options_of("cache") == {"--where", "--clear"}
     said = re.search(r"`retry` takes all of these but (.+?):", page, re.DOTALL)

@@ -304,7 +304,7 @@ def test_only_these_files_use_libvips() -> None:
     asking |= {"pictures/formats.py", "pictures/original.py", "results/verify.py"}
     asking |= {"encode/legend_picture.py", "encode/pages.py", "results/damage.py"}
     asking |= {"api/packed.py"}
-    by_commands = {"building", "label_pictures", "pictures_of_items", "thumbnails", "tiles"}
+    by_commands = {"label_pictures", "pictures_of_items", "thumbnails", "tiles"}
     asking |= {f"gallery/{name}.py" for name in by_commands}
     in_fresh_processes = {"encode/tiff.py", "pictures/streamed.py", "run/worker.py"}
     package = Path(savemasks.__file__).parent

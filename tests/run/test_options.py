@@ -29,6 +29,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "--report=report.json": {"report": Path("report.json")},
     "--pack=tar": {"pack": PackRules("tar")},
     "--part=2/3": {"part": Part(2, 3)},
+    "--cluster=local": {"cluster": "local"},
     "--pack=webdataset": {"pack": PackRules("webdataset", items=1000)},
     "--pack=webdataset --pack-size=4G": {"pack": PackRules("webdataset", size=4 << 30)},
     "--pack=tar --pack-items=7": {"pack": PackRules("tar", items=7)},
