@@ -14,7 +14,8 @@ def test_pixels_of_every_label_but_0_are_added(
     size: tuple[int, int], labels: int, longest: int, dtype: type[np.uint8] | type[np.uint16]
 ) -> None:
     rng = np.random.default_rng(labels)
-    pixels = np.repeat(rng.integers(0, labels, size), rng.integers(longest // 2, longest), axis=1).astype(dtype)
+    runs = rng.integers(0, labels, size).astype(dtype)
+    pixels = np.repeat(runs, rng.integers(longest // 2, longest), axis=1)
     pixels[0, 0] = labels - 1
     counts = np.full(labels, 7, np.int64)
     count_labels(pixels, counts)
