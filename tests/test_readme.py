@@ -326,13 +326,13 @@ def test_the_benchmarks_take_the_options_that_are_shown() -> None:
     def options(program: str) -> set[str]:
         if program not in helps:
             helps[program] = subprocess.run(
-                [sys.executable, program, "--help"],
+                [sys.executable, *program.split(), "--help"],
                 cwd=ROOT, capture_output=True, text=True, check=True,
             ).stdout  # fmt: skip
         return {*OPTION.findall(helps[program])}
 
     for line in "".join(blocks(BENCHMARKS, "sh")).splitlines():
-        if program := re.match(r"python (\S+)", line):
+        if program := re.match(r"python (\S+( photos| cells)?)", line):
             if program[1] == "benchmarks/plot.py" and find_spec("matplotlib") is None:
                 continue  # it needs the extra `bench`
             command = line.partition("#")[0]

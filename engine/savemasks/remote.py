@@ -97,9 +97,9 @@ class Url:
         """The same as a path, if it is one of this machine; raises `RemoteError`."""
         return Path(self.path) if _is_local(self.fs) else None
 
-    def read_bytes(self) -> bytes:
-        """The contents of a file; raises `OSError`."""
-        content: bytes = retrying(self.fs.cat_file, self.path)
+    def read_bytes(self, begin: int | None = None, end: int | None = None) -> bytes:
+        """The contents of a file, or those from one offset to another; raises `OSError`."""
+        content: bytes = retrying(self.fs.cat_file, self.path, start=begin, end=end)
         return content
 
     def read_bytes_now(self) -> bytes:

@@ -55,6 +55,24 @@ def test_all_commands_on_a_bucket(six: Project, bucket: str) -> None:
     )
 
 
+def test_galleries_of_what_is_made_in_chunks(six: Project) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    memory.put(str(six.folder), "memory://in/project", recursive=True)
+    assert call(*RUN, "project", "--out=local", "--gallery")[0] == 1
+    code, text = call(*RUN, "memory://in/project", "--out=out", "--gallery")
+    assert code == 1
+    assert text.endswith("out/experiment001/gallery/index.html\n")
+    rows, expected = (
+        Path(f"{out}/experiment001/gallery/data/rows-0.js") for out in ("out", "local")
+    )
+    assert rows.read_text() == expected.read_text().replace("project/", "memory://in/project/")
+    assert call(*RUN, "project", "--out=memory://out")[0] == 1
+    code, text = call("gallery", "memory://out", "--to", "pages")
+    assert (code, text) == (0, "open pages/index.html\n")
+    assert len(list(Path("pages/items/0").glob("*.jpg"))) == 2 * 5  # with copies of originals
+
+
 def upload_good_one(project: Project, bucket: str) -> None:
     project.add("bad.png")
     upload(project.folder, f"{bucket}/in/project")
@@ -111,7 +129,8 @@ def test_what_is_refused(six: Project, arguments: tuple[str, ...], said: str) ->
     ("arguments", "said"),
     [
         (("stats", "memory://a"), "stats reads folders and archives, no addresses"),
-        (("gallery", "memory://a"), "gallery reads folders and archives, no addresses"),
+        (("gallery", "memory://a"), "memory://a: a gallery is put on this machine: --to DIR says"),
+        (("gallery", "memory://a", "--to=b"), "memory://a: no result of savemasks is here"),
         (("verify", "memory://a"), "memory://a: no result of savemasks is here"),
         (("retry", "memory://a"), "memory://a: no result of savemasks is here"),
         (("report", "memory://a"), "memory://a: no result of savemasks is here"),

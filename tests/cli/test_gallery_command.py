@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.projects import call, names
+from support.projects import call, files, names, same
 
 RUN = ("run", "config.json", "project", "--out", "out")
 
@@ -27,6 +27,15 @@ def test_gallery_takes_the_result_or_the_folder_around_it(work: Path) -> None:
     code, text = call("gallery", "out", "--to", "elsewhere", "--quiet")
     assert (code, text) == (0, "")
     assert "index.html" in names(work / "elsewhere")
+
+
+def test_a_run_on_a_cluster_builds_a_gallery(work: Path) -> None:
+    pytest.importorskip("distributed")
+    assert call(*RUN[:3], "--out=local", "--gallery")[0] == 0
+    code, text = call(*RUN, "--gallery", "--cluster=local")
+    assert code == 0, text
+    assert text.endswith("out/experiment001/gallery/index.html\n")
+    same(files(work / "out/experiment001"), files(work / "local/experiment001"))
 
 
 def test_a_gallery_that_cannot_be_written_says_so(work: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from .. import __version__
+from ..remote import Url
 from ..run.options import RunOptions, goes_in_chunks
 from ..run.starting import first_process
 from .console import (
@@ -117,9 +118,10 @@ def run_command(
             "--gallery is of all parts: run `savemasks gallery OUT` when they are finished."
         )
     in_chunks = goes_in_chunks((*projects, *below), out, options)
-    if gallery and in_chunks:
+    if gallery and isinstance(out, Url) and out.folder is None:
         raise click.UsageError(
-            "--gallery does not go with --cluster, nor with addresses instead of folders."
+            "--gallery does not go with an address as --out: run `savemasks gallery OUT --to DIR`"
+            " when it is finished."
         )
     processes = options.processes and (dry_run or not in_chunks)
     with exit_on_errors(), first_process(processes=processes) as starter:

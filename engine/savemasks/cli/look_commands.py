@@ -46,15 +46,13 @@ def gallery_command(
     """Build a gallery of the results in OUT: pages that any browser opens without a server.
 
     They have thumbnails with filters, figures of the classes, and a viewer. A gallery that is
-    there is replaced.
+    there is replaced. OUT may also be an address, with `--to`.
     """
     with exit_on_errors(), run_hooks(quiet) as hooks:
         from ..gallery.building import build_galleries
-        from ..projects.locations import paths_of
 
-        (folder,) = paths_of([out], "gallery")
         processes = options.processes
-        pages = build_galleries(folder, to, workers=workers, processes=processes, hooks=hooks)
+        pages = build_galleries(out, to, workers=workers, processes=processes, hooks=hooks)
     if hooks.stop.is_set():
         click.echo("interrupted: the gallery is as it was before", err=True)
         raise click.exceptions.Exit(130)

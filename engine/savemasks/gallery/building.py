@@ -1,4 +1,4 @@
-"""Galleries of results: every item of the journal becomes a row, a thumbnail and a label map."""
+"""Galleries of results: every item becomes a row, a thumbnail and a label map."""
 
 import os
 import shutil
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import OutputError, printable
-from ..results.division import locked_journals
+from ..projects.locations import Location
+from ..remote import Url
 from ..run.options import Hooks
 from ..system import usable_cores
-from .contents import Contents, Entry, find_results
+from .contents import Contents, Entry, find_result_at, find_results
 from .figures import Figures
 from .in_order import results_in_order, results_of_processes
+from .item_sources import opened_source
 from .pictures_of_items import Has, Made, Maker
 from .plots import plots_of
 from .site import Site, is_gallery, texts, url_of
@@ -26,6 +28,10 @@ _Item = tuple[int, Entry]
 
 MANY = 200
 """Number of items for which it pays to start processes, which takes a second."""
+
+
+_THREADS_PER_CORE = 4
+"""Threads that wait for an object store most of the time."""
 
 
 class _Workers(NamedTuple):
@@ -44,7 +50,7 @@ class _Workers(NamedTuple):
 
 
 def build_galleries(
-    out: Path,
+    out: Location,
     to: Path | None = None,
     *,
     workers: int | None = None,
@@ -56,10 +62,11 @@ def build_galleries(
     Parameters
     ----------
     out
-        The folder of a result, or one that results lie in.
+        The folder of a result, or one that results lie in; or the address of one.
     to
         Where to put galleries: that of a single result itself, those of several in folders below.
-        By default each goes into the folder `gallery` of its result.
+        By default each goes into the folder `gallery` of its result, which has to be on this
+        machine then.
     workers
         Number of workers, or None for one per available core.
     processes
@@ -81,22 +88,40 @@ def build_galleries(
     """
     hooks = hooks or Hooks()
     workers = workers or usable_cores()
-    roots = find_results(out)
     pages = []
-    for root in roots:
-        target = root / GALLERY
-        if to is not None:
-            target = to if len(roots) == 1 else to / root.relative_to(out)
-        with locked_journals(root) as journals:
+    for root, target in _targets(out, to):
+        with opened_source(root) as source:
             try:
-                contents = Contents.open(root, journals)
+                contents = Contents.open(root, source)
             except OutputError as error:
                 raise OutputError(f"{printable(root)}: {error}") from error
             _check(target, contents)
-            many = workers > 1 and contents.count() >= MANY
-            if _build(contents, target, _Workers(workers, processes and many), hooks):
+            if _build(contents, target, _workers_for(contents, workers, processes), hooks):
                 pages.append(target / "index.html")
     return pages
+
+
+def _targets(out: Location, to: Path | None) -> list[tuple[Location, Path]]:
+    """Results, and where the gallery of each goes; raises `OutputError`."""
+    if isinstance(out, Url):
+        out = out.folder or out
+    if isinstance(out, Url):
+        if to is None:
+            raise OutputError(f"{out}: a gallery is put on this machine: --to DIR says where")
+        return [(find_result_at(out), to)]
+    roots = find_results(out)
+    if to is None:
+        return [(root, root / GALLERY) for root in roots]
+    if len(roots) == 1:
+        return [(roots[0], to)]
+    return [(root, to / root.relative_to(out)) for root in roots]
+
+
+def _workers_for(contents: Contents, number: int, processes: bool) -> _Workers:
+    if isinstance(contents.root, Url):
+        return _Workers(_THREADS_PER_CORE * number, are_processes=False)
+    many = number > 1 and contents.count() >= MANY
+    return _Workers(number, processes and many)
 
 
 def _check(target: Path, contents: Contents) -> None:
@@ -151,6 +176,7 @@ def _fill(contents: Contents, site: Site, target: Path, workers: _Workers, hooks
     classes = contents.classes
     figures = Figures(texts([each.title for each in classes]))
     total = contents.count()
+    found = 0
     tried = 0  # by the last run, or by earlier ones with the same settings
     if hooks.on_start:
         hooks.on_start()
@@ -162,12 +188,13 @@ def _fill(contents: Contents, site: Site, target: Path, workers: _Workers, hooks
                 figures.failed += 1
             elif made.counts is not None:
                 _count(figures, made)
+            found = number + 1
             tried += not entry.is_due
             site.add_row(_row(entry, made))
             if hooks.on_progress:
-                hooks.on_progress(number + 1, figures.failed, total)
+                hooks.on_progress(found, figures.failed, max(total, found))
     site.finish(
-        _index(contents, maker, figures, target, total), _page(contents, figures, total, tried)
+        _index(contents, maker, figures, target, found), _page(contents, figures, found, tried)
     )
     return True
 
@@ -203,7 +230,8 @@ def _row(entry: Entry, made: Made) -> list[Any]:
 def _index(
     contents: Contents, maker: Maker, figures: Figures, target: Path, total: int
 ) -> dict[str, Any]:
-    base = os.path.relpath(contents.root, target)
+    root = contents.root
+    base = str(root) if isinstance(root, Url) else os.path.relpath(root, target)
     table = maker.source.table
     return {
         "items": total,

@@ -67,7 +67,7 @@ class Maker:
 
     def __init__(self, contents: Contents, folder: Path) -> None:
         """Prepare to make what is shown of a result, below the folder of a gallery."""
-        self._folder, self._is_packed = folder, contents.is_packed
+        self._folder = folder
         settings = contents.settings
         self._pages_have_originals = bool(settings and settings.human_layout == "side_by_side")
         self.source: LabelSource = label_source(contents)
@@ -149,7 +149,7 @@ class Maker:
                 folder = Path(f"{path}-original")
                 tiles.original_tiles(files.path(name) or content, folder)
                 made.has |= Has.TILES
-            elif not self._is_packed and thumbnails.is_shown_by_browsers(content[:16]):
+            elif files.path(name) is not None and thumbnails.is_shown_by_browsers(content[:16]):
                 made.has |= Has.LINK
             else:
                 _put_preview(made, path, thumbnails.preview(content, made.height * made.width))

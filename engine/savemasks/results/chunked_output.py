@@ -116,6 +116,11 @@ def read_begun(depot: Depot) -> Begun | None:
         raise OutputError(f"{depot}/{CHUNKED}: is not as savemasks wrote it") from error
 
 
+def seed_of(arguments: Mapping[str, Any]) -> bytes:
+    """What ids of marks depend on besides their items: another one if something else is made."""
+    return blake2b(orjson.dumps(arguments, option=_SORTED), digest_size=16).digest()
+
+
 class ChunkedOutput:
     """A result that is made in chunks. What is there stays as it is until `begin`.
 
@@ -137,9 +142,8 @@ class ChunkedOutput:
     ) -> None:
         """Nothing is read or written yet."""
         self.depot = Depot(root, durable=durable, mark=unfinished_mark(part))
-        encoded = orjson.dumps(encodable(arguments), option=_SORTED)
-        self.seed = blake2b(encoded, digest_size=16).digest()
-        self._arguments = orjson.loads(encoded)
+        self._arguments = orjson.loads(orjson.dumps(encodable(arguments), option=_SORTED))
+        self.seed = seed_of(self._arguments)
         self._part, self._durable = part, durable
         self._locks = ExitStack()
         self._before: Begun | None = None

@@ -210,7 +210,9 @@ def _in_the_way(root: Path) -> OutputError:
     division = read_division(root)
     others = [part for part in division.parts if is_at_work(root, part)] if division else []
     if others:
-        return OutputError(f"{root}: {_made(others)} with other settings; wait for the end of that")
+        return OutputError(
+            f"{root}: {being_made(others)} with other settings; wait for the end of that"
+        )
     file = open_lock(root / HIDDEN)
     try:
         return busy(file, root)
@@ -227,10 +229,11 @@ def lock_whole(root: Path, patience: float = 0.0) -> Lock:
         others = [part for part in division.parts if is_at_work(root, part)] if division else []
         if not others:
             raise
-        raise OutputError(f"{root}: {_made(others)}; wait for the end of that") from error
+        raise OutputError(f"{root}: {being_made(others)}; wait for the end of that") from error
 
 
-def _made(parts: Sequence[Part]) -> str:
+def being_made(parts: Sequence[Part]) -> str:
+    """Say that parts are being made."""
     return f"{_named(parts)} {'is' if len(parts) == 1 else 'are'} being made"
 
 

@@ -117,6 +117,10 @@ class MarkedItem:
     error: dict[str, Any] | None = None
     extent: Extent | None = None
 
+    def rows(self) -> Iterator[tuple[int, int, int]]:
+        """Label, objects and pixels of every class in its masks."""
+        return zip(self.counts[::3], self.counts[1::3], self.counts[2::3], strict=True)
+
     def packed(self) -> list[Any]:
         """As plain data for JSON."""
         files = [[_plain(name), *written] for name, written in self.files.items()]
@@ -190,8 +194,7 @@ class Mark:
     def rows(self) -> Iterator[tuple[int, int, int]]:
         """Label, objects and pixels of every class in every item."""
         for item in self.items:
-            counts = item.counts
-            yield from zip(counts[::3], counts[1::3], counts[2::3], strict=True)
+            yield from item.rows()
 
 
 class MarkIndex:
