@@ -165,11 +165,12 @@ def above_the_kernels(rounds: int) -> dict[str, Any]:
 
 def _kernels() -> list[tuple[ModuleType, str]]:
     """Where the everyday way calls kernels."""
-    from savemasks.kernels.encode import runs
-    from savemasks.kernels.paint import painting as paint
+    from savemasks.kernels.encode import mask_tokens, runs
+    from savemasks.kernels.paint import painting
     from savemasks.parse import usual
 
-    return [(usual, "read_usual"), (paint, "paint"), (runs, "tokenize"), (runs, "write")]
+    parts = [(usual, "read_usual"), (painting, "paint")]
+    return [*parts, (runs, "tokenize"), (mask_tokens, "write")]
 
 
 def by_threads(rounds: int) -> list[dict[str, Any]]:

@@ -7,13 +7,15 @@ from savemasks.kernels.paint.seen import count_labels, count_objects
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("longest", [5, 200])  # runs: most blocks have many labels, or one or two
 @pytest.mark.parametrize("labels", [2, 5, 6, 200])
 @pytest.mark.parametrize("size", [(1, 1), (3, 127), (2, 128), (5, 700)])
 def test_pixels_of_every_label_but_0_are_added(
-    size: tuple[int, int], labels: int, dtype: type[np.uint8] | type[np.uint16]
+    size: tuple[int, int], labels: int, longest: int, dtype: type[np.uint8] | type[np.uint16]
 ) -> None:
     rng = np.random.default_rng(labels)
-    pixels = np.repeat(rng.integers(0, labels, size), rng.integers(1, 5), axis=1).astype(dtype)
+    runs = rng.integers(0, labels, size).astype(dtype)
+    pixels = np.repeat(runs, rng.integers(longest // 2, longest), axis=1)
     pixels[0, 0] = labels - 1
     counts = np.full(labels, 7, np.int64)
     count_labels(pixels, counts)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.encode import page, runs
+from ..kernels.encode import mask_tokens, page, runs
 from ..scratch import Buffer, Scratch
 from .png import WHOLE, Deflated, Layout, Part, Strip, frame
 
@@ -42,12 +42,12 @@ def deflate_runs(
     covered = height * (width + 1)
     # At most one word a token, and one more for every 258 bytes that are repeated.
     words = room + covered // 258 + 1000
-    tokens = scratch.take(_TOKENS, (runs.CODE_WORDS + room,), np.int64)
+    tokens = scratch.take(_TOKENS, (mask_tokens.CODE_WORDS + room,), np.int64)
     out = scratch.take(_STREAM, (8 * words,))
     tokenize = runs.tokenize_wide if is_wide else runs.tokenize
     count, adler = tokenize(labels, grays, tokens)
     if count < 0:
         return None
     stride = 2 if is_wide else width + 1
-    size = runs.write(tokens, count, 1, stride, adler, strip.is_part, out)
+    size = mask_tokens.write(tokens, count, 1, stride, adler, strip.is_part, out)
     return Deflated(out[:size].data, adler, covered)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import jsontext
-from ..kernels.encode import page, runs
+from ..kernels.encode import mask_tokens, page, runs
 from ..scratch import Buffer, Scratch
 from .general import deflate_pixels, store_pixels
 from .png import WHOLE, Deflated, Layout, Part, Strip, frame
@@ -52,12 +52,12 @@ def _deflate_runs(numbers: Numbers, scratch: Scratch, strip: Strip) -> Deflated 
     covered = height * stride
     # At most one word a token, and one more for every 258 bytes that are repeated.
     words = room + covered // 258 + 1000
-    tokens = scratch.take(_TOKENS, (runs.CODE_WORDS + room,), np.int64)
+    tokens = scratch.take(_TOKENS, (mask_tokens.CODE_WORDS + room,), np.int64)
     out = scratch.take(_STREAM, (8 * words,))
     count, adler = runs.tokenize_numbers(numbers, tokens)
     if count < 0:
         return None
-    size = runs.write(tokens, count, 2, stride, adler, strip.is_part, out)
+    size = mask_tokens.write(tokens, count, 2, stride, adler, strip.is_part, out)
     return Deflated(out[:size].data, adler, covered)
 
 

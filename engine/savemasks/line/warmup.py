@@ -21,7 +21,7 @@ from ..encode.general import encode_png
 from ..encode.machine import encode_runs
 from ..encode.numbers import encode_numbers
 from ..kernels.cache import one_process_at_a_time
-from ..kernels.encode import lookup, runs
+from ..kernels.encode import lookup, mask_tokens
 from ..kernels.encode.page import WINDOW
 from ..kernels.paint.extents import tighten_boxes
 from ..layers.palette import paintable_grays
@@ -129,7 +129,9 @@ def _paint(plan: Plan) -> None:
 
 def _write_runs() -> None:
     """What is the second half of encoding machine masks."""
-    runs.write(np.zeros(runs.CODE_WORDS, np.int64), 0, 1, 2, 1, False, np.zeros(8000, np.uint8))
+    mask_tokens.write(
+        np.zeros(mask_tokens.CODE_WORDS, np.int64), 0, 1, 2, 1, False, np.zeros(8000, np.uint8)
+    )
 
 
 def _encode_machine(plan: Plan) -> None:

@@ -265,8 +265,7 @@ def _inflate_stored(
     return size + length, _Bits(at + length, 0, 0)
 
 
-_BLOCK = 16
-_REDUCED = 347 * _BLOCK
+_BLOCK = 1 << 12  # bytes whose sums, weighted by their places, fit 32 bits
 
 
 @kernel
@@ -274,26 +273,17 @@ def _adler(data: Array, size: int) -> int:
     """Adler-32 checksum of the first bytes, as it is read from a stream: highest byte first."""
     low = 1
     high = 0
-    first = 0
-    while first < size:
-        # Sums are reduced now and then only; they stay far below 2**63.
-        stop = min(first + _REDUCED, size)
-        while first + _BLOCK <= stop:
-            # A block's sums by themselves: the processor adds several bytes at once.
-            total = weighted = 0
-            for i in range(_BLOCK):
-                value = int(data[np.uint64(first + i)])
-                total += value
-                weighted += (_BLOCK - i) * value
-            high += _BLOCK * low + weighted
-            low += total
-            first += _BLOCK
-        for i in range(first, stop):
-            low += int(data[np.uint64(i)])
-            high += low
-        low %= 65521
-        high %= 65521
-        first = stop
+    for first in range(0, size, _BLOCK):
+        count = min(_BLOCK, size - first)
+        # Kept to 32 bits at every step, so that the processor adds up several bytes at once.
+        total = np.uint32(0)
+        weighted = np.uint32(0)
+        for i in range(count):
+            value = np.uint32(data[np.uint64(first + i)])
+            total = np.uint32(total + value)
+            weighted = np.uint32(weighted + np.uint32(value * np.uint32(i)))
+        high = (high + count * (low + int(total)) - int(weighted)) % 65521
+        low = (low + int(total)) % 65521
     return (high >> 8) | ((high & 255) << 8) | ((low & 0xFF00) << 8) | ((low & 255) << 24)
 
 

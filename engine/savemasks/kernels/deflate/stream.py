@@ -35,14 +35,14 @@ class Codes(NamedTuple):
     code, length    (286,) int64: Huffman codes of literals and lengths, first bit lowest
     pairs           (65536,) uint32: two literals (the first one low) as code | length << 27;
                     not needed without literals in fours
-    near, far       what the two distance codes stand for
+    near, far       what the two distance codes stand for, of `distance_symbol`
     """
 
     code: Array
     length: Array
     pairs: Array
-    near: int
-    far: int
+    near: tuple[int, int, int]
+    far: tuple[int, int, int]
 
 
 @kernel
@@ -58,19 +58,26 @@ def put(out: Array, at: Bits, code: int, length: int) -> Bits:
     return Bits(at.word + full, rest if full else waiting, fill & np.uint64(63))
 
 
+def _length_table() -> Array:
+    """By length, symbol << 16 | extra bits << 8 | how many of them."""
+    table = np.zeros(LONGEST_MATCH + 1, np.int64)
+    for length in range(3, LONGEST_MATCH):
+        x = length - 3
+        extra_bits = max(0, x.bit_length() - 3)
+        symbol = 257 + 4 * extra_bits + (x >> extra_bits)
+        table[length] = symbol << 16 | (x & ((1 << extra_bits) - 1)) << 8 | extra_bits
+    table[LONGEST_MATCH] = 285 << 16
+    return table
+
+
+_LENGTHS = _length_table()
+
+
 @kernel
 def length_symbol(length: int) -> tuple[int, int, int]:
     """Symbol, extra bits and how many of them, of a match of 3..258 bytes."""
-    if length == LONGEST_MATCH:
-        return 285, 0, 0
-    x = length - 3
-    if x < 8:
-        return 257 + x, 0, 0
-    bits = 3
-    while x >> (bits + 1):
-        bits += 1
-    extra = bits - 2
-    return 257 + 4 * (bits - 1) + ((x >> extra) & 3), x & ((1 << extra) - 1), extra
+    entry = _LENGTHS[np.uint64(length)]
+    return entry >> 16, (entry >> 8) & 0xFF, entry & 0xFF
 
 
 @kernel
@@ -87,19 +94,27 @@ def distance_symbol(distance: int) -> tuple[int, int, int]:
 
 
 @kernel
+def bits_of_match(codes: Codes, length: int, is_far: bool) -> tuple[int, int]:
+    """Bits, and how many they are, of a match of 3..258 bytes from the far or the near distance."""
+    symbol, extra, extra_bits = length_symbol(length)
+    _, distance, distance_bits = codes.far if is_far else codes.near
+    size = int(codes.length[symbol])
+    bits = int(codes.code[symbol]) | extra << size
+    size += extra_bits
+    # The two distances have one-bit codes, the smaller symbol 0.
+    bits |= (distance << 1 | int(is_far)) << size
+    return bits, size + 1 + distance_bits
+
+
+@kernel
 def put_match(out: Array, at: Bits, codes: Codes, length: int, is_far: bool) -> Bits:
     """Repeat `length` bytes, at least 3, from the far or the near distance."""
-    _, far_extra, far_bits = distance_symbol(codes.far if is_far else codes.near)
-    # The two distances have one-bit codes, the smaller symbol 0.
-    distance = (far_extra << 1) | 1 if is_far else far_extra << 1
-    bits = far_bits + 1
     while length > 0:
         part = min(length, LONGEST_MATCH)
         if 0 < length - part < 3:
             part -= 3  # leave enough for another match
-        symbol, extra, extra_bits = length_symbol(part)
-        at = put(out, at, codes.code[symbol], codes.length[symbol])
-        at = put(out, at, extra | (distance << extra_bits), extra_bits + bits)
+        bits, size = bits_of_match(codes, part, is_far)
+        at = put(out, at, bits, size)
         length -= part
     return at
 
@@ -283,8 +298,8 @@ def begin(out: Array, length: Array, distance_length: Array, is_part: bool) -> B
 def begin_two(out: Array, codes: Codes, is_part: bool) -> Bits:
     """Write the same for the two distances of `codes`."""
     length = filled_words(DISTANCES, 0)
-    length[distance_symbol(codes.near)[0]] = 1
-    length[distance_symbol(codes.far)[0]] = 1
+    length[codes.near[0]] = 1
+    length[codes.far[0]] = 1
     return begin(out, codes.length, length, is_part)
 
 

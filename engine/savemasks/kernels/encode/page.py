@@ -21,6 +21,7 @@ from ..deflate.stream import (
     Bits,
     Codes,
     begin_two,
+    distance_symbol,
     finish,
     fit_codes,
     fit_pairs,
@@ -361,7 +362,8 @@ def encode(
     fit_codes(counts, code_memory[0], code_memory[1])
     fit_pairs(code_memory[0], code_memory[1], pairs)
     is_wide = 3 * width + 3 > WINDOW
-    codes = Codes(code_memory[0], code_memory[1], pairs, 1, 2 if is_wide else 3 * width + 3)
+    far = 2 if is_wide else 3 * width + 3
+    codes = Codes(code_memory[0], code_memory[1], pairs, distance_symbol(1), distance_symbol(far))
     at = begin_two(out, codes, is_part)
     adler = 1
     row = rows[0]

@@ -12,62 +12,14 @@ rows zeros; the first row and rows of zeros are not filtered.
 
 import numpy as np
 
-from ..deflate.stream import (
-    END,
-    LONGEST_MATCH,
-    SYMBOLS,
-    Codes,
-    begin_two,
-    finish,
-    fit_codes,
-    length_symbol,
-    put,
-    put_match,
-)
+from ..eights import same_run
 from ..jit import Array, allocating_kernel, kernel
+from .mask_tokens import CODE_WORDS, FAR, LITERAL, NEAR, add
 
-# A token is value << 2 | kind.
-_LITERAL = 0
-_NEAR = 1
-_FAR = 2
-
-CODE_WORDS = 3 * SYMBOLS
 _UP = 2  # of PNG's filters
 _MODULUS = 65521
 # A match of the row above is worth while from this number of equal pixels on.
 _WORTH = 4
-# Pixels that are compared at once: the first number while rows are equal, the last near an edge.
-_CHUNKS = (64, 8)
-
-
-@kernel
-def _equal_run(row: Array, above: Array, first: int) -> int:
-    """Count the pixels from `first` on that equal those above."""
-    x = first
-    n = row.size
-    for chunk in _CHUNKS:
-        while x + chunk <= n:
-            # Kept to the labels' type at every step, so that a vector holds eight times as many.
-            different = row.dtype.type(0)
-            for i in range(chunk):
-                change = row[np.uint64(x + i)] ^ above[np.uint64(x + i)]
-                different = row.dtype.type(different | change)
-            if different:
-                break
-            x += chunk
-    while x < n and row[np.uint64(x)] == above[np.uint64(x)]:
-        x += 1
-    return x - first
-
-
-@kernel
-def _add(tokens: Array, count: int, kind: int, value: int) -> int:
-    """Append a token, or lengthen the last one if it is a repetition of the same kind."""
-    if kind != _LITERAL and count and tokens[count - 1] & 3 == kind:
-        tokens[count - 1] += value << 2
-        return count
-    tokens[count] = value << 2 | kind
-    return count + 1
 
 
 @kernel
@@ -75,6 +27,8 @@ def _add_span(
     row: Array, table: Array, first: int, last: int, before: int, tokens: Array, count: int
 ) -> int:
     """Append pixels first..last (excluded); `before` is the byte that goes before them."""
+    if last - first == 1:
+        return add(tokens, count, LITERAL, int(table[row[first]]))
     x = first
     while x < last:
         label = row[x]
@@ -84,13 +38,13 @@ def _add_span(
         value = int(table[label])
         length = run - x
         if value != before:
-            count = _add(tokens, count, _LITERAL, value)
+            count = add(tokens, count, LITERAL, value)
             length -= 1
         if length >= 3:
-            count = _add(tokens, count, _NEAR, length)
+            count = add(tokens, count, NEAR, length)
         else:
             for _ in range(length):
-                count = _add(tokens, count, _LITERAL, value)
+                count = add(tokens, count, LITERAL, value)
         before = value
         x = run
     return count
@@ -107,8 +61,8 @@ def tokenize(labels: Array, table: Array, memory: Array) -> tuple[int, int]:
     table
         (labels,) uint8 gray by label.
     memory
-        int64 of scratch, for `write`: `CODE_WORDS`, and one for every token. If it gets full the
-        mask is none for this encoder: the number is -1.
+        int64 of scratch, for `mask_tokens.write`: `CODE_WORDS`, and one for every token. If it gets
+        full the mask is none for this encoder: the number is -1.
     """
     tokens = memory[CODE_WORDS:]
     height, width = labels.shape
@@ -127,21 +81,21 @@ def tokenize(labels: Array, table: Array, memory: Array) -> tuple[int, int]:
         row = labels[y]
         if y == 0:
             # Above the first row there is nothing to repeat.
-            count = _add(tokens, count, _LITERAL, 0)
+            count = add(tokens, count, LITERAL, 0)
             count = _add_span(row, table, 0, width, 0, tokens, count)
             for x in range(width):
                 value = int(table[row[x]])
                 total += value
                 weighted += (width - x) * value
         else:
-            x = _equal_run(row, above, 0)
+            x = same_run(row, above, 0)
             if x == width and total == 0 and stride >= 3:
                 # Zeros below zeros: near repetitions are shorter, their distance has no more bits.
-                count = _add(tokens, count, _NEAR, stride)
-            elif x >= 2 or tokens[count - 1] & 3 == _FAR:
-                count = _add(tokens, count, _FAR, x + 1)
+                count = add(tokens, count, NEAR, stride)
+            elif x >= 2 or tokens[count - 1] & 3 == FAR:
+                count = add(tokens, count, FAR, x + 1)
             else:
-                count = _add(tokens, count, _LITERAL, 0)
+                count = add(tokens, count, LITERAL, 0)
                 count = _add_span(row, table, 0, x, 0, tokens, count)
             while x < width:
                 # A span that differs, with equal stretches too short to matter.
@@ -159,10 +113,10 @@ def tokenize(labels: Array, table: Array, memory: Array) -> tuple[int, int]:
                 last = x - equal
                 before = int(table[row[first - 1]]) if first else 0
                 count = _add_span(row, table, first, last, before, tokens, count)
-                x += _equal_run(row, above, x)
+                x += same_run(row, above, x)
                 equal = x - last
                 if equal >= 3:
-                    count = _add(tokens, count, _FAR, equal)
+                    count = add(tokens, count, FAR, equal)
                 else:
                     before = int(table[row[last - 1]])
                     count = _add_span(row, table, last, x, before, tokens, count)
@@ -181,12 +135,12 @@ def _add_run(
     high = (high + length * low + value * weight) % _MODULUS
     low = (low + value * length) % _MODULUS
     if value != before:
-        count = _add(tokens, count, _LITERAL, value)
+        count = add(tokens, count, LITERAL, value)
         length -= 1
-    if length >= 3 or (count and tokens[count - 1] & 3 == _NEAR):
-        return _add(tokens, count, _NEAR, length), low, high
+    if length >= 3 or (count and tokens[count - 1] & 3 == NEAR):
+        return add(tokens, count, NEAR, length), low, high
     for _ in range(length):
-        count = _add(tokens, count, _LITERAL, value)
+        count = add(tokens, count, LITERAL, value)
     return count, low, high
 
 
@@ -209,9 +163,9 @@ def tokenize_wide(labels: Array, table: Array, memory: Array) -> tuple[int, int]
         if count + 8 > tokens.size:
             return -1, 0
         row = labels[y]
-        x = _equal_run(row, above, 0)
+        x = same_run(row, above, 0)
         if x < width:
-            is_blank = _equal_run(row, blank, 0) == width
+            is_blank = same_run(row, blank, 0) == width
         # A row of zeros as it is continues that above it.
         kind = _UP if y and not (is_blank and x == width) else 0
         count, low, high = _add_run(tokens, count, low, high, kind, 1, before)
@@ -231,7 +185,7 @@ def tokenize_wide(labels: Array, table: Array, memory: Array) -> tuple[int, int]
             count, low, high = _add_run(tokens, count, low, high, value, last - x, before)
             before = value
             x = last
-            same = _equal_run(row, above, x)
+            same = same_run(row, above, x)
             if same:
                 count, low, high = _add_run(tokens, count, low, high, 0, same, before)
                 before = 0
@@ -251,14 +205,14 @@ def _add_numbers(row: Array, first: int, last: int, before: int, tokens: Array, 
             run += 1
         length = run - x
         if value != before:
-            count = _add(tokens, count, _LITERAL, value >> 8)
-            count = _add(tokens, count, _LITERAL, value & 0xFF)
+            count = add(tokens, count, LITERAL, value >> 8)
+            count = add(tokens, count, LITERAL, value & 0xFF)
             length -= 1
         if length >= 2:
-            count = _add(tokens, count, _NEAR, 2 * length)
+            count = add(tokens, count, NEAR, 2 * length)
         elif length:
-            count = _add(tokens, count, _LITERAL, value >> 8)
-            count = _add(tokens, count, _LITERAL, value & 0xFF)
+            count = add(tokens, count, LITERAL, value >> 8)
+            count = add(tokens, count, LITERAL, value & 0xFF)
         before = value
         x = run
     return count
@@ -285,20 +239,20 @@ def tokenize_numbers(numbers: Array, memory: Array) -> tuple[int, int]:
             return -1, 0
         row = numbers[y]
         if y == 0:
-            count = _add(tokens, count, _LITERAL, 0)
+            count = add(tokens, count, LITERAL, 0)
             count = _add_numbers(row, 0, width, -1, tokens, count)
             for x in range(width):
                 value = int(row[x])
                 total += (value >> 8) + (value & 0xFF)
                 weighted += 2 * (width - x) * ((value >> 8) + (value & 0xFF)) - (value & 0xFF)
         else:
-            x = _equal_run(row, above, 0)
+            x = same_run(row, above, 0)
             if x == width and total == 0:
-                count = _add(tokens, count, _NEAR, stride)
-            elif x or tokens[count - 1] & 3 == _FAR:
-                count = _add(tokens, count, _FAR, 2 * x + 1)
+                count = add(tokens, count, NEAR, stride)
+            elif x or tokens[count - 1] & 3 == FAR:
+                count = add(tokens, count, FAR, 2 * x + 1)
             else:
-                count = _add(tokens, count, _LITERAL, 0)
+                count = add(tokens, count, LITERAL, 0)
             while x < width:
                 first = x
                 equal = 0
@@ -317,65 +271,12 @@ def tokenize_numbers(numbers: Array, memory: Array) -> tuple[int, int]:
                 last = x - equal
                 before = int(row[first - 1]) if first else -1
                 count = _add_numbers(row, first, last, before, tokens, count)
-                x += _equal_run(row, above, x)
+                x += same_run(row, above, x)
                 if x - last >= 2:
-                    count = _add(tokens, count, _FAR, 2 * (x - last))
+                    count = add(tokens, count, FAR, 2 * (x - last))
                 else:
                     count = _add_numbers(row, last, x, int(row[last - 1]), tokens, count)
         high = (high + stride * low + weighted) % _MODULUS
         low = (low + total) % _MODULUS
         above = row
     return count, (high << 16) | low
-
-
-@kernel
-def _count_symbols(tokens: Array, counts: Array) -> None:
-    """How often each symbol will be used."""
-    counts[END] += 1
-    for token in tokens:
-        value = token >> 2
-        if token & 3 == _LITERAL:
-            counts[value] += 1
-        else:
-            counts[285] += value // LONGEST_MATCH
-            counts[length_symbol(max(3, value % LONGEST_MATCH))[0]] += 1
-
-
-@kernel
-def write(
-    memory: Array, count: int, near: int, stride: int, adler: int, is_part: bool, out: Array
-) -> int:
-    """Write tokens as a zlib stream; return its size in bytes.
-
-    Parameters
-    ----------
-    memory, count, adler
-        What was tokenized, and what that returned.
-    near, stride
-        The distance of the pixel before and of the row above, or any other one if no token repeats
-        it.
-    is_part
-        Whether it is a part of a longer stream, or a stream by itself.
-    out
-        uint8, the stream, in words of 8 bytes: 1000, and one for each token that there is room for,
-        and one for every 258 bytes of the mask with its rows' filters.
-    """
-    tokens = memory[CODE_WORDS : CODE_WORDS + count]
-    code_memory = memory[:CODE_WORDS].reshape(3, SYMBOLS)
-    words = out.view(np.uint64)
-    counts = code_memory[2]
-    counts[:] = 0
-    _count_symbols(tokens, counts)
-    for i in range(SYMBOLS):
-        # All symbols need a code; those that do not occur should not cost the others much.
-        counts[i] = 16 * counts[i] + 1
-    fit_codes(counts, code_memory[0], code_memory[1])
-    codes = Codes(code_memory[0], code_memory[1], counts, near, stride)  # without pairs
-    at = begin_two(words, codes, is_part)
-    for token in tokens:
-        value = token >> 2
-        if token & 3 == _LITERAL:
-            at = put(words, at, codes.code[value], codes.length[value])
-        else:
-            at = put_match(words, at, codes, value, token & 3 == _FAR)
-    return finish(words, at, codes.code[END], codes.length[END], adler, is_part)

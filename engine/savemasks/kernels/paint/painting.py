@@ -27,15 +27,27 @@ def _paint_bits(out: Array, bits: Array, shape: Array, left: int, top: int, valu
     stride = (width + 7) >> 3
     for row in range(max(0, -top), min(height, out.shape[0] - top)):
         target = out[top + row]
-        for i in range(max(0, -left) >> 3, (min(width, out.shape[1] - left) + 7) >> 3):
+        i = max(0, -left) >> 3
+        last = (min(width, out.shape[1] - left) + 7) >> 3
+        while i < last:
             byte = bits[row * stride + i]
+            x = left + 8 * i
+            i += 1
             if byte == 0:
                 continue
-            x = left + 8 * i
-            if x >= 0 and x + 8 <= out.shape[1]:
+            if byte == 255 and x >= 0 and x + 8 <= out.shape[1]:
+                # The inside: all bytes that are as full, at once.
+                first = x
+                full = (out.shape[1] - left) >> 3
+                while i < min(last, full) and bits[row * stride + i] == 255:
+                    i += 1
+                for x in range(first, left + 8 * i):
+                    target[np.uint64(x)] = value
+            elif x >= 0 and x + 8 <= out.shape[1]:
                 for bit in range(8):
-                    if byte & (128 >> bit):
-                        target[np.uint64(x + bit)] = value
+                    # Always stored: the processor cannot guess which are set.
+                    below = target[np.uint64(x + bit)]
+                    target[np.uint64(x + bit)] = value if byte & (128 >> bit) else below
             else:
                 for bit in range(8):
                     if byte & (128 >> bit) and 0 <= x + bit < out.shape[1]:

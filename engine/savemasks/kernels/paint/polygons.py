@@ -233,9 +233,12 @@ def fill_with_holes(out: Array, rings: Rings, value: Any, work: Work) -> None:
         fill_rings(band, exterior, np.uint8(1), work)
         fill_rings(band, holes, np.uint8(0), work)
         for i in range(rows):
+            source = band[i]
+            target = out[y + i]
             for j in range(columns):
-                if band[i, j]:
-                    out[y + i, x_first + j] = value
+                # Always stored, so that many pixels are done at once.
+                below = target[np.uint64(x_first + j)]
+                target[np.uint64(x_first + j)] = value if source[np.uint64(j)] else below
 
 
 @kernel

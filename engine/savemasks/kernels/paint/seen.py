@@ -7,7 +7,8 @@ from ..jit import Array, kernel
 # Pixels that are compared at once: the first number inside of objects, the last near an edge.
 _CHUNKS = (128, 8)
 _BLOCK = 128  # pixels whose comparisons are added up in a byte
-_FEW = 5  # labels that are counted one after the other, which is faster than run by run
+_SHORT_BLOCK = 64  # those of a block that is counted by the labels of its ends
+_FEW = 5  # labels that are counted one after the other, which is faster
 
 
 @kernel
@@ -81,6 +82,31 @@ def _count(labels: Array, label: int) -> int:
 
 
 @kernel
+def _count_by_ends(row: Array, at: int, counts: Array) -> bool:
+    """Count a block that has no other labels than its first and last pixel, as most have."""
+    one = row[np.uint64(at)]
+    other = row[np.uint64(at + _SHORT_BLOCK - 1)]
+    ones = others = np.uint8(0)
+    for i in range(_SHORT_BLOCK):
+        label = row[np.uint64(at + i)]
+        ones = np.uint8(ones + np.uint8(label == one))
+        others = np.uint8(others + np.uint8(label == other))
+    rest = int(others) if other != one else 0
+    if int(ones) + rest != _SHORT_BLOCK:
+        return False
+    counts[one] += int(ones)
+    counts[other] += rest
+    return True
+
+
+@kernel
+def _count_singly(row: Array, first: int, last: int, counts: Array) -> None:
+    """Count pixels first..last (excluded) of a row."""
+    for x in range(first, last):
+        counts[row[np.uint64(x)]] += 1
+
+
+@kernel
 def count_labels(labels: Array, counts: Array) -> None:
     """Add to `counts` (labels,) int64 how many pixels of (height, width) have each label.
 
@@ -90,15 +116,16 @@ def count_labels(labels: Array, counts: Array) -> None:
         for label in range(1, counts.size):
             counts[label] += _count(labels, label)
         return
+    background = counts[0]
     for y in range(labels.shape[0]):
         row = labels[y]
         x = 0
-        while x < row.size:
-            first = x
-            label = int(row[x])
-            x = _run_end(row, x)
-            if label:
-                counts[label] += x - first
+        while x + _SHORT_BLOCK <= row.size:
+            if not _count_by_ends(row, x, counts):
+                _count_singly(row, x, x + _SHORT_BLOCK, counts)
+            x += _SHORT_BLOCK
+        _count_singly(row, x, row.size, counts)
+    counts[0] = background
 
 
 @kernel

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..eights import gather, load, reaching
 from ..jit import Array, kernel
 
 # A pixel belongs to the mask if ...
@@ -33,6 +34,23 @@ def row_bytes(layout: Layout) -> int:
 
 
 @kernel
+def _paeth(a: int, b: int, c: int) -> int:
+    """Which of the samples left, above, and left above is nearest to a + b - c."""
+    # Most pixels of masks are like those around them. The processor guesses so, and does not wait
+    # for the sample to the left.
+    if b == c:
+        return a
+    if a == c:
+        return b
+    to_a = abs(b - c)
+    to_b = abs(a - c)
+    to_c = abs(a + b - 2 * c)
+    if to_a <= to_b and to_a <= to_c:
+        return a
+    return b if to_b <= to_c else c
+
+
+@kernel
 def _unfilter(kind: int, raw: Array, first: int, count: int, above: int, step: int) -> None:
     """Undo the filter of the row of `count` bytes from byte `first` on, in place.
 
@@ -40,25 +58,24 @@ def _unfilter(kind: int, raw: Array, first: int, count: int, above: int, step: i
     is the distance in bytes of the pixel to the left. Takes whole arrays, because a slice costs as
     much as a short row.
     """
-    last = first + count
-    if kind == 1 or (kind == 4 and above < 0):
-        for i in range(first + step, last):
-            raw[np.uint64(i)] += raw[np.uint64(i - step)]
-    elif kind == 2 and above >= 0:
+    if kind == 2 and above >= 0:
         for i in range(count):
             raw[np.uint64(first + i)] += raw[np.uint64(above + i)]
+    elif kind == 1 or (kind == 4 and above < 0):
+        for channel in range(step):
+            a = 0
+            for i in range(first + channel, first + count, step):
+                a = (a + int(raw[np.uint64(i)])) & 0xFF
+                raw[np.uint64(i)] = a
     elif kind > 2:
-        for i in range(count):
-            a = int(raw[np.uint64(first + i - step)]) if i >= step else 0
-            b = int(raw[np.uint64(above + i)]) if above >= 0 else 0
-            guess = (a + b) >> 1
-            if kind == 4:
-                c = int(raw[np.uint64(above + i - step)]) if i >= step else 0
-                to_a = abs(b - c)
-                to_b = abs(a - c)
-                to_c = abs(a + b - 2 * c)
-                guess = a if to_a <= to_b and to_a <= to_c else (b if to_b <= to_c else c)
-            raw[np.uint64(first + i)] += guess
+        for channel in range(step):
+            a = b = 0
+            for i in range(channel, count, step):
+                c = b
+                b = int(raw[np.uint64(above + i)]) if above >= 0 else 0
+                guess = _paeth(a, b, c) if kind == 4 else (a + b) >> 1
+                a = (guess + int(raw[np.uint64(first + i)])) & 0xFF
+                raw[np.uint64(first + i)] = a
 
 
 @kernel
@@ -75,6 +92,36 @@ def _pack_bytes(line: Array, width: int, visible: Array, out: Array) -> None:
         for x in range(8 * whole, width):
             bits |= int(visible[line[x]]) << (7 - (x & 7))
         out[whole] = bits
+
+
+@kernel
+def _least_visible(visible: Array) -> int:
+    """From which sample on all are visible, and no other; 0 if that is not how it is."""
+    least = 0
+    while least < 256 and not visible[least]:
+        least += 1
+    for sample in range(least, 256):
+        if not visible[sample]:
+            return 0
+    return least & 255
+
+
+@kernel
+def _pack_levels(
+    raw: Array, first: int, step: int, width: int, least: int, bits: Array, target: int
+) -> None:
+    """Pack a row of samples, `step` bytes apart, that are visible from `least` (1 to 255) on."""
+    whole = width >> 3
+    threshold = np.uint64(least)
+    for k in range(whole):
+        at = first + 8 * step * k
+        word = load(raw, at) if step == 1 else gather(raw, at, step)
+        bits[np.uint64(target + k)] = reaching(word, threshold)
+    if width & 7:
+        last = 0
+        for x in range(8 * whole, width):
+            last |= int(raw[np.uint64(first + step * x)] >= least) << (7 - (x & 7))
+        bits[np.uint64(target + whole)] = last
 
 
 @kernel
@@ -138,6 +185,11 @@ def unpack(raw: Array, layout: Layout, visible: Array, bits: Array, target: int)
     stride = row_bytes(layout)
     packed = (layout.width + 7) >> 3
     step = max(1, layout.depth * layout.channels >> 3)
+    least = 0
+    if layout.mode == LOOKUP and layout.depth == 8:
+        least = _least_visible(visible)
+    elif layout.mode == ALPHA and 1 <= layout.threshold <= 255:
+        least = layout.threshold
     first = 1
     above = -1
     for _ in range(layout.height):
@@ -148,6 +200,8 @@ def unpack(raw: Array, layout: Layout, visible: Array, bits: Array, target: int)
             _unfilter(kind, raw, first, stride, above, step)
         if layout.depth == 1:
             _pack_bits(raw, first, layout.width, visible, bits, target)
+        elif least:
+            _pack_levels(raw, first + step - 1, step, layout.width, least, bits, target)
         else:
             line = raw[first : first + stride]
             _pack_row(line, layout, visible, bits[target : target + packed])
