@@ -27,9 +27,9 @@ from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import Flow, Inlet, Job
 from savemasks.remote import Url
 from savemasks.results.report import Summary
-from savemasks.run import chunk_work
-from savemasks.run.chunks import VERSION, Chunk, Work
 from savemasks.run.export import run
+from savemasks.run.in_chunks import chunk_work
+from savemasks.run.in_chunks.chunks import VERSION, Chunk, Work
 from savemasks.run.options import RunOptions
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _run(layer: SaveMasks, base: Url, name: str, workers: int) -> tuple[Summary,
 
 def _print_scheduling(layer: SaveMasks, count: int) -> None:
     """Have a cluster schedule chunks without items."""
-    dask = importlib.import_module("savemasks.run.dask_chunks")
+    dask = importlib.import_module("savemasks.run.in_chunks.dask_chunks")
     with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
         flow = Flow({}, (Inlet(layer, Path()),))
         roots = (Url(f"file://{folder}"),)

@@ -15,10 +15,10 @@ from savemasks.layers.graph import Graph
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import PackRules
 from savemasks.projects.parts import Part
+from savemasks.results.in_chunks.marks import marks_folder
 from savemasks.results.lock import HIDDEN, lock_part
-from savemasks.results.marks import marks_folder
-from savemasks.run import chunks
 from savemasks.run.export import run
+from savemasks.run.in_chunks import chunks
 from savemasks.run.options import RunOptions
 from support.chunked import NAME, Bench
 from support.galleries import HAS, PROBLEM, Gallery

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from savemasks.errors import OutputError
 from savemasks.line.job import Extent, Stamp
-from savemasks.results.marks import (
+from savemasks.results.in_chunks.marks import (
     Fingerprint,
     Mark,
     MarkedItem,

@@ -13,8 +13,8 @@ from savemasks.line.job import PackRules
 from savemasks.projects.parts import Part
 from savemasks.results.overview import look_over
 from savemasks.results.verify import verify
-from savemasks.run import chunks
 from savemasks.run.export import run
+from savemasks.run.in_chunks import chunks
 from savemasks.run.options import Hooks, RunOptions
 from support.chunked import NAME, Bench
 from support.projects import Project, same

@@ -15,8 +15,8 @@ import pytest
 from savemasks.errors import OutputError
 from savemasks.line.job import PackRules
 from savemasks.remote import Url
-from savemasks.run import chunks
 from savemasks.run.export import run
+from savemasks.run.in_chunks import chunks
 from savemasks.run.options import Hooks, RunOptions
 from support.chunked import Bench
 from support.projects import Project
@@ -28,7 +28,7 @@ psutil = pytest.importorskip("psutil")
 pytest.importorskip("distributed")
 pytestmark = [pytest.mark.usefixtures("warm"), pytest.mark.slow]
 
-dask_chunks = importlib.import_module("savemasks.run.dask_chunks")
+dask_chunks = importlib.import_module("savemasks.run.in_chunks.dask_chunks")
 PACK = PackRules("webdataset", 4)
 
 

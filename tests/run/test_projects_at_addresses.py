@@ -15,9 +15,9 @@ from savemasks.remote import Url, put_all
 from savemasks.results.lock import HIDDEN
 from savemasks.results.report import Summary
 from savemasks.results.verify import verify
-from savemasks.run import staging
 from savemasks.run.check import check
 from savemasks.run.export import run
+from savemasks.run.in_chunks import staging
 from savemasks.run.options import RunOptions
 from support.archives import pack as pack_archive
 from support.graphs import two_sinks, write_projects

@@ -27,8 +27,8 @@ from savemasks.projects.parts import Part
 from savemasks.remote import Url
 from savemasks.results.lock import HIDDEN
 from savemasks.results.overview import look_over
-from savemasks.run.chunks import Sizer
 from savemasks.run.export import run
+from savemasks.run.in_chunks.chunks import Sizer
 from savemasks.run.options import RunOptions
 
 from .chunked import NAME, Bench

@@ -20,7 +20,7 @@ from ..line.job import Extent
 from ..projects.classes import ClassTemplate, check_meta, class_templates, parse_meta
 from ..projects.locations import Location
 from ..remote import Url
-from ..results.chunked_output import find_chunked, is_chunked
+from ..results.in_chunks.chunked_output import find_chunked, is_chunked
 from ..results.output import is_begun, no_journal
 from .item_sources import FoundItem, ItemSource
 

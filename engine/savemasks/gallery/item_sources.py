@@ -15,12 +15,12 @@ from ..layers.graph import Graph
 from ..line.class_totals import unpacked
 from ..line.job import Extent
 from ..projects.locations import Location
-from ..results import chunked_output
-from ..results.chunked_output import Begun, is_chunked, read_all_done, read_begun
-from ..results.depot import Depot, as_url
 from ..results.division import locked_journals, missing_parts
+from ..results.in_chunks import chunked_output
+from ..results.in_chunks.chunked_output import Begun, is_chunked, read_all_done, read_begun
+from ..results.in_chunks.depot import Depot, as_url
+from ..results.in_chunks.marked_items import MarkedItems, PlacedItem, locked_marks
 from ..results.journal import Journal
-from ..results.marked_items import MarkedItems, PlacedItem, locked_marks
 from ..results.output import read_arguments, read_pack
 from ..results.places import Shard, State
 from ..results.record import Record

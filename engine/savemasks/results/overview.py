@@ -7,11 +7,11 @@ from pathlib import Path
 from ..errors import printable
 from ..projects.parts import Part
 from ..remote import Url
-from .chunked_output import find_chunked, read_all_done, read_begun
-from .depot import Depot
 from .division import State, locked_journals, read_division, state_of
+from .in_chunks.chunked_output import find_chunked, read_all_done, read_begun
+from .in_chunks.depot import Depot
+from .in_chunks.marks import Mark, MarkName, folder_of, marks_folder
 from .journal import Journal
-from .marks import Mark, MarkName, folder_of, marks_folder
 from .output import find_output
 
 MAX_MESSAGES = 20

@@ -16,16 +16,16 @@ from ..remote import Url
 from ..store.files import Written
 from ..system import usable_cores
 from . import verify_packs
-from .chunked_output import find_chunked
 from .damage import find_damage, is_mask
-from .depot import Depot
 from .division import is_outdated, locked_journals, missing_parts
+from .in_chunks.chunked_output import find_chunked
+from .in_chunks.depot import Depot
+from .in_chunks.verify_marks import MarksVerifier
 from .journal import Journal
 from .output import find_output, read_pack
 from .overview import count_failed
 from .record import Record
 from .root_files import read_root_sums
-from .verify_marks import MarksVerifier
 
 _QUEUE_LENGTH = 16  # files per thread that are in progress
 

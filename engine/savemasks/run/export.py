@@ -18,8 +18,8 @@ from ..projects.ignored import Ignored
 from ..projects.locations import Location
 from ..projects.parts import Part, unfinished_mark
 from ..remote import Url
-from ..results.chunked_output import find_chunked
 from ..results.division import locked_journals, read_division
+from ..results.in_chunks.chunked_output import find_chunked
 from ..results.output import (
     Output,
     check_output,
@@ -31,9 +31,9 @@ from ..results.output import (
 )
 from ..results.report import ReportWriter, Summary
 from ..store.files import Store
-from .chunked import retry_in_chunks, run_in_chunks
 from .ending import add_notes, log_end
 from .finishing import finish_parts
+from .in_chunks.chunked import retry_in_chunks, run_in_chunks
 from .legend_making import put_legends
 from .log import LOGGER
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions, goes_in_chunks

@@ -14,8 +14,8 @@ from ..line.job import Outcome, needs_image
 from ..projects.items import Entry, Item, Listing
 from ..projects.remote_places import RemoteFolder, RemotePath
 from ..remote import Url
+from .in_chunks.staging import Staging
 from .routes import Routing
-from .staging import Staging
 
 _BATCH = 32  # items that are fetched at once
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import AnnotationError, ImageError, ItemError
-from ..line.job import Outcome
-from ..projects.items import Item
-from ..remote import Url, explained, read_all, retrying
-from ..results.depot import Depot
+from ...errors import AnnotationError, ImageError, ItemError
+from ...line.job import Outcome
+from ...projects.items import Item
+from ...remote import Url, explained, read_all, retrying
+from ...results.in_chunks.depot import Depot
 
 _MOST_AT_ONCE = 1 << 25  # bytes that are in memory together
 _LARGE = 1 << 24  # bytes of a file that never is in memory as a whole

@@ -22,11 +22,11 @@ from typing import Any, NamedTuple, Self
 import orjson
 from isal import isal_zlib
 
-from ..errors import OutputError
-from ..line.job import Extent, Stamp
-from ..projects.parts import Part
-from ..store.files import Written
-from .lock import HIDDEN, PARTS
+from ...errors import OutputError
+from ...line.job import Extent, Stamp
+from ...projects.parts import Part
+from ...store.files import Written
+from ..lock import HIDDEN, PARTS
 
 FORMAT = 1
 _KEY_BYTES = 12

@@ -20,9 +20,9 @@ from pathlib import Path
 from threading import Event, local
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError, printable
+from ...errors import OutputError, printable
+from ..log import LOGGER
 from .chunks import VERSION, Chunk, ChunkResult, Work
-from .log import LOGGER
 
 try:
     from distributed import Client, LocalCluster, WorkerPlugin, get_worker, wait
@@ -269,7 +269,7 @@ class Chunks(WorkerPlugin):  # type: ignore[misc]  # distributed is not typed
 
     def make(self, chunk: Chunk) -> ChunkResult:
         """Make a chunk in this thread."""
-        from ..scratch import Scratch
+        from ...scratch import Scratch
 
         assert self.worker is not None, "the plugin could not begin: see the worker's log"
         scratch = getattr(self._of_thread, "scratch", None)

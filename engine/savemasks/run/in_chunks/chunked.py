@@ -12,32 +12,32 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError
-from ..line.job import Job, Outcome
-from ..projects.ignored import Ignored
-from ..projects.locations import Location, location_of
-from ..projects.parts import Part
-from ..remote import Url
-from ..results.chunked_output import ChunkedOutput, read_begun
-from ..results.depot import Depot, as_url
-from ..results.marks import marks_folder
-from ..results.report import ErrorLog, Failure, ReportWriter, Summary, error_entry
+from ...errors import OutputError
+from ...line.job import Job, Outcome
+from ...projects.ignored import Ignored
+from ...projects.locations import Location, location_of
+from ...projects.parts import Part
+from ...remote import Url
+from ...results.in_chunks.chunked_output import ChunkedOutput, read_begun
+from ...results.in_chunks.depot import Depot, as_url
+from ...results.in_chunks.marks import marks_folder
+from ...results.report import ErrorLog, Failure, ReportWriter, Summary, error_entry
+from ..ending import add_notes, log_end
+from ..log import LOGGER
+from ..options import Hooks, RunOptions
+from ..packing import check_packing
+from ..routes import Routing, check_outside, find_routes, routing_notes
 from .chunk_end import end_result
 from .chunking import Chunking, source_of
 from .chunks import VERSION, Added, Chunk, ChunkResult, Work
-from .ending import add_notes, log_end
 from .local_chunks import LocalScheduler, Scheduler
-from .log import LOGGER
-from .options import Hooks, RunOptions
-from .packing import check_packing
-from .routes import Routing, check_outside, find_routes, routing_notes
 
 _WORKERS_FOR_ONE_MORE = 8
 """So many workers that wait for a store at times leave a core for another one."""
 
 if TYPE_CHECKING:
-    from ..layers.graph import Graph
-    from ..layers.reading import Sink
+    from ...layers.graph import Graph
+    from ...layers.reading import Sink
 
 
 def run_in_chunks(

@@ -7,18 +7,18 @@ from contextlib import closing
 from itertools import chain
 from typing import NamedTuple
 
-from ..line.job import Outcome, PackRules, needs_image
-from ..projects.ignored import Ignored
-from ..projects.items import Dataset, Entry, Listing
-from ..projects.parts import Part
-from ..projects.remote_places import RemotePath
-from ..remote import Url
-from ..results.chunked_output import ChunkedOutput
-from ..results.marks import Mark, MarkName, digest_of, item_key, mark_id, marks_folder
+from ...line.job import Outcome, PackRules, needs_image
+from ...projects.ignored import Ignored
+from ...projects.items import Dataset, Entry, Listing
+from ...projects.parts import Part
+from ...projects.remote_places import RemotePath
+from ...remote import Url
+from ...results.in_chunks.chunked_output import ChunkedOutput
+from ...results.in_chunks.marks import Mark, MarkName, digest_of, item_key, mark_id, marks_folder
+from ..remaining import stamp_in
+from ..routes import Routing
+from ..worklist import listing_failure
 from .chunks import Chunk, MarkTask, Sizer
-from .remaining import stamp_in
-from .routes import Routing
-from .worklist import listing_failure
 
 
 class Listed(NamedTuple):

@@ -9,10 +9,10 @@ from contextlib import suppress
 from glob import has_magic
 from pathlib import Path
 
-from ..errors import OutputError, WriteError
-from ..remote import Url, explained, put_all, read_all, retrying
-from ..store.files import Store
-from .lock import HIDDEN
+from ...errors import OutputError, WriteError
+from ...remote import Url, explained, put_all, read_all, retrying
+from ...store.files import Store
+from ..lock import HIDDEN
 
 _AT_ONCE = 64  # small files that are read at a time
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OutputError, printable
-from ..layers.save_masks import SaveMasks
-from ..line.job import is_own, output_names
-from ..projects.items import Dataset
-from ..results.chunked_output import (
+from ...errors import OutputError, printable
+from ...layers.save_masks import SaveMasks
+from ...line.job import is_own, output_names
+from ...projects.items import Dataset
+from ...results.in_chunks.chunked_output import (
     Begun,
     ChunkedOutput,
     Done,
@@ -19,18 +19,25 @@ from ..results.chunked_output import (
     read_root_sums,
     state_of,
 )
-from ..results.depot import Depot
-from ..results.marks import Fingerprint, Mark, MarkedItem, add_rows, add_totals, marks_folder
-from ..store.pack_members import END
+from ...results.in_chunks.depot import Depot
+from ...results.in_chunks.marks import (
+    Fingerprint,
+    Mark,
+    MarkedItem,
+    add_rows,
+    add_totals,
+    marks_folder,
+)
+from ...store.pack_members import END
+from ..options import RunOptions
+from ..packing import INDEX, index_json
+from ..remaining import OutputOwners
 from .chunking import Chunking
 from .chunks import Added
-from .options import RunOptions
-from .packing import INDEX, index_json
-from .remaining import OutputOwners
 
 if TYPE_CHECKING:
-    from ..results.report import Summary
-    from .routes import Result, Routing
+    from ...results.report import Summary
+    from ..routes import Result, Routing
 
 _MAX_NAMES = 3
 
@@ -135,7 +142,7 @@ def _root_files(
     if begun.pack:
         yield INDEX, index_json(begun.pack, [shard for each in done for shard in each.shards])
     if isinstance(result.layer, SaveMasks):
-        from ..results.legends import legend_files  # loads NumPy, Numba and libvips
+        from ...results.legends import legend_files  # loads NumPy, Numba and libvips
 
         totals: dict[int, list[int]] = {}
         for each in done:

@@ -8,12 +8,12 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from ..errors import OutputError
-from ..line.job import Extent
+from ...errors import OutputError
+from ...line.job import Extent
+from ..division import being_made
+from ..lock import HIDDEN, Lock, is_at_work
 from .chunked_output import Begun, seed_of
 from .depot import Depot
-from .division import being_made
-from .lock import HIDDEN, Lock, is_at_work
 from .marks import Mark, MarkedItem, MarkName, mark_id, marks_folder
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
-from ..errors import CrashError, ItemError, OutputError, WriteError
-from ..layers.save import SaveSettings
-from ..layers.save_masks import Settings
-from ..line.class_totals import unpacked
-from ..line.job import (
+from ...errors import CrashError, ItemError, OutputError, WriteError
+from ...layers.save import SaveSettings
+from ...layers.save_masks import Settings
+from ...line.class_totals import unpacked
+from ...line.job import (
     Extent,
     Job,
     OnCompile,
@@ -26,21 +26,21 @@ from ..line.job import (
     own_folders,
     own_names,
 )
-from ..projects.items import Entry, Item
-from ..projects.parts import unfinished_mark
-from ..remote import Url
-from ..results.depot import Depot
-from ..results.lock import hidden_folder
-from ..results.marks import Mark, MarkedItem, add_rows, marks_folder
-from ..results.report import Summary, describe, error_entry, report_entry
-from ..scratch import Scratch
-from ..store.files import Store
-from ..store.pack_members import END
-from ..store.packs import NO_ROOM, SPOOL, SPOOL_BYTES
+from ...projects.items import Entry, Item
+from ...projects.parts import unfinished_mark
+from ...remote import Url
+from ...results.in_chunks.depot import Depot
+from ...results.in_chunks.marks import Mark, MarkedItem, add_rows, marks_folder
+from ...results.lock import hidden_folder
+from ...results.report import Summary, describe, error_entry, report_entry
+from ...scratch import Scratch
+from ...store.files import Store
+from ...store.pack_members import END
+from ...store.packs import NO_ROOM, SPOOL, SPOOL_BYTES
+from ..held import Placement
+from ..worker import Worker
 from .chunks import Chunk, ChunkResult, MarkTask, ResultPart, Work
-from .held import Placement
 from .staging import Staging
-from .worker import Worker
 
 _FIRST_BATCH, _LARGEST_BATCH = 2, 32  # items whose files are fetched, and put, together
 _BATCH_BYTES = 1 << 25

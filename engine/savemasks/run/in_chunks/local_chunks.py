@@ -26,13 +26,13 @@ from pathlib import Path
 from threading import Event, Thread, local
 from typing import TYPE_CHECKING, Protocol
 
-from ..errors import OutputError
-from ..forks import SIGNALS_OF_PARENT
-from ..line.job import OnCompile
-from ..results.lock import hold_worker_lock
-from ..system import ignore_signals, signals_wait
+from ...errors import OutputError
+from ...forks import SIGNALS_OF_PARENT
+from ...line.job import OnCompile
+from ...results.lock import hold_worker_lock
+from ...system import ignore_signals, signals_wait
+from ..collecting import collect_rarely
 from .chunks import Chunk, ChunkResult, Work
-from .collecting import collect_rarely
 
 if TYPE_CHECKING:
     from .chunk_work import ChunkWorker
@@ -243,7 +243,7 @@ def _make(chunk: Chunk) -> ChunkResult:
 
 
 def _make_by(worker: "ChunkWorker", chunk: Chunk) -> ChunkResult:
-    from ..scratch import Scratch
+    from ...scratch import Scratch
 
     scratch = getattr(_of_thread, "scratch", None)
     if scratch is None:

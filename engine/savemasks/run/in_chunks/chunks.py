@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
-from ..line.job import Job
-from ..projects.items import Item
-from ..projects.parts import Part
-from ..remote import Url
-from ..results.marks import add_totals
-from ..results.report import Summary
+from ...line.job import Job
+from ...projects.items import Item
+from ...projects.parts import Part
+from ...remote import Url
+from ...results.in_chunks.marks import add_totals
+from ...results.report import Summary
 
 VERSION: str = import_module(__name__.partition(".")[0]).__version__
 """Of this package. An import of it would stand for one of its interface, which is above."""

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import OutputError, printable
-from ..line.job import Extent
-from ..remote import read_all, retrying
-from ..store.files import Written
-from . import verify_packs
+from ...errors import OutputError, printable
+from ...line.job import Extent
+from ...remote import read_all, retrying
+from ...store.files import Written
+from .. import verify_packs
+from ..damage import content_damage, find_damage, is_mask
 from .chunked_output import missing_parts, read_all_done, read_begun, read_root_sums, state_of
-from .damage import content_damage, find_damage, is_mask
 from .depot import Depot
 from .marks import Mark, MarkedItem, MarkName, marks_folder
 

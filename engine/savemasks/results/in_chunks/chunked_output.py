@@ -17,17 +17,17 @@ from typing import Any, Self
 import orjson
 from isal import isal_zlib
 
-from ..errors import OutputError, printable
-from ..layers.graph import Graph
-from ..line.job import PackRules
-from ..projects.parts import Part, unfinished_mark
-from ..remote import Url, is_url
-from ..store.files import Written
+from ...errors import OutputError, printable
+from ...layers.graph import Graph
+from ...line.job import PackRules
+from ...projects.parts import Part, unfinished_mark
+from ...remote import Url, is_url
+from ...store.files import Written
+from ..differences import differences, encodable
+from ..lock import HIDDEN, Lock, lock_part
+from ..output import CHUNKED, is_begun, remove_unfinished
 from .depot import Depot, as_url
-from .differences import differences, encodable
-from .lock import HIDDEN, Lock, lock_part
 from .marks import Fingerprint, MarkIndex, folder_of, marks_folder
-from .output import CHUNKED, is_begun, remove_unfinished
 
 _ROOT_FILES = f"{HIDDEN}/root.json"
 _SORTED = orjson.OPT_SORT_KEYS

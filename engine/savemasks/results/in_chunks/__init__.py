@@ -1,0 +1,1 @@
+"""Results that are made in chunks: marks instead of a journal."""

@@ -1,0 +1,1 @@
+"""Runs in chunks: for addresses and clusters; marks say what is done."""
