@@ -6,11 +6,13 @@ Usage::
 
 A project brings its settings in a `save_masks.json`. It is put into a bucket on a server of this
 machine, in front of which another one makes every request slower; the server takes a core for
-itself. What the figures mean: README.md beside this file.
+itself. A store that only waits shows what latency alone does. What the figures mean: README.md
+beside this file.
 """
 
 import argparse
 import importlib
+import itertools
 import os
 import sys
 import tempfile
@@ -23,6 +25,8 @@ from time import process_time
 from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
+import fsspec
+
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import Flow, Inlet, Job
 from savemasks.remote import Url
@@ -34,11 +38,13 @@ from savemasks.run.options import RunOptions
 
 if TYPE_CHECKING:
     from benchmarks.jobs import copy_project
+    from benchmarks.late_store import LateStore
 
     from support.s3 import new_bucket, s3_server, upload, used
     from support.slow_s3 import requests, slow_s3
 else:
     from jobs import copy_project
+    from late_store import LateStore
 
     tests = str(Path(__file__).parents[1] / "tests")
     sys.path.append(tests)
@@ -47,6 +53,7 @@ else:
     from support.slow_s3 import requests, slow_s3
 
 _AHEAD, _BEFORE = "fetched while others are made", "fetched before they are made"
+_PLACES = {"late": "a store that answers late", "s3": "a bucket"}
 _TASKS = 3000
 _SECONDS = 3.0  # that a chunk takes
 
@@ -93,12 +100,16 @@ def main() -> None:
             upload(project, f"{bucket}/project")
             # The servers keep the other cores.
             os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.workers])
-            here = Url(f"file://{folder}")
-            for name, base in (("on disk", here), (_AHEAD, bucket), (_BEFORE, bucket)):
-                before = sum(requests(slow).values())
-                found, busy = _run(layer, base, name, options.workers)
-                asked = (sum(requests(slow).values()) - before) / found.images
-                took = f"{found.seconds:.1f} | {busy:.0%} | {asked:.1f}"
+            fsspec.register_implementation("late", LateStore)
+            LateStore.latency = options.latency
+            bases = {"file": Url(f"file://{folder}"), "late": Url(f"late://{folder}"), "s3": bucket}
+            ways = [("file", _AHEAD), *itertools.product(_PLACES, (_AHEAD, _BEFORE))]
+            for kind, way in ways:
+                before = sum(requests(slow).values()) + LateStore.requests
+                found, busy = _run(layer, bases[kind], f"{kind} {way}", options.workers)
+                asked = sum(requests(slow).values()) + LateStore.requests - before
+                took = f"{found.seconds:.1f} | {busy:.0%} | {asked / found.images:.1f}"
+                name = f"{_PLACES[kind]}, {way}" if kind in _PLACES else "on disk"
                 print(f"| {name} | {found.images} | {took} |", flush=True)
     _print_scheduling(layer, options.tasks)
 
@@ -107,7 +118,7 @@ def _run(layer: SaveMasks, base: Url, name: str, workers: int) -> tuple[Summary,
     """Export a project to where it is, by threads of this process -> and how busy they were."""
     used_before = process_time()
     stack = ExitStack()
-    if name == _BEFORE:
+    if name.endswith(_BEFORE):
         stack.enter_context(patch.object(chunk_work, "ThreadPoolExecutor", _Inline))
     with stack:
         out = base / f"out {name}"
