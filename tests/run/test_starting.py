@@ -7,6 +7,7 @@ import pytest
 
 from savemasks.cli import commands
 from savemasks.cli.demo import CONFIG
+from savemasks.errors import OutputError
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import Flow, Inlet, Job
 from savemasks.run.processes import ProcessPool
@@ -49,6 +50,20 @@ def test_a_process_that_nobody_takes_is_killed() -> None:
         assert process.exitcode is None
     assert process.exitcode == -9
     assert pipe.closed
+
+
+def test_a_first_process_that_died_is_told(tmp_path: Path) -> None:
+    """Before it has read its job, too, when the pipe is reset and not only closed."""
+    flow = Flow({}, (Inlet(SaveMasks.from_json(CONFIG), tmp_path),))
+    with first_process(processes=True) as starter:
+        assert starter is not None
+        assert starter._waiting is not None
+        process, pipe = starter._waiting
+        pipe.send_bytes(b"x")  # is not read
+        process.kill()
+        process.join()
+        with pytest.raises(OutputError, match="at its start"):
+            ProcessPool(Job((flow,), workers=1), threading.Event(), None, starter)
 
 
 def test_threads_need_no_process(starters: list[Starter]) -> None:

@@ -134,6 +134,7 @@ class _Fault:
         return subprocess.Popen(
             [sys.executable, "-m", "support.faults_chunks", "--lead", arguments],
             stderr=subprocess.PIPE,
+            cwd=Path(__file__).parents[1],  # where `support` is
             process_group=0,
         )
 
@@ -189,6 +190,8 @@ def _finish(fault: _Fault, part: str, longest: float, figures: Figures, kills: i
         _, errors = job.communicate()
         if job.returncode != -signal.SIGKILL:
             assert job.returncode in _CODES, errors.decode()
+            assert "Traceback" not in errors.decode(), errors.decode()
+            assert "No module" not in errors.decode(), errors.decode()
             return 0.5 * longest + 0.5 * (time.monotonic() - began)
 
 

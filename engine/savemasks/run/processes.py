@@ -174,7 +174,7 @@ class ProcessPool:
                     raise KeyboardInterrupt
             try:
                 failure = receive(worker.pipe)
-            except EOFError:
+            except (EOFError, ConnectionError):  # the latter if it has not read what the job is
                 reason = _exit_reason(worker.process)
                 failure = OutputError(f"a worker process {reason} at its start")
             if not isinstance(failure, tuple):
