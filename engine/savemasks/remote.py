@@ -7,7 +7,7 @@ its affair: an address that has some shows none of them.
 import errno
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from inspect import signature
@@ -27,6 +27,9 @@ _secrets: set[str] = set()  # of the addresses that were used
 _WEB = {"http", "https"}
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _TRIES = 6
+_MOST_AT_ONCE = 1 << 25  # bytes that are in memory together
+LARGE = 1 << 24
+"""Bytes of a file that is never in memory as a whole."""
 _MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError)
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _FINAL_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EINVAL}
@@ -133,6 +136,20 @@ def put_all(folder: Url, contents: Mapping[str, bytes]) -> None:
             _put_local(path, data)
         return
     retrying(fs.pipe, files)
+
+
+def in_groups(sized: Iterable[tuple[T, int]], most: int | None = None) -> Iterator[list[T]]:
+    """What may be in memory together, of things with their sizes in bytes; at most so many."""
+    group: list[T] = []
+    total = 0
+    for thing, size in sized:
+        if group and (len(group) == most or total + size > _MOST_AT_ONCE):
+            yield group
+            group, total = [], 0
+        group.append(thing)
+        total += size
+    if group:
+        yield group
 
 
 def kind_of(place: Url) -> str | None:

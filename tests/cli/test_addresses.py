@@ -5,22 +5,11 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from savemasks.cli import commands
-from support.projects import Project, annotation, call
+from support.projects import Project, call
 from support.s3 import download, upload
 
 pytestmark = pytest.mark.usefixtures("warm")
 RUN = "run", "config.json"
-
-
-@pytest.fixture
-def six(work: Path, project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """The current folder has a project of six items, of which one fails."""
-    monkeypatch.setattr(commands, "PROCESSES", False)
-    for number in range(4):
-        project.add(f"{number}.png")
-    project.add_bad(b"no picture", annotation())
-    return project
 
 
 def test_all_commands_on_a_bucket(six: Project, bucket: str) -> None:

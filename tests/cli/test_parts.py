@@ -4,22 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from savemasks.cli import commands
 from savemasks.results.lock import Lock
 from support.projects import Project, annotation, call, files, savemasks
 
 pytestmark = pytest.mark.usefixtures("warm")
 RUN = "run", "config.json", "project", "--out=out", "--workers=1"
-
-
-@pytest.fixture
-def six(work: Path, project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """The current folder has a project of six items, of which one fails."""
-    monkeypatch.setattr(commands, "PROCESSES", False)
-    for number in range(4):
-        project.add(f"{number}.png")
-    project.add_bad(b"no picture", annotation())
-    return project
 
 
 def test_verify_and_report_say_what_is_missing(six: Project) -> None:

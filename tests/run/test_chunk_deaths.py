@@ -37,9 +37,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def bench(project: Project, tmp_path: Path) -> Bench:
-    made = Bench(project, f"file://{tmp_path}/there", tmp_path)
-    made.fill()
-    return made
+    return Bench.here(project, tmp_path)
 
 
 @pytest.mark.parametrize("pack", [None, PACK])

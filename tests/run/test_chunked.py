@@ -43,9 +43,7 @@ def bench(project: Project, tmp_path: Path, address: str) -> Bench:
 @pytest.fixture
 def here(project: Project, tmp_path: Path) -> Bench:
     """Results at an address of this machine, for what is the same at all of them."""
-    made = Bench(project, f"file://{tmp_path}/there", tmp_path)
-    made.fill()
-    return made
+    return Bench.here(project, tmp_path)
 
 
 # ---------------------------------------------------------------- all at once

@@ -34,9 +34,7 @@ PACK = PackRules("webdataset", 4)
 
 @pytest.fixture
 def bench(project: Project, tmp_path: Path) -> Bench:
-    made = Bench(project, f"file://{tmp_path}/there", tmp_path)
-    made.fill()
-    return made
+    return Bench.here(project, tmp_path)
 
 
 class Cluster:

@@ -92,7 +92,7 @@ def test_many_batches_and_large_files(
 ) -> None:  # fmt: skip
     batches_at = remote_batches.batches_at
     monkeypatch.setattr("savemasks.projects.items.batches_at", lambda at: batches_at(at, 2))
-    monkeypatch.setattr(staging, "_LARGE", 100)  # bytes
+    monkeypatch.setattr(staging, "LARGE", 100)  # bytes
     upload(fruit.folder, f"{base}/project")
     export(fruit.folder, tmp_path / "local", pack=pack)
     export(base / "project", base / "out", pack=pack)

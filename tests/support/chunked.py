@@ -41,6 +41,13 @@ class Bench:
     layer: Any = field(default_factory=lambda: LAYER)
     count: int = 0
 
+    @classmethod
+    def here(cls, project: Project, folder: Path) -> "Bench":
+        """One with items, whose results are put at an address of this machine."""
+        made = cls(project, f"file://{folder}/there", folder)
+        made.fill()
+        return made
+
     def fill(self, count: int = 30) -> None:
         """Add items to two data sets."""
         for number in range(count):

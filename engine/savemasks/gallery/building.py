@@ -120,7 +120,7 @@ def _targets(out: Location, to: Path | None) -> list[tuple[Location, Path]]:
 def _workers_for(contents: Contents, number: int, processes: bool) -> _Workers:
     if isinstance(contents.root, Url):
         return _Workers(_THREADS_PER_CORE * number, are_processes=False)
-    many = number > 1 and contents.count() >= MANY
+    many = number > 1 and contents.source.count() >= MANY
     return _Workers(number, processes and many)
 
 
@@ -133,7 +133,7 @@ def _check(target: Path, contents: Contents) -> None:
                 raise OutputError(
                     f"{shown}: is there and no gallery of savemasks; --to DIR takes another folder"
                 )
-            if any(dataset.split("/")[0] == GALLERY for dataset in contents.datasets):
+            if any(dataset.split("/")[0] == GALLERY for dataset in contents.source.datasets):
                 raise OutputError(f"{shown}: is also a data set; --to DIR takes another folder")
     except OSError as error:
         if isinstance(error, OutputError):
@@ -175,7 +175,7 @@ def _fill(contents: Contents, site: Site, target: Path, workers: _Workers, hooks
     maker = Maker(contents, site.folder)
     classes = contents.classes
     figures = Figures(texts([each.title for each in classes]))
-    total = contents.count()
+    total = contents.source.count()
     found = 0
     tried = 0  # by the last run, or by earlier ones with the same settings
     if hooks.on_start:
@@ -237,7 +237,7 @@ def _index(
         "items": total,
         "datasets": [
             {"name": printable(dataset), "url": url_of(f"{base}/{dataset}")}
-            for dataset in contents.datasets
+            for dataset in contents.source.datasets
         ],
         "classes": [
             [each.title, own.color, each.objects, each.images, each.pixels]
@@ -257,10 +257,10 @@ def _page(contents: Contents, figures: Figures, total: int, tried: int) -> dict[
         "figures": figures,
         "bars": bars,
         "matrix": matrix,
-        "is_whole": contents.is_whole,
-        "missing_parts": contents.missing_parts,
-        "wanted": contents.wanted,
-        "missing": max(0, (contents.wanted or 0) - tried),
-        "is_packed": contents.is_packed,
+        "is_whole": contents.source.is_whole,
+        "missing_parts": contents.source.missing_parts,
+        "wanted": contents.source.wanted,
+        "missing": max(0, (contents.source.wanted or 0) - tried),
+        "is_packed": contents.source.is_packed,
         "has_classes": bool(contents.classes),
     }

@@ -145,16 +145,8 @@ class Contents:
         Those of the layer.
     classes
         What is shown, in the order in which classes are counted.
-    datasets
-        Places of the data sets.
-    is_packed
-        Whether it lies in archives.
-    missing_parts
-        What is missing of a divided result, a line each.
-    is_whole
-        Whether the last run came to its end, in every part.
-    wanted
-        How many items there should be in all, or None if that is not known.
+    source
+        What it says of itself and of its items.
     """
 
     root: Location
@@ -162,12 +154,7 @@ class Contents:
     templates: Mapping[str, ClassTemplate]
     palettes: Palettes
     classes: list[Class]
-    datasets: list[str]
-    is_packed: bool
-    missing_parts: list[str]
-    is_whole: bool
-    wanted: int | None
-    _source: ItemSource
+    source: ItemSource
     _numbers: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -184,20 +171,8 @@ class Contents:
             where = printable(root / _META)
             raise OutputError(f"{where}: does not fit the settings: {error}") from error
         classes = _classes(layer, palettes, colors)
-        return cls(
-            root,
-            layer,
-            templates,
-            palettes,
-            classes,
-            source.datasets,
-            is_packed=source.is_packed,
-            missing_parts=source.missing_parts,
-            is_whole=source.is_whole,
-            wanted=source.wanted,
-            _source=source,
-            _numbers={each.title: number for number, each in enumerate(classes)},
-        )
+        numbers = {each.title: number for number, each in enumerate(classes)}
+        return cls(root, layer, templates, palettes, classes, source, numbers)
 
     @property
     def settings(self) -> Settings | None:
@@ -208,14 +183,10 @@ class Contents:
         """Numbers of classes by their titles."""
         return [self._numbers[title] for title in titles]
 
-    def count(self) -> int:
-        """How many items there are, or a few more."""
-        return self._source.count()
-
     def entries(self) -> Iterator[Entry]:
         """All items, data set by data set; call it in the thread that opened the source."""
-        for number, dataset in enumerate(self.datasets):
-            for found in self._source.items(dataset):
+        for number, dataset in enumerate(self.source.datasets):
+            for found in self.source.items(dataset):
                 yield self._entry(number, dataset, found)
 
     def _entry(self, number: int, dataset: str, found: FoundItem) -> Entry:
@@ -223,7 +194,7 @@ class Contents:
         if names and found.is_due:
             problem = problem or "was made by an earlier run with other settings"
             names = ()
-        if self.is_packed:
+        if self.source.is_packed:
             files = ItemFiles(names, None, found.shard, found.extent)
         else:
             folder = self.root / dataset

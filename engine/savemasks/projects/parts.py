@@ -58,6 +58,11 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
+def stem_of(name: str, part: Part | None) -> str:
+    """What the names of shards begin with, of the result of that name or of a part of it."""
+    return name if part is None else f"{name}-{part.name}"
+
+
 def unfinished_mark(part: Part | None) -> str:
     """What the names of a part's unfinished files begin with, after what all have in common."""
     return "" if part is None else f"p{part.number}-"

@@ -15,7 +15,7 @@ from time import monotonic, sleep
 from typing import NamedTuple, Self
 
 from ..errors import OutputError
-from ..projects.parts import Part
+from ..projects.parts import Part, stem_of
 from ..system import FileLock
 
 HIDDEN = ".savemasks"
@@ -30,10 +30,14 @@ _POLL_SECONDS = 0.1
 _held: list[FileLock] = []  # until the end of this process
 
 
+def hidden_name(part: Part | None) -> str:
+    """The name of the hidden folder below a result, that of a part if it is one."""
+    return HIDDEN if part is None else f"{HIDDEN}/{PARTS}/{part.name}"
+
+
 def hidden_folder(root: Path, part: Part | None = None) -> Path:
     """The hidden folder of a result, or of a part of it."""
-    hidden = root / HIDDEN
-    return hidden if part is None else hidden / PARTS / part.name
+    return root / hidden_name(part)
 
 
 class Folders(NamedTuple):
@@ -56,8 +60,7 @@ class Folders(NamedTuple):
     @classmethod
     def of(cls, root: Path, part: Part | None = None) -> Self:
         """Those of a result, or of a part of it."""
-        stem = root.name if part is None else f"{root.name}-{part.name}"
-        return cls(root, hidden_folder(root, part), stem)
+        return cls(root, hidden_folder(root, part), stem_of(root.name, part))
 
 
 class Lock:

@@ -1,11 +1,11 @@
-"""Notes on objects and pictures that were not taken as their annotations mean them.
+"""Notes for the user, most of them on what was not taken as its annotation means it.
 
 Titles come out of somebody's JSON and may be as many as there are objects, so both what is kept
 and what is said of them has a limit.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ..errors import did_you_mean, printable
@@ -13,6 +13,19 @@ from ..line.job import Outcome
 
 _MAX_TITLES = 1000  # that are counted
 _MAX_NAMED = 10
+
+
+def vanished_note(count: int, names: Sequence[str], *, is_packed: bool) -> str:
+    """Say that finished items are gone from the projects; `names` are those of the first few."""
+    shown = ", ".join(names) + (", ..." if count > len(names) else "")
+    fate = "nor in the result" if is_packed else "what became of them stays"
+    return f"{count} finished items are no longer in the projects, {fate}: {shown}"
+
+
+def unfinished_note(missing: Iterable[str], *, has_index: bool) -> str:
+    """Say what parts are missing, a text each, and what is therefore not written."""
+    what = "legend and index are" if has_index else "the legend is"
+    return printable(f"{'; '.join(missing)}: {what} written when all parts are finished")
 
 
 class Findings(Protocol):

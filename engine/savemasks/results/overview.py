@@ -10,8 +10,9 @@ from ..remote import Url
 from .division import State, locked_journals, read_division, state_of
 from .in_chunks.chunked_output import find_chunked, read_all_done, read_begun
 from .in_chunks.depot import Depot
-from .in_chunks.marks import Mark, MarkName, folder_of, marks_folder
+from .in_chunks.marks import Mark, MarkName, marks_folder
 from .journal import Journal
+from .lock import hidden_name
 from .output import find_output
 
 MAX_MESSAGES = 20
@@ -107,7 +108,7 @@ def _look_over_marks(depot: Depot) -> Overview:
         if part is None:
             found.has_ended = done is not None
         else:
-            is_begun = bool(names) or depot.find(f"{folder_of(part)}/open") is not None
+            is_begun = bool(names) or depot.find(f"{hidden_name(part)}/open") is not None
             unfinished = State.UNFINISHED if is_begun else State.MISSING
             found.states[part] = State.FINISHED if done else unfinished
         for name, content in depot.read_each(f"{folder}/{n}" for n in names if n.failed):

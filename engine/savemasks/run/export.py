@@ -20,6 +20,7 @@ from ..projects.parts import Part, unfinished_mark
 from ..remote import Url
 from ..results.division import locked_journals, read_division
 from ..results.in_chunks.chunked_output import find_chunked
+from ..results.notes import vanished_note
 from ..results.output import (
     Output,
     check_output,
@@ -81,8 +82,9 @@ def run(
     ConfigError, ProjectError, OutputError
         Before anything is written.
     """
-    if isinstance(out, Url) or goes_in_chunks((*projects, *below), out, options):
+    if goes_in_chunks((*projects, *below), out, options):
         return run_in_chunks(graph, projects, out, options, hooks, [options.part], below=below)
+    assert isinstance(out, Path)
     return _run_parts(graph, projects, out, options, hooks, [options.part], below=below)
 
 
@@ -335,7 +337,7 @@ def _export_remaining(
     """
     summary, hooks, receivers = recorder.summary, recorder.hooks, recorder.receivers
     items = recorder.worklist.remaining()
-    # Workers take a second to start: look first whether there is anything to do.
+    # One worker is starting already; the others are only started if there is anything to do.
     first, summary.stopped = take_kept(items, recorder.accept)
     pool = None if first is None else start()
     if pool:
@@ -365,9 +367,6 @@ def _add_worklist(summary: Summary, worklist: Worklist, *, is_packed: bool) -> N
     summary.skipped += worklist.skipped
     summary.vanished += worklist.vanished
     if worklist.vanished:
-        names = ", ".join(worklist.vanished_names)
-        names += ", ..." if worklist.vanished > len(worklist.vanished_names) else ""
-        fate = "nor in the result" if is_packed else "what became of them stays"
-        summary.warnings.append(
-            f"{worklist.vanished} finished items are no longer in the projects, {fate}: {names}"
-        )
+        names = worklist.vanished_names
+        note = vanished_note(worklist.vanished, names, is_packed=is_packed)
+        summary.warnings.append(note)

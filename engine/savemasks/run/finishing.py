@@ -6,10 +6,11 @@ parts finished writes them, mostly the part that ends last.
 
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError, printable
+from ..errors import OutputError
 from ..layers.save_masks import SaveMasks
 from ..projects.parts import unfinished_mark
 from ..results.division import is_outdated, locked_journals, missing_parts
+from ..results.notes import unfinished_note
 from ..results.root_files import RootFiles
 from ..results.shards import whole_shards
 from ..store.files import Store
@@ -40,9 +41,7 @@ def finish_parts(summary: "Summary", routing: "Routing", options: RunOptions) ->
                 if not missing:
                     summary.legend_problem = str(error)
         if missing:
-            what = "legend and index are" if options.pack else "the legend is"
-            text = f"{'; '.join(missing)}: {what} written when all parts are finished"
-            summary.warnings.append(printable(text))
+            summary.warnings.append(unfinished_note(missing, has_index=bool(options.pack)))
 
 
 def _finish(result: "Result", options: RunOptions) -> list[str]:

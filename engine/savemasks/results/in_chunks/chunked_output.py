@@ -24,10 +24,10 @@ from ...projects.parts import Part, unfinished_mark
 from ...remote import Url, is_url
 from ...store.files import Written
 from ..differences import differences, encodable
-from ..lock import HIDDEN, Lock, lock_part
+from ..lock import HIDDEN, Lock, hidden_name, lock_part
 from ..output import CHUNKED, is_begun, remove_unfinished
 from .depot import Depot, as_url
-from .marks import Fingerprint, MarkIndex, folder_of, marks_folder
+from .marks import Fingerprint, MarkIndex, marks_folder
 
 _ROOT_FILES = f"{HIDDEN}/root.json"
 _SORTED = orjson.OPT_SORT_KEYS
@@ -200,7 +200,7 @@ class ChunkedOutput:
         }
         if self._before is None or self._before.arguments != self._arguments:
             depot.put({CHUNKED: orjson.dumps(content, option=orjson.OPT_INDENT_2)})
-        open_ = f"{folder_of(part)}/open"
+        open_ = f"{hidden_name(part)}/open"
         if depot.find(open_) is not None:
             self.remove_unfinished()
         depot.put({open_: b""})
@@ -212,7 +212,7 @@ class ChunkedOutput:
         folder = self.depot.folder
         if folder is None:
             return
-        hidden = folder / folder_of(self._part)
+        hidden = folder / hidden_name(self._part)
         try:
             hidden.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -228,13 +228,13 @@ class ChunkedOutput:
 
     def put_errors(self, path: Path) -> Path | Url:
         """Put the error log -> where it is."""
-        name = f"{folder_of(self._part)}/errors.jsonl"
+        name = f"{hidden_name(self._part)}/errors.jsonl"
         self.depot.put_file(name, str(path))
         return (self.depot.folder or self.depot.url) / name
 
     def remove_errors(self) -> None:
         """Remove the error log of an earlier run."""
-        self.depot.remove([f"{folder_of(self._part)}/errors.jsonl"])
+        self.depot.remove([f"{hidden_name(self._part)}/errors.jsonl"])
 
     def remove_unfinished(self) -> None:
         """Remove what workers that died had not finished, from a folder of this machine."""
@@ -243,7 +243,7 @@ class ChunkedOutput:
 
     def end(self) -> None:
         """Note that nothing is under way."""
-        self.depot.remove([f"{folder_of(self._part)}/open"])
+        self.depot.remove([f"{hidden_name(self._part)}/open"])
 
     def close(self) -> None:
         """Release the locks."""
@@ -261,7 +261,7 @@ def _read_done(depot: Depot, part: Part | None) -> Done | None:
 
 
 def _done_file(part: Part | None) -> str:
-    return f"{folder_of(part)}/done.json"
+    return f"{hidden_name(part)}/done.json"
 
 
 def missing_parts(begun: Begun, done: Mapping[Part | None, Done | None]) -> list[str]:

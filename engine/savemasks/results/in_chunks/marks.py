@@ -26,21 +26,16 @@ from ...errors import OutputError
 from ...line.job import Extent, Stamp
 from ...projects.parts import Part
 from ...store.files import Written
-from ..lock import HIDDEN, PARTS
+from ..lock import hidden_name
 
 FORMAT = 1
 _KEY_BYTES = 12
 _InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says Exception
 
 
-def folder_of(part: Part | None) -> str:
-    """Where marks and what belongs to them lie, of a part or of an undivided result."""
-    return HIDDEN if part is None else f"{HIDDEN}/{PARTS}/{part.name}"
-
-
 def marks_folder(part: Part | None) -> str:
     """Where marks lie."""
-    return f"{folder_of(part)}/marks"
+    return f"{hidden_name(part)}/marks"
 
 
 class MarkName(NamedTuple):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ...errors import OutputError, printable
 from ...line.job import Extent
-from ...remote import read_all, retrying
+from ...remote import LARGE, in_groups, read_all, retrying
 from ...store.files import Written
 from .. import verify_packs
 from ..damage import content_damage, find_damage, is_mask
@@ -18,9 +18,7 @@ from .chunked_output import missing_parts, read_all_done, read_begun, read_root_
 from .depot import Depot
 from .marks import Mark, MarkedItem, MarkName, marks_folder
 
-_LARGE = 1 << 24  # bytes of a file that never is in memory as a whole
-_GROUP_BYTES = 1 << 25  # of files that are fetched together
-_GROUP = 32  # files
+_GROUP = 32  # files that are fetched together
 
 Damage = tuple[str, str]
 """The name of a file below the result, and what is wrong with it."""
@@ -174,12 +172,13 @@ class MarksVerifier:
                 for each in wanted
             ]
         else:
-            found = [pair for group in _groups(wanted) for pair in self._fetched_damage(group)]
+            groups = in_groups(((each, each.written.size) for each in wanted), _GROUP)
+            found = [pair for group in groups for pair in self._fetched_damage(group)]
         return [(name, problem) for name, problem in found if problem is not None]
 
     def _fetched_damage(self, group: Sequence[_Wanted]) -> Iterator[tuple[str, str | None]]:
         """What is wrong with some files that are fetched together."""
-        small = [each.name for each in group if each.written.size < _LARGE]
+        small = [each.name for each in group if each.written.size < LARGE]
         try:
             contents = read_all(self._depot.url, small)
         except OSError as error:
@@ -253,17 +252,3 @@ def _problem(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "is missing"
     return f"cannot be read: {error.strerror or error}"
-
-
-def _groups(wanted: Sequence[_Wanted]) -> Iterator[list[_Wanted]]:
-    """Files that are fetched together."""
-    group: list[_Wanted] = []
-    size = 0
-    for each in wanted:
-        if group and (len(group) == _GROUP or size + each.written.size > _GROUP_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(each)
-        size += each.written.size
-    if group:
-        yield group

@@ -8,6 +8,7 @@ from ...errors import OutputError, printable
 from ...layers.save_masks import SaveMasks
 from ...line.job import is_own, output_names
 from ...projects.items import Dataset
+from ...projects.parts import stem_of
 from ...results.in_chunks.chunked_output import (
     Begun,
     ChunkedOutput,
@@ -28,6 +29,7 @@ from ...results.in_chunks.marks import (
     add_totals,
     marks_folder,
 )
+from ...results.notes import unfinished_note, vanished_note
 from ...store.pack_members import END
 from ..options import RunOptions
 from ..packing import INDEX, index_json
@@ -67,7 +69,9 @@ def end_result(
             vanished.settle([f"{folder}/{name}" for name in unused])
             depot.remove(f"{folder}/{name}" for name in unused)
             summary.vanished += vanished.count
-            summary.warnings += vanished.notes(is_packed=options.pack is not None)
+            if vanished.count:
+                note = vanished_note(vanished.count, vanished.names, is_packed=bool(options.pack))
+                summary.warnings.append(note)
         used = [*chunking.used[number], *(output.index.rest() if options.only_failed else ())]
         fingerprint = Fingerprint(output.seed)
         for name in (*used, *new):
@@ -102,7 +106,7 @@ def _sum_up(fingerprint: str, depot: Depot, used: Sequence[str], added: Added) -
 
 def _settle_shards(depot: Depot, done: Done, options: RunOptions) -> None:
     """Remove shards of an earlier run that had more of them; there is one at least."""
-    stem = depot.url.name if options.part is None else f"{depot.url.name}-{options.part.name}"
+    stem = stem_of(depot.url.name, options.part)
     if not done.shards:
         name = f"{stem}-00000.tar"
         depot.put({name: END})
@@ -125,9 +129,7 @@ def finish_all_parts(
     assert begun is not None
     done = read_all_done(depot, begun)
     if missing := missing_parts(begun, done):
-        what = "legend and index are" if has_index else "the legend is"
-        text = f"{'; '.join(missing)}: {what} written when all parts are finished"
-        summary.warnings.append(printable(text))
+        summary.warnings.append(unfinished_note(missing, has_index=has_index))
         return
     state = state_of(done.values())
     if read_root_sums(depot).state != state:
@@ -199,11 +201,3 @@ class _Vanished:
                     if not is_own(below := name[len(place) + 1 :])
                     and not owners.has_other_owner(below, item)
                 )
-
-    def notes(self, *, is_packed: bool) -> list[str]:
-        """What the user should know, one line each."""
-        if not self.count:
-            return []
-        names = ", ".join(self.names) + (", ..." if self.count > len(self.names) else "")
-        fate = "nor in the result" if is_packed else "what became of them stays"
-        return [f"{self.count} finished items are no longer in the projects, {fate}: {names}"]

@@ -16,7 +16,7 @@ from ...errors import OutputError
 from ...line.job import Job, Outcome
 from ...projects.ignored import Ignored
 from ...projects.locations import Location, location_of
-from ...projects.parts import Part
+from ...projects.parts import Part, stem_of
 from ...remote import Url
 from ...results.in_chunks.chunked_output import ChunkedOutput, read_begun
 from ...results.in_chunks.depot import Depot, as_url
@@ -130,7 +130,7 @@ def _run(
             hooks.stop,
             part=options.part,
             pack=options.pack,
-            stem=_stem(roots[0], options),
+            stem=stem_of(roots[0].name, options.part),
             only_failed=options.only_failed,
         )
         leader = _Leader(scheduler, chunking, outputs, options, hooks, summary, report)
@@ -163,11 +163,6 @@ def check_chunked(routing: Routing, options: RunOptions) -> None:
             raise OutputError(
                 f"{where}, archives are made by --pack webdataset and --pack-items alone"
             )
-
-
-def _stem(root: Url, options: RunOptions) -> str:
-    """What the names of shards begin with."""
-    return root.name if options.part is None else f"{root.name}-{options.part.name}"
 
 
 def _work(routing: Routing, roots: Sequence[Url], options: RunOptions) -> Work:

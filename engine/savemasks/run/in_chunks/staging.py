@@ -13,11 +13,8 @@ from pathlib import Path
 from ...errors import AnnotationError, ImageError, ItemError
 from ...line.job import Outcome
 from ...projects.items import Item
-from ...remote import Url, explained, read_all, retrying
+from ...remote import LARGE, Url, explained, in_groups, read_all, retrying
 from ...results.in_chunks.depot import Depot
-
-_MOST_AT_ONCE = 1 << 25  # bytes that are in memory together
-_LARGE = 1 << 24  # bytes of a file that never is in memory as a whole
 
 
 class Staging:
@@ -49,8 +46,7 @@ class Staging:
             if source is None:
                 staged.append(item)
                 continue
-            found = self._staged(item, source, failures[source])
-            staged.append(found)
+            staged.append(self._staged(item, source, failures[source]))
         return staged
 
     def _staged(self, item: Item, source: Url, failures: dict[str, OSError]) -> Item | ItemError:
@@ -73,7 +69,7 @@ class Staging:
         for below in ("img", "ann"):
             os.makedirs(f"{folder}/{below}", exist_ok=True)
         failures: dict[str, OSError] = {}
-        for names in _groups({n: size for n, size in sizes.items() if size < _LARGE}):
+        for names in in_groups(_small(sizes)):
             try:
                 found = read_all(source, names)
             except OSError as error:
@@ -88,11 +84,11 @@ class Staging:
                     pass  # whoever reads it says so
                 except OSError as error:
                     failures[name] = error
-        for name in (name for name, size in sizes.items() if size >= _LARGE):
+        for name in (name for name, size in sizes.items() if size >= LARGE):
             try:
                 retrying(source.fs.get_file, f"{source.path}/{name}", f"{folder}/{name}")
             except FileNotFoundError:
-                pass
+                pass  # likewise
             except OSError as error:
                 failures[name] = error
         return failures
@@ -136,10 +132,10 @@ class Staging:
         """Put files of a result, and remove them here; may raise `OSError`."""
         folder = self.output(result)
         sizes = {name: os.stat(folder / name).st_size for name in names}
-        for group in _groups({name: size for name, size in sizes.items() if size < _LARGE}):
+        for group in in_groups(_small(sizes)):
             depot.put({name: (folder / name).read_bytes() for name in group})
         for name, size in sizes.items():
-            if size >= _LARGE:
+            if size >= LARGE:
                 depot.put_file(name, str(folder / name))
         self.drop(result, names)
 
@@ -154,19 +150,10 @@ class Staging:
         return f"{self._inputs}/{source.protocol}/{source.path.strip('/')}"
 
 
+def _small(sizes: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """Names and sizes of the files that may be read at once."""
+    return ((name, size) for name, size in sizes.items() if size < LARGE)
+
+
 def _name(path: str) -> str:
     return path.rpartition("/")[2]
-
-
-def _groups(sizes: dict[str, int]) -> Iterator[list[str]]:
-    """Names of files that may be in memory together."""
-    group: list[str] = []
-    total = 0
-    for name, size in sizes.items():
-        if group and total + size > _MOST_AT_ONCE:
-            yield group
-            group, total = [], 0
-        group.append(name)
-        total += size
-    if group:
-        yield group
