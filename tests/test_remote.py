@@ -1,14 +1,15 @@
 """Files by their addresses: in memory, on the disk, on an S3 server that is slow and refuses."""
 
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
 
 from savemasks import remote
+from savemasks.errors import RemoteError, SavemasksError
 from savemasks.projects.remote_listing import scan, stamp_of
 from savemasks.remote import (
-    RemoteError,
     Url,
     is_url,
     put_all,
@@ -85,6 +86,18 @@ def test_an_address_shows_no_credentials_and_keeps_them(secret: str) -> None:
 def test_protocols_that_cannot_be_used(address: str, said: str) -> None:
     remote._opened.cache_clear()
     with pytest.raises(RemoteError, match=said.replace("[", r"\[")):
+        Url.parse(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "extra"), [("s3://a/b", "s3"), ("gs://a/b", "gcs"), ("memory://a/b", "remote")]
+)
+def test_without_fsspec_the_extra_of_the_protocol_is_named(
+    monkeypatch: pytest.MonkeyPatch, address: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    remote._opened.cache_clear()
+    with pytest.raises(SavemasksError, match=rf"needs fsspec: pip install 'savemasks\[{extra}\]'"):
         Url.parse(address)
 
 

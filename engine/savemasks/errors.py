@@ -4,6 +4,7 @@
     ├── ConfigError (ValueError)       the layer's JSON: every problem with its path and its fix
     ├── ProjectError (OSError)         a project that cannot be used at all
     ├── OutputError (OSError)          an output folder that must not be written to
+    ├── RemoteError (OSError)          an address that cannot be used at all
     └── ItemError                      one image or its annotation; the run goes on
         ├── FolderError (OSError)          a data set's folder cannot be listed
         ├── AnnotationError (ValueError)   what its JSON says cannot be painted
@@ -11,7 +12,7 @@
         ├── WriteError (OSError)           its results could not be stored
         └── CrashError                     the process that worked on it died
 
-The first three end a run before anything is written. An `ItemError` costs its item only.
+The first four end a run before anything is written. An `ItemError` costs its item only.
 """
 
 import difflib
@@ -106,6 +107,10 @@ class ProjectError(SavemasksError, OSError):
 
 class OutputError(SavemasksError, OSError):
     """The output folder must not, or cannot, be written to."""
+
+
+class RemoteError(SavemasksError, OSError):
+    """An address cannot be used at all, whatever is there; the text says why and what to do."""
 
 
 class ItemError(SavemasksError):

@@ -14,6 +14,8 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .errors import RemoteError
+
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
@@ -33,10 +35,6 @@ LARGE = 1 << 24
 _MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError)
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _FINAL_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EINVAL}
-
-
-class RemoteError(OSError):
-    """An address cannot be used at all; the text says why and what to do."""
 
 
 def is_url(text: object) -> bool:
@@ -273,17 +271,17 @@ def _opened(address: str) -> "AbstractFileSystem":
     if "?" in address and protocol in _WEB:
         shown = shown.partition("?")[0]
         raise RemoteError(f"{shown}?...: has a ?, after which no name of a file can stand")
+    extra = _EXTRAS.get(protocol)
     try:
         from fsspec import get_filesystem_class
     except ImportError as error:
-        problem = "needs fsspec: pip install 'savemasks[remote]'"
+        problem = f"needs fsspec: pip install 'savemasks[{extra or 'remote'}]'"
         raise RemoteError(f"{shown}: an address {problem}") from error
     try:
         kind = get_filesystem_class(protocol)
         # `url_to_fs` would divide names with "::".
         fs = kind(**kind._get_kwargs_from_urls(address))
     except ImportError as error:
-        extra = _EXTRAS.get(protocol)
         hint = f"pip install 'savemasks[{extra}]'" if extra else str(error)
         raise RemoteError(f"{shown}: {protocol}:// needs another package: {hint}") from error
     except ValueError as error:

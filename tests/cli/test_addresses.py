@@ -1,11 +1,12 @@
 """Addresses on the command line: from bucket to bucket, and what is refused before anything is."""
 
+import os
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from support.projects import Project, call
+from support.projects import Project, call, savemasks
 from support.s3 import download, upload
 
 pytestmark = pytest.mark.usefixtures("warm")
@@ -131,6 +132,35 @@ def test_commands_that_need_a_disk_or_a_result(
     code, text = call(*arguments)
     assert code == 2
     assert said in text
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """The environment of a command that finds no packages of extras."""
+    for name in ("fsspec", "distributed"):
+        (tmp_path / "bare" / f"{name}.py").parent.mkdir(exist_ok=True)
+        (tmp_path / "bare" / f"{name}.py").write_text("raise ImportError")
+    known = os.environ.get("PYTHONPATH", "")
+    return {"PYTHONPATH": os.pathsep.join([str(tmp_path / "bare"), known])}
+
+
+def test_what_is_not_installed_is_told(work: Path, bare: dict[str, str]) -> None:
+    """Without the packages of extras: on a machine, a cluster is a matter of addresses, too."""
+    command = ["run", "config.json", "project", "--out=out"]
+    code, _, said = savemasks(work, *command, "--cluster=local", **bare)
+    assert (code, said) == (2, "error: --cluster needs Dask: pip install 'savemasks[cluster]'\n")
+    code, _, said = savemasks(work, *command[:-1], "--out=s3://bucket/out", **bare)
+    assert code == 2
+    assert "s3://bucket/out: an address needs fsspec: pip install 'savemasks[s3]'" in said
+    assert not (work / "out").exists()
+
+
+def test_a_result_in_chunks_cannot_be_read_without_fsspec(work: Path, bare: dict[str, str]) -> None:
+    call(*RUN, "project", f"--out=file://{work}/out")
+    for command in ("report", "verify", "retry", "gallery"):
+        code, _, said = savemasks(work, command, "out", **bare)
+        assert (code, "Traceback" in said) == (2, False), said
+        assert said.endswith("an address needs fsspec: pip install 'savemasks[remote]'\n")
 
 
 def test_a_bucket_that_is_not_there(six: Project, bucket: str) -> None:

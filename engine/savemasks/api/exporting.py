@@ -7,14 +7,14 @@ from operator import index
 from pathlib import Path
 from typing import Any, cast, get_args, overload
 
-from ..errors import OutputError, ProjectError
+from ..errors import OutputError, ProjectError, RemoteError
 from ..layers.graph import Graph
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import PackKind, PackRules
 from ..projects.locations import Location
 from ..projects.parts import Part
-from ..remote import RemoteError, Url, is_url
+from ..remote import Url, is_url
 from ..results.report import Summary
 from ..run.export import run
 from ..run.options import Hooks, OnError, OnProgress, RunOptions

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from ..errors import printable
+from ..errors import RemoteError, printable
 from ..projects.parts import Part
 from ..projects.volumes import is_archive
-from ..remote import RemoteError, Url, is_url
+from ..remote import Url, is_url
 from ..run.options import DEFAULT_OPTIONS, OnError, RunOptions
 from .sizes import parse_size
 

@@ -1,11 +1,15 @@
 """Unusual pictures → RGB, by libvips. It loads little, for the helper of a forked child uses it."""
 
+from functools import partial
+from itertools import chain
+
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
 from ..errors import ImageError
 from .formats import HEAD, check_readable, refusal, undecodable
+from .vips_errors import with_own_message
 
 _RGB = 3
 
@@ -23,31 +27,37 @@ def open_readable(data: bytes) -> tuple[pyvips.Image, tuple[int, int]]:
     return image, size
 
 
-def open_and_decode(data: bytes) -> NDArray[np.uint8]:
-    """Decode a picture whose header is sound, as `decode` does."""
-    return decode(_open(data))
+def decode(data: bytes, opened: pyvips.Image | None = None) -> NDArray[np.uint8]:
+    """Decode a picture whose header is sound; `opened` is it, if it has been opened already.
 
-
-def decode(image: pyvips.Image) -> NDArray[np.uint8]:
-    """Decode to (height, width, 3) uint8 RGB, upright; raises `ImageError`."""
-    height, width = upright_size(image)
+    Returns (height, width, 3) uint8 RGB, upright; raises `ImageError`.
+    """
+    again = iter(partial(_new_image, data), None)
+    images = chain([opened or _open(data)], again)
     try:
-        if is_turned(image):
-            # Turning needs the rows in another order than they are stored.
-            image = image.copy_memory().autorot()
-        decoded = to_rgb(image).write_to_memory()
+        return with_own_message(lambda: _pixels(next(images)))
     except pyvips.Error as error:
         raise undecodable(error) from error
+
+
+def _pixels(image: pyvips.Image) -> NDArray[np.uint8]:
+    height, width = upright_size(image)
+    if is_turned(image):
+        # Turning needs the rows in another order than they are stored.
+        image = image.copy_memory().autorot()
+    decoded = to_rgb(image).write_to_memory()
     return np.frombuffer(decoded, np.uint8).reshape(height, width, _RGB)
 
 
 def _open(data: bytes) -> pyvips.Image:
-    # libvips keeps messages about earlier pictures, and would add them to an error of this one.
-    pyvips.vips_lib.vips_error_clear()
     try:
-        return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
+        return with_own_message(partial(_new_image, data))
     except pyvips.Error as error:
         raise refusal(data[:HEAD], error) from error
+
+
+def _new_image(data: bytes) -> pyvips.Image:
+    return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
 
 
 def is_turned(image: pyvips.Image) -> bool:

@@ -74,8 +74,8 @@ class Original:
             return self._whole.pixels()
         try:
             if self._image and not libvips_is_lost():
-                return decode_vips.decode(self._image)
-            return by_libvips(decode_vips.open_and_decode, self._data)
+                return decode_vips.decode(self._data, self._image)
+            return by_libvips(decode_vips.decode, self._data)
         except ImageError:
             if mended := decode_jpeg.with_end(self._data):
                 return Original(mended).pixels(scratch)

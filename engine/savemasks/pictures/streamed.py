@@ -7,6 +7,7 @@ TMPDIR names.
 
 import math
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .decode_pillow import Bmp, Heic, is_for_pillow, open_whole
 from .decode_vips import is_turned, to_rgb, upright_size
 from .formats import HEAD, check_readable, refusal, undecodable
 from .original import check_size
+from .vips_errors import with_own_message
 
 _JPEG_LOADERS = ("jpegload", "uhdrload")
 _COPIED = 1 << 19  # bytes
@@ -143,16 +145,18 @@ class StreamedOriginal:
 
 def _open(file: str | bytes, access: str) -> pyvips.Image:
     """Open a file by its path, or its contents."""
-    # libvips keeps messages about earlier pictures, and would add them to an error of this one.
-    pyvips.vips_lib.vips_error_clear()
     try:
-        if isinstance(file, bytes):
-            return pyvips.Image.new_from_buffer(file, "", access=access, fail_on="error")
-        # By name, libvips would read brackets at the end of the file's name as options.
-        source = pyvips.Source.new_from_file(os.fsencode(file))
-        return pyvips.Image.new_from_source(source, "", access=access, fail_on="error")
+        return with_own_message(partial(_new_image, file, access))
     except pyvips.Error as error:
         raise refusal(file[:HEAD] if isinstance(file, bytes) else _head(file), error) from error
+
+
+def _new_image(file: str | bytes, access: str) -> pyvips.Image:
+    if isinstance(file, bytes):
+        return pyvips.Image.new_from_buffer(file, "", access=access, fail_on="error")
+    # By name, libvips would read brackets at the end of the file's name as options.
+    source = pyvips.Source.new_from_file(os.fsencode(file))
+    return pyvips.Image.new_from_source(source, "", access=access, fail_on="error")
 
 
 def _head(path: str) -> bytes:

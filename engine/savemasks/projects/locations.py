@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..errors import ProjectError
-from ..remote import RemoteError, Url, is_url
+from ..errors import ProjectError, RemoteError
+from ..remote import Url, is_url
 from ..system import Folder
 from .archives import ArchivePath, MemberFolder
 from .remote_places import RemoteFolder, RemotePath

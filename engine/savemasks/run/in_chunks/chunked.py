@@ -38,6 +38,7 @@ _WORKERS_FOR_ONE_MORE = 8
 if TYPE_CHECKING:
     from ...layers.graph import Graph
     from ...layers.reading import Sink
+    from .dask_chunks import DaskScheduler
 
 
 def run_in_chunks(
@@ -51,6 +52,8 @@ def run_in_chunks(
     below: Sequence[Location] = (),
 ) -> Summary:
     """Do as `run`, part by part, in chunks."""
+    if options.cluster is not None:
+        _dask_scheduler()  # whose extra has what addresses need, too
     hooks, url = hooks or Hooks(), as_url(out)
     # Routes are found on the way to a folder; of an address, only what is below matters.
     folder = url.folder or Path(url.path)
@@ -201,11 +204,16 @@ def _scheduler_of(routing: Routing, work: Work, options: RunOptions, hooks: Hook
     if options.cluster is not None:
         if is_here:
             raise OutputError("--cluster: its workers do not see what is at memory://")
-        from .dask_chunks import DaskScheduler  # of an extra
-
-        return DaskScheduler(options.cluster, work, hooks.stop)
+        return _dask_scheduler()(options.cluster, work, hooks.stop)
     processes = options.processes and not is_here
     return LocalScheduler(work, hooks.stop, hooks.on_compile, processes=processes)
+
+
+def _dask_scheduler() -> "type[DaskScheduler]":
+    """Load Dask, which comes with an extra; raises `OutputError` if it is not there."""
+    from .dask_chunks import DaskScheduler
+
+    return DaskScheduler
 
 
 class _Leader:
