@@ -33,7 +33,7 @@ JOURNAL = "journal.sqlite"
 """Its name in the hidden folder."""
 
 _SECONDS_BETWEEN_COMMITS = 0.2
-_MAX_PENDING_ROWS = 256
+_MAX_PENDING_ROWS = 1024
 _STUCK_PENDING_ROWS = 10_000  # the journal cannot be written, and the run should end
 _ROWS_PER_PAGE = 1000
 _CACHE_KIB = 4096
@@ -317,7 +317,8 @@ class Journal:
     @property
     def is_stuck(self) -> bool:
         """Whether so many rows wait to be written that the run should end."""
-        return len(self._added) + len(self.places) >= _STUCK_PENDING_ROWS
+        waiting = len(self._added) + len(self.places) if self.problem else 0
+        return waiting >= _STUCK_PENDING_ROWS
 
     def commit(self) -> None:
         """Write the pending rows. If that fails, `problem` says why, and they stay pending."""

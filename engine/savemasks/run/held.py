@@ -7,7 +7,7 @@ it are made. If the process dies before, the item is made once more, and takes t
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import printable
 from ..line.job import Outcome
@@ -32,6 +32,16 @@ class Placement(NamedTuple):
     sample: Sample
     shard: str
     offset: int
+
+    def packed(self) -> tuple[object, ...]:
+        """Itself as plain data, which goes through a pipe in a third of the time."""
+        return self.number, tuple(self.sample), self.shard, self.offset
+
+    @classmethod
+    def unpacked(cls, packed: tuple[Any, ...]) -> "Placement":
+        """What `packed` made plain data of."""
+        number, sample, shard, offset = packed
+        return cls(number, Sample._make(sample), shard, offset)
 
 
 class _Held(NamedTuple):

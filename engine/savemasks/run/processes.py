@@ -33,11 +33,11 @@ from .starting import Starter
 T = TypeVar("T")
 
 _QUEUE_LENGTH = 4  # items submitted to a process, with the one in progress: at least so many,
-_LONGEST_QUEUE = 32  # at most so many,
-_QUEUE_SECONDS = 0.04  # and as many as take so long
+_LONGEST_QUEUE = 128  # at most so many,
+_QUEUE_SECONDS = 0.16  # and as many as take so long
 _QUEUE_LETTERS = 1 << 14  # of their paths at most: two full pipes would wait for each other
 _POLL_SECONDS = 0.1  # how often the stop event is looked at
-_WINDOW = 64  # items per process that may be submitted beyond the first without an outcome
+_WINDOW = 256  # items per process that may be submitted beyond the first without an outcome
 _SMOOTHING = 0.1  # weight of an item in the mean of their seconds
 
 
@@ -241,7 +241,8 @@ class ProcessPool:
 
     def _submit(self, worker: _Worker, batch: list[Item]) -> None:
         """Submit what is to be placed by a process, and items."""
-        if message := [*worker.holder.next_placements(), *batch]:
+        placements = [each.packed() for each in worker.holder.next_placements()]
+        if message := [*placements, *batch]:
             with suppress(OSError):  # a dead process is replaced by `_receive`
                 send(worker.pipe, message)
 
@@ -257,7 +258,7 @@ class ProcessPool:
         if length > _QUEUE_LENGTH and all(
             len(worker.items) > length // 2 for worker in self._workers
         ):
-            sleep(length * self._seconds / 4)
+            sleep(length * self._seconds / 2.5)
 
     def _receive(self) -> None:
         """Take what has arrived; wait up to the poll interval for something."""

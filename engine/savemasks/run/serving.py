@@ -70,8 +70,8 @@ def serve(pipe: Connection, halt: threading.Event | SeenFlag) -> None:
                     send(pipe, _called(*message))
                     continue
                 items.extend(task for task in message if isinstance(task, Item))
-                if placements := [task for task in message if isinstance(task, Placement)]:
-                    send(pipe, [worker.place(each) for each in placements])
+                if placements := [task for task in message if isinstance(task, tuple)]:
+                    send(pipe, [worker.place(Placement.unpacked(each)) for each in placements])
             item = items.popleft()
             outcome = None if halt.is_set() else worker.export(item, scratch)
             send(pipe, outcome and outcome.packed())
