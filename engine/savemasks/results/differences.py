@@ -1,8 +1,14 @@
-"""What the arguments of a result are in its journal, and in words how they differ from others."""
+"""What the arguments of a result are in its journal, and in words how they differ from others.
+
+The order of classes in a configuration counts: masks number them in it. So what is stored has the
+classes in their order.
+"""
 
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import orjson
 
 from ..errors import printable, shown
 from ..line.job import PackRules
@@ -10,13 +16,44 @@ from ..line.job import PackRules
 _MAX_NAMED_DIFFERENCES = 5
 
 
-def encodable(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace the paths of the projects, which need not be UTF-8, by their bytes in hex."""
-    return {**arguments, "projects": [os.fsencode(p).hex() for p in arguments["projects"]]}
+_IN_ORDER = "in_order"
+"""A key of arguments whose classes have their order; older versions sorted them."""
 
 
-def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Describe in words how the arguments differ."""
+def encoded(arguments: Mapping[str, Any]) -> bytes:
+    """Arguments as they are stored: equal bytes are equal arguments.
+
+    The paths of the projects, which need not be UTF-8, are replaced by their bytes in hex.
+    """
+    found = dict(arguments)
+    found["projects"] = [os.fsencode(path).hex() for path in arguments["projects"]]
+    if "layer" in found:
+        found["layer"] = _sorted(found["layer"])
+    if "graph" in found:
+        found["graph"] = [_sorted(layer) for layer in found["graph"]]
+    return orjson.dumps({**dict(sorted(found.items())), _IN_ORDER: True})
+
+
+def _sorted(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer with its keys, and those of its settings, in an order of our own."""
+    found = dict(sorted(layer.items()))
+    if isinstance(settings := found.get("settings"), Mapping):
+        found["settings"] = dict(sorted(settings.items()))
+    return found
+
+
+def are_same(first: bytes, second: bytes) -> bool:
+    """Whether arguments that are stored, perhaps by an older version, are the same."""
+    if first == second:
+        return True
+    found = orjson.loads(first), orjson.loads(second)
+    are_in_order = [each.pop(_IN_ORDER, False) for each in found]
+    return not all(are_in_order) and found[0] == found[1]
+
+
+def differences(stored: bytes, wanted: bytes) -> str:
+    """Describe in words how the arguments that are stored differ from those of a run."""
+    before, now = orjson.loads(stored), orjson.loads(wanted)
     named = [*_layer_differences(before, now)]
     if before.get("pack") != now.get("pack"):
         named.append(f"--pack was {_shown_pack(before)} and is {_shown_pack(now)}")
@@ -57,6 +94,8 @@ def _setting_differences(name: str, old: dict[str, Any], new: dict[str, Any]) ->
     for key in now:
         if before.get(key) != now[key]:
             yield f"{name}settings.{key} was {shown(before.get(key))} and is {shown(now[key])}"
+        elif orjson.dumps(before.get(key)) != orjson.dumps(now[key]):
+            yield f"{name}settings.{key} had its classes in another order: {shown(before[key])}"
 
 
 def _shown_pack(arguments: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from ..errors import OutputError, WriteError
 from ..projects.parts import Part, unfinished_mark
 from ..store.files import Store
 from ..system import FileLock, sync_folder
-from .differences import differences
+from .differences import are_same, differences
 from .journal import JOURNAL, Journal
 from .lock import (
     HIDDEN,
@@ -39,7 +39,6 @@ DIVISION = f"{HIDDEN}/parts.json"
 
 _FINISHED = "finished"
 _MAX_NAMES = 20
-_SORTED = orjson.OPT_SORT_KEYS
 _JOIN_TIMEOUT = 60.0  # seconds in which whoever needs the result as a whole should be ready
 
 
@@ -88,7 +87,7 @@ def read_division(root: Path) -> Division | None:
     path = root / DIVISION
     try:
         content = orjson.loads(path.read_bytes())
-        return Division(content["parts"], orjson.dumps(content["arguments"], option=_SORTED))
+        return Division(content["parts"], orjson.dumps(content["arguments"]))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -170,13 +169,13 @@ class PartLock:
                 f"{root}: was begun in {division.count} parts, not in {count}: give --part as"
                 f" 1/{division.count}, or choose another --out"
             )
-        if division.arguments == self._arguments:
+        if are_same(division.arguments, self._arguments):
             return True
         if self._restart:
             return False
         raise OutputError(
             f"{root}: was begun with other settings:"
-            f" {differences(orjson.loads(division.arguments), orjson.loads(self._arguments))};"
+            f" {differences(division.arguments, self._arguments)};"
             " --restart makes everything anew, another --out leaves this as it is"
         )
 

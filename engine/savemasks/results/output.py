@@ -21,7 +21,7 @@ from ..projects.parts import Part, unfinished_mark
 from ..projects.supervisely import Project
 from ..remote import Url
 from ..store.files import UNFINISHED
-from .differences import differences, encodable
+from .differences import are_same, differences, encoded
 from .division import DIVISION, PartLock, put_mark, refuse_divided, remove_mark
 from .journal import JOURNAL, Journal
 from .lock import HIDDEN, Lock
@@ -191,7 +191,7 @@ class Output:
         self.root, self._restart, self._begun = root, restart, False
         self._part, self._durable = part, durable
         self._was_finished = False
-        self._arguments = orjson.dumps(encodable(arguments), option=orjson.OPT_SORT_KEYS)
+        self._arguments = encoded(arguments)
         hidden = root / HIDDEN
         if hidden.is_symlink():
             raise OutputError(f"{hidden}: is a link; remove it")
@@ -224,10 +224,9 @@ class Output:
         if before is None:
             if not self._part and not force and any(e.name != HIDDEN for e in self.root.iterdir()):
                 raise OutputError(f"{self.root}: is not an empty folder")
-        elif before != now and not restart:
+        elif not are_same(before, now) and not restart:
             raise OutputError(
-                f"{self.root}: was begun with other settings:"
-                f" {differences(orjson.loads(before), orjson.loads(now))};"
+                f"{self.root}: was begun with other settings: {differences(before, now)};"
                 " --restart makes everything anew, another --out leaves this as it is"
             )
 

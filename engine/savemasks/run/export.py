@@ -18,8 +18,10 @@ from ..projects.ignored import Ignored
 from ..projects.locations import Location
 from ..projects.parts import Part, unfinished_mark
 from ..remote import Url
-from ..results.division import locked_journals, read_division
+from ..results.differences import are_same
+from ..results.division import Division, locked_journals, read_division
 from ..results.in_chunks.chunked_output import find_chunked
+from ..results.journal import Journal
 from ..results.notes import vanished_note
 from ..results.output import (
     Output,
@@ -289,7 +291,7 @@ def retry(
     with locked_journals(root) as journals:
         division = read_division(root)
         # A part that was begun with other arguments has to begin anew.
-        same = [j for j in journals if not division or j.get("arguments") == division.arguments]
+        same = [j for j in journals if not division or _is_part_of(division, j)]
         if not same:
             raise OutputError(f"{root}: no part has begun: there is nothing to retry")
         graph, projects = read_arguments(same[0])
@@ -312,6 +314,12 @@ def retry(
         pack=pack,
     )
     return _run_parts(graph, projects, base, options, hooks, parts)
+
+
+def _is_part_of(division: Division, journal: Journal) -> bool:
+    """Whether a part was begun as the result is now."""
+    arguments = journal.get("arguments")
+    return arguments is not None and are_same(arguments, division.arguments)
 
 
 def _job(routing: Routing, options: RunOptions) -> Job:

@@ -23,14 +23,13 @@ from ...line.job import PackRules
 from ...projects.parts import Part, unfinished_mark
 from ...remote import Url, is_url
 from ...store.files import Written
-from ..differences import differences, encodable
+from ..differences import are_same, differences, encoded
 from ..lock import HIDDEN, Lock, hidden_name, lock_part
 from ..output import CHUNKED, is_begun, remove_unfinished
 from .depot import Depot, as_url
 from .marks import Fingerprint, MarkIndex, marks_folder
 
 _ROOT_FILES = f"{HIDDEN}/root.json"
-_SORTED = orjson.OPT_SORT_KEYS
 
 
 @dataclass(slots=True)
@@ -118,7 +117,7 @@ def read_begun(depot: Depot) -> Begun | None:
 
 def seed_of(arguments: Mapping[str, Any]) -> bytes:
     """What ids of marks depend on besides their items: another one if something else is made."""
-    return blake2b(orjson.dumps(arguments, option=_SORTED), digest_size=16).digest()
+    return blake2b(orjson.dumps(arguments), digest_size=16).digest()
 
 
 class ChunkedOutput:
@@ -142,7 +141,7 @@ class ChunkedOutput:
     ) -> None:
         """Nothing is read or written yet."""
         self.depot = Depot(root, durable=durable, mark=unfinished_mark(part))
-        self._arguments = orjson.loads(orjson.dumps(encodable(arguments), option=_SORTED))
+        self._arguments = orjson.loads(encoded(arguments))
         self.seed = seed_of(self._arguments)
         self._part, self._durable = part, durable
         self._locks = ExitStack()
@@ -164,10 +163,10 @@ class ChunkedOutput:
                 )
             return
         self._check_parts(before)
-        if before.arguments != self._arguments and not restart:
+        stored, wanted = orjson.dumps(before.arguments), orjson.dumps(self._arguments)
+        if not are_same(stored, wanted) and not restart:
             raise OutputError(
-                f"{depot}: was begun with other settings:"
-                f" {differences(before.arguments, self._arguments)};"
+                f"{depot}: was begun with other settings: {differences(stored, wanted)};"
                 " --restart makes everything anew, another --out leaves this as it is"
             )
 
@@ -198,7 +197,7 @@ class ChunkedOutput:
             "parts": part.count if part else 0,
             "options": {"durable": self._durable},
         }
-        if self._before is None or self._before.arguments != self._arguments:
+        if self._before is None or seed_of(self._before.arguments) != self.seed:
             depot.put({CHUNKED: orjson.dumps(content, option=orjson.OPT_INDENT_2)})
         open_ = f"{hidden_name(part)}/open"
         if depot.find(open_) is not None:
