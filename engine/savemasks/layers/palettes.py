@@ -3,19 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from .auto_colors import (
-    ClassColor,
-    painted_titles,
-    palette_colors,
-    parse_color,
-    resolve_colors,
-    semantic_colors,
-)
+from .auto_colors import ClassColor, palette_colors, resolve_colors
+from .numbering import numbered_classes
 from .palette import Color, Palette, human_palette, machine_palette, semantic_palette
 from .save import Save
 from .save_masks import SaveMasks, Settings
-
-_NO_COLOR: Color = (128, 128, 128)
 
 
 class Palettes(NamedTuple):
@@ -54,28 +46,17 @@ def palettes_of(layer: SaveMasks | Save, classes: Sequence[ClassColor]) -> Palet
     ConfigError
         If a colour is missing.
     """
+    found = numbered_classes(layer, classes)
     if isinstance(layer, Save):
-        if not layer.settings.visualize:
-            return Palettes()
-        colors = {title: parse_color(color) or _NO_COLOR for title, color in reversed(classes)}
-        return Palettes(human=human_palette({each.title: colors[each.title] for each in classes}))
+        return Palettes(human=None if found.human is None else human_palette(found.human))
     settings = resolve_colors(layer, classes).settings
-    machine = settings.machine_colors if settings.masks_machine else None
-    human = settings.human_colors if settings.masks_human else None
-    in_one_order = settings.human_order == settings.paint_order
-    is_shared = bool(machine and human and machine.keys() == human.keys() and in_one_order)
-    if machine and human and is_shared:
-        # One label map serves both, so both number their classes alike.
-        human = {title: human[title] for title in machine}
-    semantic = None
-    if settings.masks_semantic_rgb:
-        colors = semantic_colors(settings, classes)
-        semantic = semantic_palette(colors, is_indexed=settings.format == "png")
+    machine, human, semantic, own, is_shared = found
+    is_indexed = settings.format == "png"
     return Palettes(
         machine=None if machine is None else _machine_palette(settings, machine, classes),
         human=None if human is None else human_palette(human, keeps_black=settings.mixes_objects),
-        semantic=semantic,
-        own=painted_titles(settings, classes) if settings.has_own_masks else None,
+        semantic=None if semantic is None else semantic_palette(semantic, is_indexed=is_indexed),
+        own=own,
         is_shared=is_shared,
     )
 

@@ -1,7 +1,7 @@
 """What the arguments of a result are in its journal, and in words how they differ from others.
 
-The order of classes in a configuration counts: masks number them in it. So what is stored has the
-classes in their order.
+The order of classes in a configuration counts where masks number classes in it. So what is stored
+has the classes in their order.
 """
 
 import os
@@ -16,39 +16,26 @@ from ..line.job import PackRules
 _MAX_NAMED_DIFFERENCES = 5
 
 
-_IN_ORDER = "in_order"
-"""A key of arguments whose classes have their order; older versions sorted them."""
+_ORDER = "order"
+"""A key of arguments: the order in which classes are numbered. Older versions sorted classes."""
 
 
 def encoded(arguments: Mapping[str, Any]) -> bytes:
-    """Arguments as they are stored: equal bytes are equal arguments.
+    """Arguments as they are stored, with the classes as the configuration has them.
 
     The paths of the projects, which need not be UTF-8, are replaced by their bytes in hex.
     """
-    found = dict(arguments)
-    found["projects"] = [os.fsencode(path).hex() for path in arguments["projects"]]
-    if "layer" in found:
-        found["layer"] = _sorted(found["layer"])
-    if "graph" in found:
-        found["graph"] = [_sorted(layer) for layer in found["graph"]]
-    return orjson.dumps({**dict(sorted(found.items())), _IN_ORDER: True})
-
-
-def _sorted(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """A layer with its keys, and those of its settings, in an order of our own."""
-    found = dict(sorted(layer.items()))
-    if isinstance(settings := found.get("settings"), Mapping):
-        found["settings"] = dict(sorted(settings.items()))
-    return found
+    projects = [os.fsencode(path).hex() for path in arguments["projects"]]
+    return orjson.dumps({**arguments, "projects": projects})
 
 
 def are_same(first: bytes, second: bytes) -> bool:
     """Whether arguments that are stored, perhaps by an older version, are the same."""
-    if first == second:
-        return True
-    found = orjson.loads(first), orjson.loads(second)
-    are_in_order = [each.pop(_IN_ORDER, False) for each in found]
-    return not all(are_in_order) and found[0] == found[1]
+    before, now = orjson.loads(first), orjson.loads(second)
+    if _ORDER not in before or _ORDER not in now:
+        before.pop(_ORDER, None)
+        now.pop(_ORDER, None)
+    return bool(before == now)
 
 
 def differences(stored: bytes, wanted: bytes) -> str:
@@ -57,6 +44,8 @@ def differences(stored: bytes, wanted: bytes) -> str:
     named = [*_layer_differences(before, now)]
     if before.get("pack") != now.get("pack"):
         named.append(f"--pack was {_shown_pack(before)} and is {_shown_pack(now)}")
+    if not named and before.get(_ORDER, now[_ORDER]) != now[_ORDER]:
+        named.append("the classes were in another order, and masks number them in it")
     if before.get("format") != now["format"]:
         named.append("it is of another version of savemasks")
     if before.get("projects") != now["projects"]:
@@ -94,8 +83,6 @@ def _setting_differences(name: str, old: dict[str, Any], new: dict[str, Any]) ->
     for key in now:
         if before.get(key) != now[key]:
             yield f"{name}settings.{key} was {shown(before.get(key))} and is {shown(now[key])}"
-        elif orjson.dumps(before.get(key)) != orjson.dumps(now[key]):
-            yield f"{name}settings.{key} had its classes in another order: {shown(before[key])}"
 
 
 def _shown_pack(arguments: dict[str, Any]) -> str:

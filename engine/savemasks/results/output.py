@@ -13,6 +13,7 @@ from .. import jsontext
 from ..errors import OutputError, printable, shown
 from ..layers.auto_colors import needs_colors
 from ..layers.graph import Graph
+from ..layers.numbering import NumberedClasses
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Files, Outcome, PackRules
@@ -91,10 +92,13 @@ def no_journal(folder: Path) -> OutputError:
     )
 
 
-def layer_arguments(layer: SaveMasks | Save, projects: Sequence[Project]) -> dict[str, Any]:
+def layer_arguments(
+    layer: SaveMasks | Save, projects: Sequence[Project], order: str
+) -> dict[str, Any]:
     """Return everything besides the items that the files of a result depend on, as JSON.
 
-    Unknown keys of the settings are left out; the classes of each project are kept as a digest.
+    Unknown keys of the settings are left out; the classes of each project are kept as a digest, and
+    so is the order in which classes are numbered.
     """
     known = layer.settings.known()
     return {
@@ -102,11 +106,15 @@ def layer_arguments(layer: SaveMasks | Save, projects: Sequence[Project]) -> dic
         "layer": {"action": layer.action, "src": layer.src, "dst": layer.dst, "settings": known},
         "projects": [_named(project.folder, os.path.realpath) for project in projects],
         "classes": _digests(layer, projects),
+        "order": order,
     }
 
 
 def graph_arguments(
-    layer: SaveMasks | Save, layers: Sequence[Mapping[str, Any]], projects: Sequence[Project]
+    layer: SaveMasks | Save,
+    layers: Sequence[Mapping[str, Any]],
+    projects: Sequence[Project],
+    order: str,
 ) -> dict[str, Any]:
     """Return the same for a sink of a graph, which depends on the layers that lead to it."""
     return {
@@ -115,12 +123,19 @@ def graph_arguments(
         # By the names that the layers know them by.
         "projects": [_named(project.folder, os.path.abspath) for project in projects],
         "classes": _digests(layer, projects),
+        "order": order,
     }
 
 
 def _named(folder: Location, whole: Callable[[Path], str]) -> str:
     """How arguments name a project; an address has no credentials there."""
     return str(folder) if isinstance(folder, Url) else whole(folder)
+
+
+def order_digest(numbered: NumberedClasses) -> str:
+    """Digest of the order in which masks number classes."""
+    orders = [titles and [*map(printable, titles)] for titles in numbered.orders]
+    return hashlib.sha256(jsontext.dump(orders)).hexdigest()
 
 
 def _digests(layer: SaveMasks | Save, projects: Sequence[Project]) -> list[str]:

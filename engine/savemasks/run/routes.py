@@ -15,6 +15,7 @@ from ..errors import ConfigError, OutputError, ProjectError, printable
 from ..layers.auto_colors import ClassColor, mapped_titles, resolve_colors
 from ..layers.class_table import IDENTITY, ClassTable, unknown_titles
 from ..layers.graph import Graph, Route, SinkLayer
+from ..layers.numbering import numbered_classes
 from ..layers.reading import Sink
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
@@ -31,7 +32,7 @@ from ..projects.locations import Location, Place, is_inside
 from ..projects.member_index import Halted, never
 from ..projects.selection import find_project, select
 from ..projects.supervisely import Project, distinct_outputs, merge_meta
-from ..results.output import graph_arguments, layer_arguments
+from ..results.output import graph_arguments, layer_arguments, order_digest
 
 _MAX_NAMES = 100  # in one note
 
@@ -304,11 +305,12 @@ def _result(
     classes = tuple(ClassColor(each["title"], each.get("color")) for each in meta["classes"])
     layer = _with_colors(sink, classes, is_alone=not graph.sources)
     notes += config_notes(layer, classes, is_in_graph=bool(graph.sources))
+    order = order_digest(numbered_classes(layer, classes))
     if graph.sources:
-        arguments = graph_arguments(sink.layer, graph.subgraph_json(sink), own)
+        arguments = graph_arguments(sink.layer, graph.subgraph_json(sink), own, order)
         notes = [f"{sink.name}: {note}" for note in notes]
     else:
-        arguments = layer_arguments(sink.layer, own)
+        arguments = layer_arguments(sink.layer, own, order)
     known = _known_classes(layer).union(
         (each.title for each in classes),
         *(project.classes for project in own),

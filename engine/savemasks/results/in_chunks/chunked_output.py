@@ -117,7 +117,7 @@ def read_begun(depot: Depot) -> Begun | None:
 
 def seed_of(arguments: Mapping[str, Any]) -> bytes:
     """What ids of marks depend on besides their items: another one if something else is made."""
-    return blake2b(orjson.dumps(arguments), digest_size=16).digest()
+    return blake2b(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
 class ChunkedOutput:
