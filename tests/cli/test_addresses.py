@@ -1,6 +1,7 @@
 """Addresses on the command line: from bucket to bucket, and what is refused before anything is."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import fsspec
@@ -134,14 +135,19 @@ def test_commands_that_need_a_disk_or_a_result(
     assert said in text
 
 
+def without(packages: Sequence[str], folder: Path) -> dict[str, str]:
+    """The environment of a command that does not find some packages."""
+    for name in packages:
+        (folder / f"{name}.py").parent.mkdir(exist_ok=True)
+        (folder / f"{name}.py").write_text("raise ImportError")
+    known = os.environ.get("PYTHONPATH", "")
+    return {"PYTHONPATH": os.pathsep.join([str(folder), known])}
+
+
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
     """The environment of a command that finds no packages of extras."""
-    for name in ("fsspec", "distributed"):
-        (tmp_path / "bare" / f"{name}.py").parent.mkdir(exist_ok=True)
-        (tmp_path / "bare" / f"{name}.py").write_text("raise ImportError")
-    known = os.environ.get("PYTHONPATH", "")
-    return {"PYTHONPATH": os.pathsep.join([str(tmp_path / "bare"), known])}
+    return without(["fsspec", "distributed"], tmp_path / "bare")
 
 
 def test_what_is_not_installed_is_told(work: Path, bare: dict[str, str]) -> None:
@@ -155,12 +161,28 @@ def test_what_is_not_installed_is_told(work: Path, bare: dict[str, str]) -> None
     assert not (work / "out").exists()
 
 
-def test_a_result_in_chunks_cannot_be_read_without_fsspec(work: Path, bare: dict[str, str]) -> None:
+@pytest.mark.parametrize("missing", ["fsspec", "tenacity"])
+def test_a_result_in_chunks_cannot_be_read_without_fsspec(work: Path, missing: str) -> None:
+    bare = without([missing], work / "bare")
     call(*RUN, "project", f"--out=file://{work}/out")
     for command in ("report", "verify", "retry", "gallery"):
         code, _, said = savemasks(work, command, "out", **bare)
         assert (code, "Traceback" in said) == (2, False), said
-        assert said.endswith("an address needs fsspec: pip install 'savemasks[remote]'\n")
+        assert said.endswith(f"an address needs {missing}: pip install 'savemasks[remote]'\n")
+
+
+def test_other_packages_may_bring_fsspec_alone(work: Path) -> None:
+    """fsspec is there, but not what repeats its requests; the address is refused at once."""
+    bare = without(["tenacity"], work / "bare")
+    for out, cluster, extra in (
+        ("s3://bucket/out", (), "s3"),
+        (f"file://{work}/out", (), "remote"),
+        ("out", ("--cluster=local",), "remote"),
+    ):
+        code, _, said = savemasks(work, *RUN, "project", f"--out={out}", *cluster, **bare)
+        assert (code, "Traceback" in said) == (2, False), said
+        assert said.endswith(f"an address needs tenacity: pip install 'savemasks[{extra}]'\n")
+    assert not (work / "out").exists()
 
 
 def test_a_bucket_that_is_not_there(six: Project, bucket: str) -> None:
