@@ -172,7 +172,7 @@ def test_a_result_in_chunks_cannot_be_read_without_fsspec(work: Path, missing: s
 
 
 def test_other_packages_may_bring_fsspec_alone(work: Path) -> None:
-    """fsspec is there, but not what repeats its requests; the address is refused at once."""
+    """Whoever has no tenacity is told so at once, also where fsspec is."""
     bare = without(["tenacity"], work / "bare")
     for out, cluster, extra in (
         ("s3://bucket/out", (), "s3"),
