@@ -7,6 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from savemasks.results.in_chunks.depot import Depot
 from support.projects import Project, call, savemasks
 from support.s3 import download, upload
 
@@ -183,6 +184,24 @@ def test_other_packages_may_bring_fsspec_alone(work: Path) -> None:
         assert (code, "Traceback" in said) == (2, False), said
         assert said.endswith(f"an address needs tenacity: pip install 'savemasks[{extra}]'\n")
     assert not (work / "out").exists()
+
+
+def test_a_log_that_could_not_be_put_is_not_named(
+    six: Project, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for number in range(24):
+        six.add_bad(b"no picture", b"{", f"bad{number:02}.png")
+    with monkeypatch.context() as full:
+        full.setattr(Depot, "put_file", refuse)
+        code, text = call(*RUN, "project", f"--out=file://{work}/out")
+    assert code == 1
+    assert "\n... and 5 more\n" in text
+    assert "No space left on device" in text
+    code, text = call(*RUN, "project", f"--out=file://{work}/out")
+    assert f"\n... and 5 more; see {work}/out/experiment001/.savemasks/errors.jsonl\n" in text
 
 
 def test_a_bucket_that_is_not_there(six: Project, bucket: str) -> None:
