@@ -89,15 +89,17 @@ def test_protocols_that_cannot_be_used(address: str, said: str) -> None:
         Url.parse(address)
 
 
+@pytest.mark.parametrize("package", ["fsspec", "tenacity"])
 @pytest.mark.parametrize(
     ("address", "extra"), [("s3://a/b", "s3"), ("gs://a/b", "gcs"), ("memory://a/b", "remote")]
 )
-def test_without_fsspec_the_extra_of_the_protocol_is_named(
-    monkeypatch: pytest.MonkeyPatch, address: str, extra: str
+def test_without_its_packages_the_extra_of_the_protocol_is_named(
+    monkeypatch: pytest.MonkeyPatch, package: str, address: str, extra: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "fsspec", None)
+    monkeypatch.setitem(sys.modules, package, None)
     remote._opened.cache_clear()
-    with pytest.raises(SavemasksError, match=rf"needs fsspec: pip install 'savemasks\[{extra}\]'"):
+    said = rf"an address needs {package}: pip install 'savemasks\[{extra}\]'"
+    with pytest.raises(SavemasksError, match=said):
         Url.parse(address)
 
 

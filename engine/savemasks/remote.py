@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -272,11 +273,14 @@ def _opened(address: str) -> "AbstractFileSystem":
         shown = shown.partition("?")[0]
         raise RemoteError(f"{shown}?...: has a ?, after which no name of a file can stand")
     extra = _EXTRAS.get(protocol)
-    try:
-        from fsspec import get_filesystem_class
-    except ImportError as error:
-        problem = f"needs fsspec: pip install 'savemasks[{extra or 'remote'}]'"
-        raise RemoteError(f"{shown}: an address {problem}") from error
+    for package in ("fsspec", "tenacity"):  # many packages bring the first one alone
+        try:
+            import_module(package)
+        except ImportError as error:
+            problem = f"needs {package}: pip install 'savemasks[{extra or 'remote'}]'"
+            raise RemoteError(f"{shown}: an address {problem}") from error
+    from fsspec import get_filesystem_class
+
     try:
         kind = get_filesystem_class(protocol)
         # `url_to_fs` would divide names with "::".

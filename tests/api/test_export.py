@@ -100,6 +100,43 @@ def test_paths_may_be_any_that_are_paths(good: Project, tmp_path: Path) -> None:
     assert (summary.images, summary.failed) == (3, 0)
 
 
+@pytest.mark.parametrize(
+    ("argument", "error", "said"),
+    [
+        ("projects", savemasks.ProjectError, "projects: an empty text is no path"),
+        ("out", savemasks.OutputError, "out: an empty text is no path"),
+        ("report", savemasks.OutputError, "report: an empty text is no path"),
+        ("cluster", ValueError, "cluster must be an address or None, not an empty text"),
+    ],
+)
+def test_an_empty_text_is_not_the_current_folder(
+    good: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    argument: str,
+    error: type[Exception],
+    said: str,
+) -> None:
+    monkeypatch.chdir(good.folder)
+    given: Any = {"projects": good.folder, "out": tmp_path / "out", "layer": LAYER, argument: ""}
+    for text in ("", [""]) if argument == "projects" else ("",):
+        with pytest.raises(error, match=f"^{said}$"):
+            savemasks.export(**given | {argument: text})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_report_is_a_file_of_this_machine(
+    good: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "out"
+    with pytest.raises(savemasks.OutputError, match=r"^memory://a/r\.json: is an address; a re"):
+        savemasks.export(good.folder, out, LAYER, report="memory://a/r.json")
+    assert not out.exists()
+    savemasks.export(good.folder, out, LAYER, report=f"file://{tmp_path}/r.json")
+    assert json.loads((tmp_path / "r.json").read_bytes())["images"] == 3
+
+
 @pytest.mark.parametrize("place", ["", "out", "ds/out"])
 @pytest.mark.parametrize("is_linked", [False, True])
 def test_an_output_folder_inside_of_its_project_is_refused(

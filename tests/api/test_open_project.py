@@ -77,6 +77,8 @@ def test_images_and_annotations_may_be_alone(project: Project) -> None:
 def test_what_is_no_project_says_so(tmp_path: Path) -> None:
     with pytest.raises(savemasks.ProjectError, match="it has no meta"):
         savemasks.open_project(tmp_path)
+    with pytest.raises(savemasks.ProjectError, match=r"^path: an empty text is no path$"):
+        savemasks.open_project("")
     with pytest.raises(TypeError, match="path must be a str or a path, not int"):
         savemasks.open_project(5)  # type: ignore[arg-type]
 

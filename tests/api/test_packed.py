@@ -7,10 +7,12 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 
 import savemasks
+from savemasks.api import open_shards
 from savemasks.store.pack_members import END, member
 from support.packing import LAYER, NAME, Bench, members
 from support.projects import Project, layer, pixels_of
@@ -56,6 +58,56 @@ def test_shards_may_be_named_one_by_one(bench: Bench) -> None:
     assert [sample.key for sample in savemasks.samples(iter(map(str, paths)))] == whole
     assert [sample.key for sample in savemasks.samples(str(paths[1]))] == whole[3:6]
     assert [*savemasks.samples([])] == []
+
+
+@pytest.mark.parametrize("protocol", ["memory", "file", "s3"])
+def test_shards_may_lie_at_an_address(
+    bench: Bench, protocol: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_shards, "_AT_ONCE", 700)  # so that a picture takes several requests
+    _export(bench)
+    expected = [*savemasks.samples(bench.base / "out" / NAME)]
+    place = (
+        request.getfixturevalue("bucket")
+        if protocol == "s3"
+        else f"{protocol}://{bench.base}/{protocol}"
+    )
+    packed = savemasks.export(
+        bench.project.folder, f"{place}/out", LAYER, pack="webdataset", pack_items=3
+    )
+    index = json.loads((packed.out / "index.json").read_bytes())
+    shards = [f"{place}/out/{NAME}/{each['name']}" for each in index["shards"]]
+    for given in (packed.out, f"{place}/out/{NAME}", f"{place}/out/{NAME}/", shards):
+        found = [*savemasks.samples(given)]
+        assert [sample.key for sample in found] == [sample.key for sample in expected]
+        for sample, same in zip(found, expected, strict=True):
+            assert sample.parts["json"] == same.parts["json"]
+            for part in ("machine.png", "human.png", "png"):
+                assert (sample.parts[part] == same.parts[part]).all()
+    assert [sample.key for sample in savemasks.samples(shards[1])] == [
+        sample.key for sample in expected[3:6]
+    ]
+
+
+def test_what_cannot_be_read_at_an_address_is_named(bench: Bench) -> None:
+    fs = fsspec.filesystem("memory")
+    fs.store.clear()
+
+    def read(shards: Any) -> str:
+        with pytest.raises(savemasks.OutputError) as caught:
+            [*savemasks.samples(shards)]
+        return str(caught.value)
+
+    none = "cannot be read: No such file or directory"
+    assert read("memory://a/x.tar") == f"memory://a/x.tar: {none}"
+    assert read("memory://a/b").startswith(f"memory://a/b/index.json: {none}; a packed result has")
+    assert "pip install 'savemasks[gcs]'" in read("gs://a/b")
+    fs.pipe("memory://a/x.tar", b"text" * 1000)
+    assert "memory://a/x.tar: is not a whole tar archive" in read(["memory://a/x.tar"])
+    for nothing in ("", [""]):
+        assert read(nothing) == "shards: an empty text is no path"
+    with pytest.raises(TypeError, match="shards must be a folder, an archive or several"):
+        savemasks.samples([b"x"])  # type: ignore[list-item]
 
 
 def test_files_are_closed_when_the_iterator_is_left(bench: Bench) -> None:

@@ -248,6 +248,8 @@ def test_pictures_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_names_that_no_file_can_have_are_pictures_that_cannot_be_read() -> None:
     with pytest.raises(savemasks.ImageError, match="cannot be read: embedded null byte"):
         painter().human(annotation(), "a\0b.png")
+    with pytest.raises(savemasks.ImageError, match="an empty text is no path of an image"):
+        painter().human(annotation(), "")
 
 
 @pytest.mark.parametrize("wrong", [{}, "layer.json", b"{}", None])

@@ -1,11 +1,13 @@
 """Addresses on the command line: from bucket to bucket, and what is refused before anything is."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import fsspec
 import pytest
 
+from savemasks.results.in_chunks.depot import Depot
 from support.projects import Project, call, savemasks
 from support.s3 import download, upload
 
@@ -134,14 +136,19 @@ def test_commands_that_need_a_disk_or_a_result(
     assert said in text
 
 
+def without(packages: Sequence[str], folder: Path) -> dict[str, str]:
+    """The environment of a command that does not find some packages."""
+    for name in packages:
+        (folder / f"{name}.py").parent.mkdir(exist_ok=True)
+        (folder / f"{name}.py").write_text("raise ImportError")
+    known = os.environ.get("PYTHONPATH", "")
+    return {"PYTHONPATH": os.pathsep.join([str(folder), known])}
+
+
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
     """The environment of a command that finds no packages of extras."""
-    for name in ("fsspec", "distributed"):
-        (tmp_path / "bare" / f"{name}.py").parent.mkdir(exist_ok=True)
-        (tmp_path / "bare" / f"{name}.py").write_text("raise ImportError")
-    known = os.environ.get("PYTHONPATH", "")
-    return {"PYTHONPATH": os.pathsep.join([str(tmp_path / "bare"), known])}
+    return without(["fsspec", "distributed"], tmp_path / "bare")
 
 
 def test_what_is_not_installed_is_told(work: Path, bare: dict[str, str]) -> None:
@@ -155,12 +162,46 @@ def test_what_is_not_installed_is_told(work: Path, bare: dict[str, str]) -> None
     assert not (work / "out").exists()
 
 
-def test_a_result_in_chunks_cannot_be_read_without_fsspec(work: Path, bare: dict[str, str]) -> None:
+@pytest.mark.parametrize("missing", ["fsspec", "tenacity"])
+def test_a_result_in_chunks_cannot_be_read_without_fsspec(work: Path, missing: str) -> None:
+    bare = without([missing], work / "bare")
     call(*RUN, "project", f"--out=file://{work}/out")
     for command in ("report", "verify", "retry", "gallery"):
         code, _, said = savemasks(work, command, "out", **bare)
         assert (code, "Traceback" in said) == (2, False), said
-        assert said.endswith("an address needs fsspec: pip install 'savemasks[remote]'\n")
+        assert said.endswith(f"an address needs {missing}: pip install 'savemasks[remote]'\n")
+
+
+def test_other_packages_may_bring_fsspec_alone(work: Path) -> None:
+    """Whoever has no tenacity is told so at once, also where fsspec is."""
+    bare = without(["tenacity"], work / "bare")
+    for out, cluster, extra in (
+        ("s3://bucket/out", (), "s3"),
+        (f"file://{work}/out", (), "remote"),
+        ("out", ("--cluster=local",), "remote"),
+    ):
+        code, _, said = savemasks(work, *RUN, "project", f"--out={out}", *cluster, **bare)
+        assert (code, "Traceback" in said) == (2, False), said
+        assert said.endswith(f"an address needs tenacity: pip install 'savemasks[{extra}]'\n")
+    assert not (work / "out").exists()
+
+
+def test_a_log_that_could_not_be_put_is_not_named(
+    six: Project, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for number in range(24):
+        six.add_bad(b"no picture", b"{", f"bad{number:02}.png")
+    with monkeypatch.context() as full:
+        full.setattr(Depot, "put_file", refuse)
+        code, text = call(*RUN, "project", f"--out=file://{work}/out")
+    assert code == 1
+    assert "\n... and 5 more\n" in text
+    assert "No space left on device" in text
+    code, text = call(*RUN, "project", f"--out=file://{work}/out")
+    assert f"\n... and 5 more; see {work}/out/experiment001/.savemasks/errors.jsonl\n" in text
 
 
 def test_a_bucket_that_is_not_there(six: Project, bucket: str) -> None:

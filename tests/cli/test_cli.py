@@ -129,7 +129,7 @@ def test_a_configuration_behind_its_projects_is_told_how_to_do_it_right(
         )
     code, text = call(command, "config.json", "config.json", *out)
     assert code == 2
-    assert "config.json is a file; a project is a folder. CONFIG, the layer's JSON" in text
+    assert ".tgz or .zip. CONFIG, the layer's JSON file, comes once, before the projects." in text
     code, text = call(command, "project", "other", *out)
     assert (code, text) == (
         2,

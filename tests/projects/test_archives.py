@@ -236,7 +236,7 @@ def test_archives_that_cannot_be_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.tar")
     for name, message in (
         ("pipe.tar", "cannot be read: Not a directory"),
-        ("none.tar", "none.tar: no such folder"),
+        ("none.tar", "none.tar: no such file"),
     ):
         with pytest.raises(ProjectError, match=message):
             Project.open(tmp_path / name)

@@ -302,7 +302,8 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
     (tmp_path / "odd" / "meta.json").mkdir(parents=True)
     assert told(missing) == f"{missing}: no such folder"
     assert told(tmp_path) == (f"{tmp_path}: is not a Supervisely project: it has no meta.json")
-    assert told(file) == f"{file}/meta.json: cannot be read: Not a directory"
+    hint = "a project is a folder, or a .tar, .tar.gz, .tgz or .zip"
+    assert told(file) == f"{file}/meta.json: cannot be read: Not a directory; {hint}"
     assert told(tmp_path / "odd") == f"{tmp_path}/odd/meta.json: cannot be read: Is a directory"
 
 

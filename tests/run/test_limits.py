@@ -108,6 +108,32 @@ def test_an_output_folder_that_is_read_only_is_refused(
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("is_whole", [True, False])  # or its folders alone
+@pytest.mark.parametrize("command", ["run", "retry"])
+def test_a_result_that_must_not_be_written_is_no_broken_disk(
+    project: Project, tmp_path: Path, command: str, is_whole: bool
+) -> None:
+    project.add()
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    run(LAYER, [project.folder], tmp_path / "out")
+    hidden = tmp_path / "out/experiment001/.savemasks"
+    closed = [hidden, *(hidden.iterdir() if is_whole else ())]
+    modes = {path: path.stat().st_mode for path in closed}
+    for path in modes:
+        path.chmod(0o555)
+    what = ["config.json", "project", "--out=out"] if command == "run" else ["out"]
+    try:
+        code, _, errors = savemasks(tmp_path, command, *what, setup=UNPRIVILEGED)
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+    if code == 77:
+        pytest.skip("root could not give up its rights")
+    name = ".savemasks/journal.sqlite" if is_whole else ".savemasks"
+    said = f"error: out/experiment001/{name}: cannot be written: Permission denied\n"
+    assert (code, errors) == (2, said)
+
+
 def test_a_folder_of_results_that_is_read_only_fails_its_items_alone(
     project: Project, tmp_path: Path
 ) -> None:

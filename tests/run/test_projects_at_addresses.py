@@ -232,6 +232,13 @@ def test_what_reads_no_addresses_says_so(bucket: str) -> None:
         savemasks.open_project(f"{bucket}/project")
 
 
+def test_what_was_exported_to_an_address_is_a_project(fruit: Project, tmp_path: Path) -> None:
+    summary = savemasks.export(fruit.folder, f"file://{tmp_path}/out", LAYER)
+    names = [item.name for item in savemasks.open_project(summary.out)]
+    assert names == [item.name for item in savemasks.open_project(str(summary.out))]
+    assert names == [item.name for item in savemasks.open_project(tmp_path / "out" / LAYER.dst)]
+
+
 @pytest.mark.parametrize(
     ("argument", "error", "said"),
     [

@@ -7,14 +7,14 @@ from operator import index
 from pathlib import Path
 from typing import Any, cast, get_args, overload
 
-from ..errors import OutputError, ProjectError, RemoteError
+from ..errors import OutputError, ProjectError
 from ..layers.graph import Graph
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import PackKind, PackRules
-from ..projects.locations import Location
+from ..projects.locations import Location, as_path, location_of
 from ..projects.parts import Part
-from ..remote import Url, is_url
+from ..remote import Url
 from ..results.report import Summary
 from ..run.export import run
 from ..run.options import Hooks, OnError, OnProgress, RunOptions
@@ -183,6 +183,8 @@ def _export_graph(
         raise ValueError(f'on_error must be "skip" or "stop", not {on_error!r}')
     if cluster is not None and not isinstance(cluster, str):
         raise TypeError(f"cluster must be an address or None, not {type(cluster).__name__}")
+    if cluster == "":
+        raise ValueError("cluster must be an address or None, not an empty text")
     if stop is not None and not callable(getattr(stop, "is_set", None)):
         raise TypeError(f"stop must be a threading.Event, not {type(stop).__name__}")
     interrupt = _Interrupt(stop)
@@ -191,7 +193,7 @@ def _export_graph(
         on_error=on_error,
         link=link,
         restart=restart,
-        report=None if report is None else _path(report, "report"),
+        report=None if report is None else _report(report),
         pack=_rules(pack, pack_items, pack_size),
         part=None if part is None else _part(part),
         cluster=cluster,
@@ -257,7 +259,7 @@ class _Interrupt(threading.Event):
 
 
 def _folders(projects: object) -> list[Location]:
-    if isinstance(projects, str | bytes | os.PathLike):
+    if isinstance(projects, str | bytes | os.PathLike | Url):
         return [_location(projects, "projects", ProjectError)]
     if not isinstance(projects, Iterable):
         name = type(projects).__name__
@@ -275,19 +277,15 @@ def _location(
     place: object, name: str, error_type: type[ProjectError] | type[OutputError]
 ) -> Location:
     """Path or address of a caller; `name` is that of the argument."""
-    if not isinstance(place, str) or not is_url(place):
-        return _path(place, name)
-    try:
-        return Url.parse(place)
-    except RemoteError as error:
-        raise error_type(str(error)) from error
+    if isinstance(place, str | os.PathLike | Url):
+        return location_of(place, name, error_type)
+    hint = ", as os.fsdecode makes it" if isinstance(place, bytes) else ""
+    raise TypeError(f"{name} must be a str or a Path{hint}, not {type(place).__name__}")
 
 
-def _path(path: object, name: str) -> Path:
-    """Path of a caller; `name` is that of the argument."""
-    if isinstance(path, os.PathLike):
-        return Path(os.fsdecode(path))
-    if isinstance(path, str):
-        return Path(path)
-    hint = ", as os.fsdecode makes it" if isinstance(path, bytes) else ""
-    raise TypeError(f"{name} must be a str or a Path{hint}, not {type(path).__name__}")
+def _report(report: object) -> Path:
+    """Path of the report."""
+    path = as_path(_location(report, "report", OutputError))
+    if isinstance(path, Url):
+        raise OutputError(f"{path}: is an address; a report is a file of this machine")
+    return path

@@ -87,6 +87,8 @@ def _contents(image: object) -> tuple[bytes, str | None]:
         return bytes(image), None
     if isinstance(image, str | os.PathLike):
         file: str | None = os.fsdecode(image)
+        if not file:
+            raise ImageError("an empty text is no path of an image")
         read: Callable[[], object] = Path(os.fsdecode(image)).read_bytes
     elif callable(getattr(image, "read", None)):
         name = getattr(image, "name", None)

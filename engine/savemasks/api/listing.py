@@ -14,6 +14,7 @@ from ..projects.items import Entry, Listing
 from ..projects.locations import location_of, paths_of
 from ..projects.members import MemberError, Members, read_member
 from ..projects.supervisely import Project
+from ..remote import Url
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +178,12 @@ def open_project(path: str | os.PathLike[str]) -> ProjectItems:
     >>> sum(item.image is not None for item in items)
     6
     """
-    if not isinstance(path, str | os.PathLike):
+    if not isinstance(path, str | os.PathLike | Url):
         raise TypeError(f"path must be a str or a path, not {type(path).__name__}")
-    if "\0" in os.fspath(path):
-        raise ProjectError(f"{os.fspath(path)!r}: no folder has such a name")
-    (folder,) = paths_of([location_of(os.fspath(path))], "open_project")
+    place = location_of(path, "path")
+    if "\0" in str(place):
+        raise ProjectError(f"{str(place)!r}: no folder has such a name")
+    (folder,) = paths_of([place], "open_project")
     project = Project.open(folder)
     listings = []
     for dataset in project.datasets():

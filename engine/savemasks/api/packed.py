@@ -3,7 +3,6 @@
 import os
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,9 @@ import pyvips
 
 from ..errors import ImageError, OutputError, SavemasksError, printable
 from ..forks import by_libvips
+from ..projects.locations import Location, as_path, location_of
+from ..remote import Url
+from .open_shards import opened_shard, reason_of
 
 Folder = str | os.PathLike[str]
 _INDEX = "index.json"
@@ -44,7 +46,8 @@ def samples(shards: Folder | Iterable[Folder]) -> Iterator[PackedSample]:
     Parameters
     ----------
     shards
-        A folder with a packed result, one of its shards, or several shards.
+        A folder with a packed result, one of its shards, or several shards; or their addresses, as
+        "s3://bucket/out/masks".
 
     Yields
     ------
@@ -73,12 +76,14 @@ def samples(shards: Folder | Iterable[Folder]) -> Iterator[PackedSample]:
     return _read_all(_paths(shards))  # errors of arguments come at once
 
 
-def _paths(shards: Folder | Iterable[Folder]) -> list[Path]:
-    if isinstance(shards, str | os.PathLike):
-        path = Path(os.fspath(shards))
-        return _of_folder(path) if path.is_dir() else [path]
+def _paths(shards: Folder | Iterable[Folder]) -> list[Location]:
+    if isinstance(shards, str | os.PathLike | Url):
+        place = _place(shards)
+        # At an address, a look would be a request more.
+        is_folder = place.is_dir() if isinstance(place, Path) else place.name[-4:] != ".tar"
+        return _of_folder(place) if is_folder else [place]
     try:
-        return [Path(os.fspath(each)) for each in shards]
+        return [_place(each) for each in shards]
     except TypeError:
         raise TypeError(
             "shards must be a folder, an archive or several, each a str or a Path, not"
@@ -86,7 +91,13 @@ def _paths(shards: Folder | Iterable[Folder]) -> list[Path]:
         ) from None
 
 
-def _of_folder(folder: Path) -> list[Path]:
+def _place(given: object) -> Location:
+    if not isinstance(given, str | os.PathLike | Url):
+        raise TypeError
+    return as_path(location_of(given, "shards", OutputError))
+
+
+def _of_folder(folder: Location) -> list[Location]:
     path = folder / _INDEX
     try:
         index = orjson.loads(path.read_bytes())
@@ -94,8 +105,8 @@ def _of_folder(folder: Path) -> list[Path]:
         paths = [folder / shard["name"] for shard in index["shards"]]
     except OSError as error:
         raise OutputError(
-            f"{printable(path)}: cannot be read: {error.strerror}; a packed result has it when its"
-            " run has ended"
+            f"{printable(path)}: cannot be read: {reason_of(error, path)}; a packed result has it"
+            " when its run has ended"
         ) from error
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise OutputError(f"{printable(path)}: is not the index of a packed result") from error
@@ -104,22 +115,23 @@ def _of_folder(folder: Path) -> list[Path]:
     return paths
 
 
-def _read_all(paths: list[Path]) -> Iterator[PackedSample]:
+def _read_all(paths: list[Location]) -> Iterator[PackedSample]:
     for path in paths:
         try:
             yield from _read(path)
         except SavemasksError:
             raise
         except OSError as error:
-            raise OutputError(f"{printable(path)}: cannot be read: {error.strerror}") from error
+            reason = reason_of(error, path)
+            raise OutputError(f"{printable(path)}: cannot be read: {reason}") from error
         except tarfile.TarError as error:
             raise OutputError(f"{printable(path)}: is not a whole tar archive: {error}") from error
 
 
-def _read(path: Path) -> Iterator[PackedSample]:
+def _read(path: Location) -> Iterator[PackedSample]:
     """Read the samples of a shard."""
     key, parts = "", dict[str, Any]()
-    with closing(tarfile.open(path, "r:", errors="surrogateescape")) as archive:
+    with opened_shard(path) as archive:
         for info in iter(archive.next, None):
             vars(archive)["members"].clear()  # it would keep all that it has seen
             folder, _, name = info.name.rpartition("/")
@@ -137,7 +149,7 @@ def _read(path: Path) -> Iterator[PackedSample]:
         yield PackedSample(key, parts)
 
 
-def _no_samples(path: Path) -> OutputError:
+def _no_samples(path: Location) -> OutputError:
     return OutputError(
         f'{printable(path)}: holds a tree of files, not samples: pack with "webdataset"'
     )

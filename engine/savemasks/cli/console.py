@@ -194,7 +194,8 @@ def print_summary(summary: "Summary", quiet: bool) -> None:
     if summary.failed > MAX_SHOWN_FAILURES:
         more = summary.failed - MAX_SHOWN_FAILURES
         where = " and ".join(map(printable, summary.error_logs))
-        click.echo(f"... and {more} more; see {where}", err=True)
+        hint = f"; see {where}" if where else ""  # no log could be written
+        click.echo(f"... and {more} more{hint}", err=True)
     if not quiet:
         for warning in summary.warnings:
             say_note(warning)

@@ -8,6 +8,7 @@ import click
 
 from .console import exit_on_errors
 from .help_sections import Command
+from .path_types import LocalPath
 from .shared_options import projects_argument
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _SPARE = ((230, 25, 75), (60, 180, 75), (67, 99, 216), (245, 130, 49), (145, 30,
 @projects_argument
 @click.option(
     "--to",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(path_type=Path, dir_okay=False),
     default=Path(_FILE),
     show_default=True,
     metavar="FILE",

@@ -17,6 +17,7 @@ from .console import (
     say_failure,
 )
 from .help_sections import Command
+from .path_types import LocalPath
 from .shared_options import (
     Folder,
     below_option,
@@ -64,7 +65,7 @@ def gallery_command(
 @projects_argument
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=LocalPath(path_type=Path),
     help="Layers whose classes are counted. [default: all classes of the projects]",
 )
 @below_option

@@ -5,7 +5,6 @@ options of a command meet in one object, and the defaults are those of `RunOptio
 the object by `click.pass_obj`.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from ..errors import RemoteError, printable
 from ..projects.parts import Part
-from ..projects.volumes import is_archive
-from ..remote import Url, is_url
 from ..run.options import DEFAULT_OPTIONS, OnError, RunOptions
+from .path_types import FolderOrUrl, LocalPath, ProjectPlace
 from .sizes import parse_size
 
 if TYPE_CHECKING:
@@ -25,50 +22,8 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-Folder = click.Path(path_type=Path, file_okay=False)
-
-
-class _FolderOrUrl(click.Path):
-    """A folder, or an address that fsspec knows."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not is_url(value):
-            return super().convert(value, param, ctx)
-        try:
-            return Url.parse(value)
-        except RemoteError as error:
-            return self.fail(printable(error), param, ctx)
-
-
-_Location = _FolderOrUrl(path_type=Path, file_okay=False)
-
-
-class _Project(_FolderOrUrl):
-    """A folder or archive, given behind the configuration: mostly the two are mixed up."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if is_url(value):
-            return super().convert(value, param, ctx)
-        if is_archive(Path(value)):
-            return Path(value)
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter:
-            config = ctx.params.get("config") if ctx else None
-            if config is None or not os.path.isfile(value):
-                raise
-        first, second = printable(config), printable(value)
-        if os.path.isdir(config):
-            problem = (
-                f"CONFIG and PROJECT are swapped: {first} is a folder, {second} a file."
-                f" Say them the other way round: {second} {first}"
-            )
-        else:
-            problem = (
-                f"{second} is a file; a project is a folder. CONFIG, the layer's JSON file, comes"
-                " once, before the projects."
-            )
-        return self.fail(problem, param, ctx)
+Folder = LocalPath(path_type=Path, file_okay=False)
+_Location = FolderOrUrl(path_type=Path, file_okay=False)
 
 
 def _set_field(context: click.Context, option: click.Parameter, value: Any) -> None:
@@ -98,6 +53,12 @@ def _set_part(context: click.Context, option: click.Parameter, value: str | None
         raise click.BadParameter(str(error)) from None
 
 
+def _set_cluster(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value == "":
+        raise click.BadParameter("an empty text is no address; is a variable not set?")
+    _set_field(context, option, value)
+
+
 part_option = _run_option(
     "--part",
     metavar="I/N",
@@ -107,6 +68,7 @@ part_option = _run_option(
 cluster_option = _run_option(
     "--cluster",
     metavar="ADDRESS",
+    callback=_set_cluster,
     help="Dask scheduler whose workers do the work, as tcp://scheduler:8786; or local.",
 )
 workers_option = _run_option(
@@ -133,7 +95,7 @@ memory_option = _run_option(
 )
 report_option = _run_option(
     "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(path_type=Path, dir_okay=False),
     help="File that receives a JSON report.",
 )
 link_option = _run_option(
@@ -232,7 +194,7 @@ gallery_option = click.option(
 
 config_argument = click.argument(
     "config",
-    type=click.Path(path_type=Path),
+    type=LocalPath(path_type=Path),
     required=False,
     metavar="CONFIG",
     callback=_config_given,
@@ -241,7 +203,7 @@ projects_argument = click.argument(
     "projects",
     nargs=-1,
     metavar="PROJECT...",
-    type=_Project(path_type=Path, file_okay=False),
+    type=ProjectPlace(path_type=Path, file_okay=False),
 )
 below_option = click.option(
     "--projects",

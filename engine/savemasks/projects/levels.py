@@ -11,10 +11,10 @@ from pathlib import Path
 
 from .ignored import is_hidden, is_picture
 from .locations import Place, entries_of, is_there
+from .volumes import TAKEN, is_named_archive
 
 _FOR_IMG = frozenset({"img", "imgs", "image", "images", "jpegimages", "photos", "pictures"})
 _FOR_ANN = frozenset({"ann", "anns", "annotation", "annotations", "json", "label", "labels"})
-_OTHER_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".xz", ".zst")  # which are not read
 _MAX_NAMES = 3
 _LEVELS = 4
 
@@ -80,8 +80,11 @@ def describe_no_project(folder: Place) -> str:
 
 def describe_file(path: Path) -> str:
     """What to do about a file in the place of a project's folder; may be empty."""
-    is_archive = os.path.isfile(path) and path.name.lower().endswith(_OTHER_ARCHIVES)
-    return "; it is an archive, which must be unpacked first" if is_archive else ""
+    if not os.path.isfile(path):
+        return ""
+    if is_named_archive(path):
+        return f"; it is an archive, which must be unpacked first, or packed as a {TAKEN}"
+    return f"; a project is a folder, or a {TAKEN}"
 
 
 def describe_project(folder: Place, *, has_datasets: bool) -> str | None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..errors import ProjectError, RemoteError
+from ..errors import OutputError, ProjectError, RemoteError
 from ..remote import Url, is_url
 from ..system import Folder
 from .archives import ArchivePath, MemberFolder
@@ -20,19 +20,32 @@ OpenFolder = Folder | MemberFolder | RemoteFolder
 """A folder whose files are looked at by their names."""
 
 
-def location_of(text: str) -> Location:
-    """The place of a path or an address; raises `ProjectError` for an address of no use."""
+def location_of(
+    given: str | os.PathLike[str] | Url,
+    what: str = "a project",
+    error_type: type[ProjectError] | type[OutputError] = ProjectError,
+) -> Location:
+    """The place of a path or an address.
+
+    Raises an error of the type that is given for an address of no use, and for an empty text, which
+    would be the current folder; that error names `what` is empty.
+    """
+    if isinstance(given, Url):
+        return given
+    text = os.fsdecode(given)
+    if not text:
+        raise error_type(f"{what}: an empty text is no path")
     try:
         return Url.parse(text) if is_url(text) else Path(text)
     except RemoteError as error:
-        raise ProjectError(str(error)) from error
+        raise error_type(str(error)) from error
 
 
 def paths_of(places: Iterable[Location], what: str) -> list[Path]:
     """Paths of projects for what reads no addresses; raises `ProjectError` that names it."""
     paths = []
     for place in places:
-        path = _as_path(place)
+        path = as_path(place)
         if not isinstance(path, Path):
             raise ProjectError(f"{place}: {what} reads folders and archives, no addresses")
         paths.append(path)
@@ -49,7 +62,7 @@ def is_inside(place: Location, folder: Location) -> bool:
     return f"{inner}/".startswith(f"{str(outer).rstrip('/')}/")
 
 
-def _as_path(place: Location) -> Location:
+def as_path(place: Location) -> Location:
     """The path of a place, if it has one on this machine."""
     return (place.folder or place) if isinstance(place, Url) else place
 

@@ -27,7 +27,7 @@ from .levels import describe_file, describe_folder, describe_no_project, describ
 from .locations import Place
 from .member_index import LINK, PROBLEMS, Halted, never
 from .remote_places import RemotePath
-from .volumes import archive_stem, is_archive
+from .volumes import archive_stem, is_archive, is_named_archive
 
 _MAX_ODD = 5
 
@@ -72,7 +72,8 @@ class Project:
             content = path.read_bytes()
         except FileNotFoundError:
             if not folder.is_dir():
-                raise ProjectError(f"{folder}: no such folder") from None
+                kind = "file" if is_named_archive(folder) else "folder"
+                raise ProjectError(f"{folder}: no such {kind}") from None
             problem = "is not a Supervisely project: it has no meta.json"
             raise ProjectError(f"{folder}: {problem}{describe_no_project(folder)}") from None
         except OSError as error:

@@ -21,6 +21,11 @@ _NAME = re.compile(
     r"(?P<stem>.+?)\.(?P<kind>tar|tar\.gz|tgz|zip)(?:\.(?P<number>\d{3}))?", re.I | re.S
 )
 
+_OTHER_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".xz", ".zst")  # which are not read
+
+TAKEN = ".tar, .tar.gz, .tgz or .zip"
+"""The archives that are read, for messages."""
+
 
 class ChangedError(OSError):
     """An archive is no longer what it was when its members were listed."""
@@ -173,6 +178,11 @@ def is_named_zip(path: Path) -> bool:
     """Whether a file is named as a zip archive is."""
     found = _NAME.fullmatch(path.name)
     return found is not None and found["kind"].lower() == "zip"
+
+
+def is_named_archive(path: Path) -> bool:
+    """Whether a file is named as an archive is, also one that is not read."""
+    return archive_stem(path) is not None or path.name.lower().endswith(_OTHER_ARCHIVES)
 
 
 def is_archive(path: Path) -> bool:

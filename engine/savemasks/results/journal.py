@@ -23,7 +23,7 @@ from ..errors import OutputError
 from ..line.job import Files, Outcome
 from ..projects.parts import Part
 from ..system import sync_folder
-from .lock import Folders
+from .lock import Folders, write_refusal
 from .places import SCHEMA as PLACES_SCHEMA
 from .places import Places
 from .record import Record, pack_stamps
@@ -108,7 +108,10 @@ class Journal:
         try:
             self._database = self._open(read_only)
         except sqlite3.Error as error:
-            raise OutputError(f"{self._path}: cannot be used as a journal: {error}") from error
+            # SQLite says that the disk is at fault if it must not be written.
+            refusal = write_refusal(self.folders.hidden, (JOURNAL, f"{JOURNAL}-wal"))
+            problem = refusal or f"{self._path}: cannot be used as a journal: {error}"
+            raise OutputError(problem) from error
         self.places = Places(self._database, self._all, self._number)
 
     def _open(self, read_only: bool) -> sqlite3.Connection:

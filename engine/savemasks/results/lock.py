@@ -7,8 +7,9 @@ A run takes the lock of the result for itself alone. The parts of a divided resu
 each takes one of its own besides.
 """
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -121,6 +122,20 @@ def open_lock(folder: Path) -> FileLock:
         return _open(folder / "lock")
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def write_refusal(folder: Path, names: Iterable[str]) -> str | None:
+    """Say which file of a hidden folder, or that the folder, must not be written; or None."""
+    for path in (folder / name for name in names):
+        try:
+            open(path, "r+b").close()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            return f"{path}: cannot be written: {error.strerror}"
+    if os.access(folder, os.W_OK | os.X_OK):
+        return None
+    return f"{folder}: cannot be written: {os.strerror(errno.EACCES)}"
 
 
 def take(file: FileLock, shown: object, *, shared: bool = False) -> bool:
