@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .auto_colors import ClassColor, palette_colors, resolve_colors
-from .numbering import numbered_classes
+from .class_orders import numbered_classes
 from .palette import Color, Palette, human_palette, machine_palette, semantic_palette
 from .save import Save
 from .save_masks import SaveMasks, Settings

@@ -12,8 +12,8 @@ import orjson
 from .. import jsontext
 from ..errors import OutputError, printable, shown
 from ..layers.auto_colors import needs_colors
+from ..layers.class_orders import NumberedClasses
 from ..layers.graph import Graph
-from ..layers.numbering import NumberedClasses
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
 from ..line.job import Files, Outcome, PackRules

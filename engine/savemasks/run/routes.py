@@ -13,9 +13,9 @@ from typing import Any
 from .. import jsontext
 from ..errors import ConfigError, OutputError, ProjectError, printable
 from ..layers.auto_colors import ClassColor, mapped_titles, resolve_colors
+from ..layers.class_orders import numbered_classes
 from ..layers.class_table import IDENTITY, ClassTable, unknown_titles
 from ..layers.graph import Graph, Route, SinkLayer
-from ..layers.numbering import numbered_classes
 from ..layers.reading import Sink
 from ..layers.save import Save
 from ..layers.save_masks import SaveMasks
