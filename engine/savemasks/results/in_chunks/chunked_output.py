@@ -307,6 +307,13 @@ def read_root_sums(depot: Depot) -> RootSums:
     return RootSums({n: Written(*each) for n, each in found["files"].items()}, found["state"])
 
 
+def has_root_files(depot: Depot, sums: RootSums) -> bool:
+    """Whether the files at the root, which are few and small, are there as they were written."""
+    found = dict(depot.read_each(sums.files))
+    there = {name: Written(len(data), isal_zlib.crc32(data)) for name, data in found.items()}
+    return there == sums.files
+
+
 def put_root_files(depot: Depot, files: Iterable[tuple[str, bytes]], state: str) -> None:
     """Put files at the root; those that are no longer made are removed."""
     contents = dict(files)
