@@ -112,8 +112,12 @@ def _look_over_marks(depot: Depot) -> Overview:
             unfinished = State.UNFINISHED if is_begun else State.MISSING
             found.states[part] = State.FINISHED if done else unfinished
         for name, content in depot.read_each(f"{folder}/{n}" for n in names if n.failed):
-            errors = (item.error for item in Mark.decoded(content, name).items)
+            mark = Mark.decoded(content, f"{depot}/{name}")
+            errors = (item.error for item in mark.items)
             messages |= {error["message"]: None for error in errors if error}
+            if not mark.items:
+                lost = f"{depot}/{name}: was damaged, so retry makes its images anew"
+                messages[printable(lost)] = None
             if len(messages) >= MAX_MESSAGES:
                 break
     found.images, found.failed = images, failed

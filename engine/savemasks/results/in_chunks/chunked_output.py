@@ -7,7 +7,7 @@ writes the legend and the index.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
@@ -27,9 +27,10 @@ from ..differences import are_same, differences, encoded
 from ..lock import HIDDEN, Lock, hidden_name, lock_part
 from ..output import CHUNKED, is_begun, remove_unfinished
 from .depot import Depot, as_url
-from .marks import Fingerprint, MarkIndex, marks_folder
+from .marks import UNREADABLE, WRONG, Fingerprint, MarkIndex, marks_folder
 
-_ROOT_FILES = f"{HIDDEN}/root.json"
+ROOT_SUMS = f"{HIDDEN}/root.json"
+"""What is known of the files at the root of a result."""
 
 
 @dataclass(slots=True)
@@ -56,11 +57,14 @@ class Done:
         return orjson.dumps(asdict(self) | {"totals": totals})
 
     @classmethod
-    def decoded(cls, content: bytes) -> Self:
-        """Read what was stored."""
-        found = orjson.loads(content)
-        totals = {int(label): numbers for label, numbers in found["totals"].items()}
-        return cls(found["fingerprint"], totals, found["shards"])
+    def decoded(cls, content: bytes) -> Self | None:
+        """Read what was stored; None if that is something else."""
+        try:
+            found = orjson.loads(content)
+            totals = {int(label): numbers for label, numbers in found["totals"].items()}
+            return cls(found["fingerprint"], totals, found["shards"])
+        except WRONG:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +115,11 @@ def read_begun(depot: Depot) -> Begun | None:
     try:
         found = orjson.loads(content)
         return Begun(found["arguments"], found["parts"], found["options"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{depot}/{CHUNKED}: is not as savemasks wrote it") from error
+    except WRONG as error:
+        raise OutputError(
+            f"{depot}/{CHUNKED}: {UNREADABLE}: make the result anew, at another --out, or here when"
+            f" all of {depot} is removed"
+        ) from error
 
 
 def seed_of(arguments: Mapping[str, Any]) -> bytes:
@@ -130,7 +137,8 @@ class ChunkedOutput:
     seed
         Another one if something else is made.
     index, done
-        The marks that were there, and what they came to, once it is begun.
+        The marks that were there, and what they came to, once it is begun. If that could not be
+        read, it is `Done()`, so that it is added up again.
     """
 
     index: MarkIndex
@@ -204,7 +212,7 @@ class ChunkedOutput:
             self.remove_unfinished()
         depot.put({open_: b""})
         self.index, self.done = MarkIndex(names), _read_done(depot, part)
-        depot.remove([_done_file(part)])
+        depot.remove([done_file(part)])
 
     def _lock(self) -> None:
         """Lock a folder of this machine; an object store has no locks."""
@@ -223,7 +231,7 @@ class ChunkedOutput:
 
     def put_done(self, done: Done) -> None:
         """Note what all marks come to."""
-        self.depot.put({_done_file(self._part): done.encoded()})
+        self.depot.put({done_file(self._part): done.encoded()})
 
     def put_errors(self, path: Path) -> Path | Url:
         """Put the error log -> where it is."""
@@ -249,17 +257,30 @@ class ChunkedOutput:
         self._locks.close()
 
 
-def read_all_done(depot: Depot, begun: Begun) -> dict[Part | None, Done | None]:
-    """What every part came to, None for those that have not ended."""
-    return {part: _read_done(depot, part) for part in begun.all_parts}
+def read_all_done(
+    depot: Depot, begun: Begun, on_damage: Callable[[Part | None], None] | None = None
+) -> dict[Part | None, Done | None]:
+    """What every part came to, None for those that have not ended.
+
+    If that cannot be read, a part counts as one that has not, and `on_damage` is told.
+    """
+    found = {part: _read_done(depot, part) for part in begun.all_parts}
+    for part, done in found.items():
+        if done == Done():
+            found[part] = None
+            if on_damage:
+                on_damage(part)
+    return found
 
 
 def _read_done(depot: Depot, part: Part | None) -> Done | None:
-    content = depot.find(_done_file(part))
-    return None if content is None else Done.decoded(content)
+    """What a part came to; `Done()`, which no part comes to, if that cannot be read."""
+    content = depot.find(done_file(part))
+    return None if content is None else Done.decoded(content) or Done()
 
 
-def _done_file(part: Part | None) -> str:
+def done_file(part: Part | None) -> str:
+    """Where a part, or an undivided result, notes what it came to."""
     return f"{hidden_name(part)}/done.json"
 
 
@@ -294,16 +315,32 @@ class RootSums:
         Size and checksum of each, by their names.
     state
         Of all parts, when legend and index were written.
+    is_damaged
+        Whether it cannot be read; then the rest is empty, as if nothing were known.
     """
 
     files: dict[str, Written] = field(default_factory=dict)
     state: str = ""
+    is_damaged: bool = False
 
 
 def read_root_sums(depot: Depot) -> RootSums:
     """What is known of the files at the root."""
-    found = orjson.loads(depot.find(_ROOT_FILES) or b'{"files":{},"state":""}')
-    return RootSums({n: Written(*each) for n, each in found["files"].items()}, found["state"])
+    content = depot.find(ROOT_SUMS)
+    if content is None:
+        return RootSums()
+    try:
+        found = orjson.loads(content)
+        return RootSums({n: Written(*each) for n, each in found["files"].items()}, found["state"])
+    except WRONG:
+        return RootSums(is_damaged=True)
+
+
+def has_root_files(depot: Depot, sums: RootSums) -> bool:
+    """Whether the files at the root, which are few and small, are there as they were written."""
+    found = dict(depot.read_each(sums.files))
+    there = {name: Written(len(data), isal_zlib.crc32(data)) for name, data in found.items()}
+    return there == sums.files
 
 
 def put_root_files(depot: Depot, files: Iterable[tuple[str, bytes]], state: str) -> None:
@@ -312,7 +349,7 @@ def put_root_files(depot: Depot, files: Iterable[tuple[str, bytes]], state: str)
     before = read_root_sums(depot)
     sums = {name: [len(data), isal_zlib.crc32(data)] for name, data in contents.items()}
     depot.put(contents)
-    depot.put({_ROOT_FILES: orjson.dumps({"files": sums, "state": state})})
+    depot.put({ROOT_SUMS: orjson.dumps({"files": sums, "state": state})})
     depot.remove(sorted(before.files.keys() - sums.keys()))
 
 

@@ -29,6 +29,10 @@ from ...store.files import Written
 from ..lock import hidden_name
 
 FORMAT = 1
+UNREADABLE = "is not as savemasks wrote it"
+"""What is said of files in the hidden folder that something has happened to."""
+WRONG = (ValueError, LookupError, TypeError, AttributeError)
+"""What is raised where such a file is taken apart."""
 _KEY_BYTES = 12
 _InflateError: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub says Exception
 
@@ -48,6 +52,14 @@ class MarkName(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.id}-{self.items}-{self.failed}-{self.digest}"
+
+    @property
+    def of_failure(self) -> Self:
+        """That of a mark without items which lets all count as failed.
+
+        The digest is that of no items, so it says of none that they are as they were.
+        """
+        return self._replace(failed=self.items, digest=digest_of(()))
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
@@ -183,8 +195,11 @@ class Mark:
             found = orjson.loads(isal_zlib.decompress(content))
             items = [*map(MarkedItem.unpacked, found["items"])]
             return cls(items, found["shard"], found["left_out"])
-        except (_InflateError, ValueError, KeyError, TypeError) as error:
-            raise OutputError(f"{shown}: is not as savemasks wrote it") from error
+        except (_InflateError, *WRONG) as error:
+            raise OutputError(
+                f"{shown}: {UNREADABLE}: savemasks verify notes that; then savemasks retry, or the"
+                " same run, makes its images anew"
+            ) from error
 
     def rows(self) -> Iterator[tuple[int, int, int]]:
         """Label, objects and pixels of every class in every item."""

@@ -10,15 +10,26 @@ from typing import NamedTuple
 
 from ...errors import OutputError, printable
 from ...line.job import Extent
+from ...projects.parts import Part
 from ...remote import LARGE, in_groups, read_all, retrying
 from ...store.files import Written
 from .. import verify_packs
 from ..damage import content_damage, find_damage, is_mask
-from .chunked_output import missing_parts, read_all_done, read_begun, read_root_sums, state_of
+from .chunked_output import (
+    ROOT_SUMS,
+    RootSums,
+    done_file,
+    missing_parts,
+    read_all_done,
+    read_begun,
+    read_root_sums,
+    state_of,
+)
 from .depot import Depot
-from .marks import Mark, MarkedItem, MarkName, marks_folder
+from .marks import UNREADABLE, Mark, MarkedItem, MarkName, marks_folder
 
 _GROUP = 32  # files that are fetched together
+_WAY_ON = "retry, or the same run, writes"
 
 Damage = tuple[str, str]
 """The name of a file below the result, and what is wrong with it."""
@@ -42,7 +53,7 @@ class _Looked(NamedTuple):
     @property
     def id(self) -> str:
         """What the mark's name begins with."""
-        return self.name.rpartition("/")[2].partition("-")[0]
+        return _parsed(self.name).id
 
 
 class MarksVerifier:
@@ -63,25 +74,36 @@ class MarksVerifier:
     def verify(self) -> list[str]:
         """Read all; return what is missing of a result in parts, one line each.
 
-        Items with damaged files are marked as failed, so that `retry` makes them anew. Raises
-        `OutputError`.
+        Items with damaged files, or of a damaged mark, are marked as failed, so that `retry` makes
+        them anew. Raises `OutputError`.
         """
         depot = self._depot
         begun = read_begun(depot)
         assert begun is not None
-        done = read_all_done(depot, begun)
+        unreadable: list[Part | None] = []
+        done = read_all_done(depot, begun, unreadable.append)
+        self._tell([(done_file(p), f"{UNREADABLE}: {_WAY_ON} it anew") for p in unreadable])
         with ThreadPoolExecutor(self._workers) as pool:
             root = read_root_sums(depot)
-            wanted = [_Wanted(n, w, n.endswith(".png")) for n, w in root.files.items()]
-            self._tell(self._damage_of(wanted))
-            self.files += len(wanted)
+            self._verify_root(root, is_due=not begun.parts and None not in done.values())
             for part in begun.all_parts:
                 folder = marks_folder(part)
                 self._verify_marks(folder, pool)
         missing = missing_parts(begun, done)
-        if not missing and begun.parts and root.state != state_of(done.values()):
+        is_known = begun.parts and not root.is_damaged
+        if not missing and is_known and root.state != state_of(done.values()):
             return ["legend and index are not written: retry does it"]
         return missing
+
+    def _verify_root(self, root: RootSums, *, is_due: bool) -> None:
+        """Look at the files at the root; if `is_due`, it must be known what they should be."""
+        if root.is_damaged or (is_due and not root.state):
+            problem = UNREADABLE if root.is_damaged else "is missing"
+            what = f"{problem}, so the files at the root cannot be verified"
+            self._tell([(ROOT_SUMS, f"{what}: {_WAY_ON} all of them anew")])
+        wanted = [_Wanted(n, w, n.endswith(".png")) for n, w in root.files.items()]
+        self._tell(self._damage_of(wanted))
+        self.files += len(wanted)
 
     def _verify_marks(self, folder: str, pool: ThreadPoolExecutor) -> None:
         depot = self._depot
@@ -89,7 +111,11 @@ class MarksVerifier:
         paths = [f"{folder}/{name}" for name in names]
         in_progress: deque[_Looked] = deque()
         for name, content in depot.read_each(paths):
-            mark = Mark.decoded(content, f"{depot}/{name}")
+            try:
+                mark = Mark.decoded(content, f"{depot}/{name}")
+            except OutputError:
+                self._take_unreadable(name)
+                continue
             in_progress.append(_Looked(name, mark, pool.submit(self._verify_mark, mark)))
             if len(in_progress) > 2 * self._workers:
                 self._take_first(in_progress)
@@ -107,6 +133,14 @@ class MarksVerifier:
             first = min(first, other, key=lambda each: len(each.damage.result()))
         self._take(*first)
 
+    def _take_unreadable(self, name: str) -> None:
+        """Put another mark in the place of one that cannot be read: all of its items failed."""
+        what = "so its images cannot be verified: retry, or the same run, makes them anew"
+        self._tell([(name, f"{UNREADABLE}, {what}")])
+        before = _parsed(name)
+        self.failed += before.items
+        self._replace(name, before.of_failure, Mark([]))
+
     def _verify_mark(self, mark: Mark) -> list[Damage]:
         """What is wrong with the files of a mark."""
         if mark.shard is not None:
@@ -122,9 +156,9 @@ class MarksVerifier:
         """Count the files of a mark; put it anew if some are damaged."""
         found = damage.result()
         self._tell(found)
-        failed = len(mark.failed)
-        self.failed += failed
-        self.items += len(mark.items) - failed
+        own = _parsed(name)
+        self.failed += own.failed
+        self.items += own.items - own.failed
         self.files += sum(len(item.files) for item in mark.items)
         if found:
             self._mark_damage(name, mark, dict(found))
@@ -137,9 +171,6 @@ class MarksVerifier:
 
     def _mark_damage(self, name: str, mark: Mark, problems: dict[str, str]) -> None:
         """Let items with damaged files count as failed; all of them, if their shard is damaged."""
-        folder, _, own = name.rpartition("/")
-        before = MarkName.parse(own)
-        assert before is not None
         for item in mark.items:
             names = [mark.shard["name"]] if mark.shard else item.files
             bad = next((each for each in names if each in problems), None)
@@ -152,10 +183,15 @@ class MarksVerifier:
                     "object": None,
                 }
                 item.files, item.counts = {}, []
-        changed = before._replace(failed=len(mark.failed))
+        self._replace(name, _parsed(name)._replace(failed=len(mark.failed)), mark)
+
+    def _replace(self, name: str, by: MarkName, mark: Mark) -> None:
+        """Put a mark, and remove the one that it replaces."""
+        other = f"{name.rpartition('/')[0]}/{by}"
         try:
-            self._depot.put({f"{folder}/{changed}": mark.encoded()})
-            self._depot.remove([name])
+            self._depot.put({other: mark.encoded()})
+            if other != name:
+                self._depot.remove([name])
         except OutputError:  # it is read-only
             return
 
@@ -246,6 +282,13 @@ class _Sample(NamedTuple):
         """Names below the data set's folder, and what the members hold."""
         begin = len(self.item.dataset) + 1
         return [(name[begin:], written) for name, written in self.item.files.items()]
+
+
+def _parsed(name: str) -> MarkName:
+    """What the name of a mark's file below the result says."""
+    parsed = MarkName.parse(name.rpartition("/")[2])
+    assert parsed is not None, "only those that are marks are read"
+    return parsed
 
 
 def _problem(error: OSError) -> str:

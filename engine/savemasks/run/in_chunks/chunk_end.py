@@ -13,6 +13,7 @@ from ...results.in_chunks.chunked_output import (
     Begun,
     ChunkedOutput,
     Done,
+    has_root_files,
     missing_parts,
     put_root_files,
     read_all_done,
@@ -121,7 +122,7 @@ def _settle_shards(depot: Depot, done: Done, options: RunOptions) -> None:
 def finish_all_parts(
     result: "Result", depot: Depot, summary: "Summary", *, has_index: bool
 ) -> None:
-    """Write legend and index, if all parts have ended and something has changed.
+    """Write legend and index, if all parts have ended and these are not there as they should be.
 
     Raises `OutputError`.
     """
@@ -132,7 +133,8 @@ def finish_all_parts(
         summary.warnings.append(unfinished_note(missing, has_index=has_index))
         return
     state = state_of(done.values())
-    if read_root_sums(depot).state != state:
+    sums = read_root_sums(depot)
+    if sums.state != state or not has_root_files(depot, sums):
         put_root_files(depot, _root_files(result, begun, [*filter(None, done.values())]), state)
 
 

@@ -18,7 +18,7 @@ from ...projects.ignored import Ignored
 from ...projects.locations import Location, location_of
 from ...projects.parts import Part, stem_of
 from ...remote import Url
-from ...results.in_chunks.chunked_output import ChunkedOutput, read_begun
+from ...results.in_chunks.chunked_output import ChunkedOutput, read_all_done, read_begun
 from ...results.in_chunks.depot import Depot, as_url
 from ...results.in_chunks.marks import marks_folder
 from ...results.report import ErrorLog, Failure, ReportWriter, Summary, error_entry
@@ -81,7 +81,11 @@ def retry_in_chunks(root: Url, options: RunOptions, hooks: Hooks | None = None) 
     depot = Depot(root)
     begun = read_begun(depot)
     assert begun is not None
-    parts = [part for part in begun.all_parts if depot.names(marks_folder(part))]
+    damaged: list[Part | None] = []
+    read_all_done(depot, begun, damaged.append)
+    others = [part for part in begun.all_parts if part not in damaged]
+    # Damaged ones come first, so that no other one says that they are not finished.
+    parts = damaged + [part for part in others if depot.names(marks_folder(part))]
     if not parts:
         raise OutputError(f"{depot}: nothing was made yet: there is nothing to retry")
     graph = begun.graph
