@@ -32,25 +32,16 @@ class Palettes(NamedTuple):
 
 
 def palettes_of(layer: SaveMasks | Save, classes: Sequence[ClassColor]) -> Palettes:
-    """Return the palettes of a layer.
+    """Return the palettes of a layer: of what `numbered_classes` finds, with the same arguments.
 
-    Parameters
-    ----------
-    layer
-        The layer.
-    classes
-        Those of the sink's meta.json, in its order: for colours that the layer does not give.
-
-    Raises
-    ------
-    ConfigError
-        If a colour is missing.
+    Raises `ConfigError` if a colour is missing.
     """
-    found = numbered_classes(layer, classes)
+    if isinstance(layer, SaveMasks):
+        layer = resolve_colors(layer, classes)
+    machine, human, semantic, own, is_shared = numbered_classes(layer, classes)
     if isinstance(layer, Save):
-        return Palettes(human=None if found.human is None else human_palette(found.human))
-    settings = resolve_colors(layer, classes).settings
-    machine, human, semantic, own, is_shared = found
+        return Palettes(human=None if human is None else human_palette(human))
+    settings = layer.settings
     is_indexed = settings.format == "png"
     return Palettes(
         machine=None if machine is None else _machine_palette(settings, machine, classes),

@@ -9,7 +9,7 @@ from struct import Struct
 from zlib import adler32
 
 from .member_index import DEVICE, LINK, SPARSE, STORED, Found, Halted, MemberIndex
-from .volumes import OpenVolumes, VolumeFile
+from .volumes import OpenVolumes, SeekableFile
 
 _BLOCK = 512
 _WINDOW = 1 << 14  # bytes that are read at once
@@ -42,7 +42,7 @@ class _Scan:
     def __init__(self, volumes: OpenVolumes, size: int, index: MemberIndex) -> None:
         self._volumes, self._size, self._index = volumes, size, index
         self._window, self._begin = b"", 0
-        self._file = VolumeFile(volumes, size)
+        self._file = SeekableFile(volumes.read, size)
         self._tar: tarfile.TarFile | None = None
 
     def run(self, halted: Halted) -> None:

@@ -13,7 +13,7 @@ from ..errors import ProjectError
 from ..system import TEMPORARY
 from .member_index import Halted
 from .members import InflateError
-from .volumes import OpenVolumes, VolumeFile
+from .volumes import OpenVolumes, SeekableFile
 
 _PIECE = 1 << 20
 _LOOK_AFTER = 64  # pieces, at the room that is left
@@ -60,7 +60,7 @@ def _unpack(
     halted: Halted,
 ) -> int:
     most, done, pieces = max(_ALWAYS_TAKES, size * _MOST_TIMES), 0, 0
-    file = VolumeFile(volumes, size)
+    file = SeekableFile(volumes.read, size)
     try:
         packed = igzip.open(file, "rb")  # type: ignore[no-untyped-call]
         with packed, open(path, "xb", 0) as out:

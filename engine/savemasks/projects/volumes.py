@@ -7,7 +7,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -136,11 +136,14 @@ class OpenVolumes:
         return b"".join(parts)
 
 
-class VolumeFile(io.RawIOBase):
-    """An archive as a file for Python's libraries, which read it from where they want."""
+class SeekableFile(io.RawIOBase):
+    """A file for Python's libraries, which read it from where they want.
 
-    def __init__(self, volumes: OpenVolumes, size: int) -> None:
-        self._volumes, self._size, self._at = volumes, size, 0
+    `read` gets a place and how many bytes to read there; it returns fewer only at the end.
+    """
+
+    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
+        self._read, self._size, self._at = read, size, 0
 
     def readable(self) -> bool:
         """It can be read."""
@@ -152,7 +155,7 @@ class VolumeFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read on."""
-        data = self._volumes.read(self._at, len(buffer))
+        data = self._read(self._at, len(buffer))
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
