@@ -18,7 +18,7 @@ from time import perf_counter, process_time
 
 from savemasks.cli.demo import CONFIG
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.line.job import Files, Outcome, Stamp, output_names
+from savemasks.line.job import Files, Outcome, Stamp, output_names, pack_stamps
 from savemasks.projects.items import Entry, Item
 from savemasks.projects.supervisely import Project, plan_datasets
 from savemasks.results.journal import Journal
@@ -50,19 +50,18 @@ def build(folder: Path, items: int, datasets: int) -> None:
         for number, entry in enumerate(listing):
             if number >= _LEFT:
                 outcome = _finished(listing.item(entry), entry)
-                journal.add(outcome, dataset.output, outcome.written[0], has_image=True)
+                journal.add(outcome, dataset.output, outcome.written[0])
     journal.close()
 
 
 def _finished(item: Item, entry: Entry) -> Outcome:
-    inputs = {}
-    for path in (item.image, item.annotation):
-        if path:
-            status = os.stat(path)
-            inputs[path] = Stamp(status.st_size, status.st_mtime_ns)
+    stamps: list[Stamp | None] = []
+    for path in (item.annotation, item.image):
+        status = os.stat(path) if path else None
+        stamps.append(Stamp(status.st_size, status.st_mtime_ns) if status else None)
     names = [f"{item.dataset}/{name}" for name in output_names(entry, LAYER.settings)]
-    files = Files.of(item.dataset, dict.fromkeys(names, Written(1234, 5678)))
-    return Outcome(item, inputs=inputs, written=[files])
+    written = dict.fromkeys(names, Written(1234, 5678))
+    return Outcome(item, written=[Files.of(item.dataset, written, pack_stamps(*stamps))])
 
 
 def _most_memory() -> int:

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from savemasks.layers.save_masks import SaveMasks
-from savemasks.line.job import Stamp, output_names
+from savemasks.line.job import Stamp, output_names, pack_stamps
 from savemasks.projects.supervisely import Project as OpenedProject
 from savemasks.results.journal import Journal
 from savemasks.results.lock import HIDDEN
-from savemasks.results.record import pack_stamps
 from savemasks.run.options import Hooks
 from support.projects import Project, files, layer
 from support.resuming import Again, journal

@@ -22,9 +22,9 @@ class Killer:
         place = ProcessPool.place
         left = after
 
-        def place_and_kill(pool: ProcessPool, outcome: Outcome, shard: str) -> None:
+        def place_and_kill(pool: ProcessPool, outcome: Outcome) -> None:
             nonlocal left
-            place(pool, outcome, shard)
+            place(pool, outcome)
             left -= 1
             if left >= 0 or self.killed:
                 return

@@ -25,7 +25,7 @@ from ..system import READ_AT_ONCE
 from .counting_classes import ClassCounter
 from .drawings import Motif, drawing
 from .from_archives import contents_of, copy_member, path_of_image, stamp_of
-from .job import Files, Outcome, Stamp
+from .job import Files, Outcome, Stamp, needs_image, pack_stamps
 from .opened import OpenedItem
 from .sinks import Line, Sink
 from .strips import Findings, masks_in_strips, write_strips
@@ -69,7 +69,7 @@ def export_item(item: Item, line: Line) -> Outcome:
         for sink, files in zip(line.sinks, written, strict=True):
             _put_copies(item, opened, sink, files)
         watch.lap("write")
-        outcome.written = _packed(item, line, written)
+        outcome.written = _packed(outcome, line, written)
     except Exception as error:
         outcome.error = error
     finally:
@@ -106,7 +106,7 @@ def try_item(item: Item, line: Line, sample: int) -> Outcome:
                     else:
                         size = len(data) if data is not None else os.stat(source or "").st_size
                     files[name] = Written(size, checksum=0)
-            outcome.written = _packed(item, line, made)
+            outcome.written = _packed(outcome, line, made)
     except Exception as error:
         outcome.error = error
     finally:
@@ -114,10 +114,18 @@ def try_item(item: Item, line: Line, sample: int) -> Outcome:
     return outcome
 
 
-def _packed(item: Item, line: Line, written: list[dict[str, Written]]) -> list[Files]:
+def _packed(outcome: Outcome, line: Line, written: list[dict[str, Written]]) -> list[Files]:
     """The files of every sink in few bytes."""
+    item, stamps = outcome.item, outcome.inputs
+    annotation = stamps.get(item.annotation) if item.annotation else None
+    image = stamps.get(item.image) if item.image else None
     return [
-        Files.of(sink.place(item), files) for sink, files in zip(line.sinks, written, strict=True)
+        Files.of(
+            sink.place(item),
+            files,
+            pack_stamps(annotation, image if needs_image(sink.settings) else None),
+        )
+        for sink, files in zip(line.sinks, written, strict=True)
     ]
 
 

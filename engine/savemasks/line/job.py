@@ -27,6 +27,7 @@ USUAL_SAMPLES = 1000
 """Samples of a shard under keys, if nothing else is said."""
 
 _SUM = struct.Struct("<QI")
+_STAMPS = struct.Struct("<4q")
 
 
 class Stamp(NamedTuple):
@@ -39,25 +40,37 @@ class Stamp(NamedTuple):
     mtime_ns: int
 
 
+_NO_STAMP = Stamp(-1, -1)
+
+
+def pack_stamps(annotation: Stamp | None, image: Stamp | None) -> bytes:
+    """Encode two stamps as bytes that are equal if and only if the stamps are."""
+    return _STAMPS.pack(*(annotation or _NO_STAMP), *(image or _NO_STAMP))
+
+
 class Files(NamedTuple):
     """The files that an item has become in one result, in few bytes.
 
     Attributes
     ----------
+    inputs
+        Stamps of what they were made of, as `pack_stamps` encodes them.
     names
         Their names below the data set's folder, as `pack_names` encodes them.
     sums
         Size and CRC-32 of each.
     """
 
+    inputs: bytes = b""
     names: bytes = b""
     sums: bytes = b""
 
     @classmethod
-    def of(cls, place: str, written: Mapping[str, Written]) -> "Files":
+    def of(cls, place: str, written: Mapping[str, Written], inputs: bytes = b"") -> "Files":
         """Encode what was written; all names begin with the place of the data set."""
         begin = len(place) + 1
         return cls(
+            inputs,
             pack_names(name[begin:] for name in written),
             b"".join(_SUM.pack(*each) for each in written.values()),
         )
@@ -214,7 +227,8 @@ class Outcome:
     item
         The item.
     inputs
-        Stamps of the files that were read, by path, from before they were read.
+        Stamps of the files that were read, by path, from before they were read. They stay with the
+        worker: `written` has them.
     written
         For every place that the item names, the files written; empty if it failed.
     sample
@@ -243,8 +257,8 @@ class Outcome:
         Of an item that an earlier run has packed: where its sample lies.
     number
         Which one it is among all items of the pool that makes it.
-    extent
-        Where its sample belongs, once that is known.
+    extent, shard
+        Where its sample belongs, and the path of the shard's file, once that is known.
     is_placed
         Whether its sample is there.
     place_problem
@@ -269,6 +283,7 @@ class Outcome:
     kept: Extent | None = None
     number: int = 0
     extent: Extent | None = None
+    shard: str = ""
     is_placed: bool = False
     place_problem: str | None = None
 
@@ -281,10 +296,8 @@ class Outcome:
         return {f"{dataset}/{name}": written for name, written in self.written[place].each()}
 
     def packed(self) -> tuple[Any, ...]:
-        """All but the item as plain data: what goes through a pipe in the least time."""
-        stamps = [self.inputs.get(path or "") for path in (self.item.annotation, self.item.image)]
+        """What a worker has found, as plain data: that goes through a pipe in the least time."""
         return (
-            [stamp and tuple(stamp) for stamp in stamps],
             [*map(tuple, self.written)],
             self.sample and tuple(self.sample),
             *_others(self),
@@ -293,14 +306,8 @@ class Outcome:
     @classmethod
     def unpacked(cls, item: Item, packed: tuple[Any, ...]) -> "Outcome":
         """The outcome of an item that `packed` made plain data of."""
-        stamps, written, sample, *others = packed
-        inputs = {
-            path: Stamp(*stamp)
-            for path, stamp in zip((item.annotation, item.image), stamps, strict=True)
-            if path is not None and stamp is not None
-        }
-        files = [*map(Files._make, written)]
-        return cls(item, inputs, files, sample and Sample(*sample), *others)
+        written, sample, *others = packed
+        return cls(item, {}, [*map(Files._make, written)], sample and Sample._make(sample), *others)
 
 
 # The fields that a worker fills, and that need no packing, in their order.

@@ -26,7 +26,7 @@ from ..system import sync_folder
 from .lock import Folders, write_refusal
 from .places import SCHEMA as PLACES_SCHEMA
 from .places import Places
-from .record import Record, pack_stamps
+from .record import Record
 from .report import describe
 
 JOURNAL = "journal.sqlite"
@@ -222,8 +222,6 @@ class Journal:
         outcome: Outcome,
         dataset: str,
         written: Files,
-        *,
-        has_image: bool,
         counts: bytes | None = None,
     ) -> None:
         """Add the outcome of an item; the row is written by a later commit.
@@ -236,27 +234,23 @@ class Journal:
             Its data set in this result.
         written
             Its files in this result, if it has not failed.
-        has_image
-            Whether they depend on its image.
         counts
             What was counted in its masks, or None if nothing is.
         """
-        item = outcome.item
-        row: tuple[object, ...]
+        number, name = self._number(dataset), os.fsencode(outcome.item.name)
         if outcome.error is not None:
-            error = orjson.dumps(describe(outcome.error, item))
-            row = (None, None, None, error)
+            error = orjson.dumps(describe(outcome.error, outcome.item))
+            self._added.append((number, name, self.generation, None, None, None, error))
         else:
-            paths = item.annotation, item.image if has_image else None
-            stamps = [path and outcome.inputs.get(path) for path in paths]
-            row = (pack_stamps(*(s or None for s in stamps)), *written, None)
+            self._added.append((number, name, self.generation, *written, None))
             if self._durable and self.before_commit is None:  # else the packer sees to it
                 names = (f"{dataset}/{name}" for name, _ in written.each())
                 self._folders.update(name.rpartition("/")[0] for name in names)
-        name = os.fsencode(item.name)
         if counts is not None:
-            self._counted.append((self._number(dataset), name, counts))
-        self._add_row(dataset, name, row)
+            self._counted.append((number, name, counts))
+        if outcome.extent is not None:
+            self.places.place(dataset, name, outcome.extent)
+        self.commit_if_due()
 
     def has_all_counts(self) -> bool:
         """Whether something was counted in all items of which `counts` is.

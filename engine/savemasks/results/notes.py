@@ -40,13 +40,15 @@ class Findings(Protocol):
 
 def count_findings(totals: Findings, outcome: Outcome) -> None:
     """Add what was found in one item."""
+    if outcome.unread_format is not None:
+        totals.unread_formats[outcome.unread_format] += 1
+    if not (outcome.unsupported or outcome.unknown_classes or outcome.missing_edges):
+        return
     for geometry, number in outcome.unsupported.items():
         totals.unsupported[geometry] += number
     _count_titles(totals.unknown_classes, outcome.unknown_classes)
     _count_titles(totals.missing_edges, outcome.missing_edges)
     totals.blank_images += outcome.is_blank and bool(outcome.unknown_classes)
-    if outcome.unread_format is not None:
-        totals.unread_formats[outcome.unread_format] += 1
 
 
 def _count_titles(counts: Counter[str], found: Mapping[str, int]) -> None:

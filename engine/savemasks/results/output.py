@@ -279,14 +279,13 @@ class Output:
         outcome: Outcome,
         dataset: str,
         written: Files,
-        *,
-        has_image: bool,
         counts: bytes | None = None,
     ) -> None:
         """Add the outcome of an item to the error log and, as `Journal.add` does, the journal."""
-        self.errors.add(outcome, dataset)
+        if outcome.error is not None:
+            self.errors.add(outcome, dataset)
         if outcome.item.name:  # without a name it is a data set, which the worklist has added
-            self.journal.add(outcome, dataset, written, has_image=has_image, counts=counts)
+            self.journal.add(outcome, dataset, written, counts)
 
     def end(self, *, only_failed: bool, has_changed: bool) -> None:
         """Note that all items of a part were tried, or all those that had failed.

@@ -1,14 +1,10 @@
 """What the journal has of one item, as plain bytes."""
 
-import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..line.job import Files, Stamp
+from ..line.job import Files
 from ..store.files import Written
-
-_STAMPS = struct.Struct("<4q")
-_NO_STAMP = Stamp(-1, -1)
 
 
 class Record(NamedTuple):
@@ -39,9 +35,4 @@ class Record(NamedTuple):
 
     def files(self) -> Iterator[tuple[str, Written]]:
         """Yield its files: the name below the data set's folder, size and checksum."""
-        return Files(self.outputs or b"", self.sums or b"").each()
-
-
-def pack_stamps(annotation: Stamp | None, image: Stamp | None) -> bytes:
-    """Encode two stamps as bytes that are equal if and only if the stamps are."""
-    return _STAMPS.pack(*(annotation or _NO_STAMP), *(image or _NO_STAMP))
+        return Files(self.inputs or b"", self.outputs or b"", self.sums or b"").each()

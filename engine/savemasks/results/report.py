@@ -152,7 +152,7 @@ class Summary:
         """Add the outcome of one item."""
         stations: dict[str, float] = self.stations  # type: ignore[assignment]  # a Counter of floats
         for station, seconds in outcome.seconds.items():
-            stations[station] = stations.get(station, 0) + seconds
+            stations[station] += seconds  # a Counter has 0 of what it does not have
         if outcome.error is not None:
             self.failed += 1
             if len(self.failures) < _MAX_FAILURES:
@@ -276,9 +276,8 @@ class ErrorLog:
             self._fail(error)
 
     def add(self, outcome: Outcome, dataset: str) -> None:
-        """Write a line, if the item failed; `dataset` is where it belongs in this result."""
-        if outcome.error is not None:
-            self.add_entry(error_entry(outcome, dataset))
+        """Write a line for an item that failed; `dataset` is where it belongs in this result."""
+        self.add_entry(error_entry(outcome, dataset))
 
     def add_entry(self, line: bytes) -> None:
         """Write a line that `error_entry` has made."""
@@ -325,9 +324,14 @@ class ReportWriter:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
         self._write(b'{"items":[')
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a report to write to."""
+        return self._file is not None
+
     def add(self, outcome: Outcome, folders: Sequence[str] = ("",)) -> None:
         """Write one item; `folders` precede the names of its files, place by place."""
-        if self._file is not None:
+        if self.is_open:
             self.add_entry(report_entry(outcome, folders))
 
     def add_entry(self, entry: bytes) -> None:

@@ -181,7 +181,8 @@ def _run(
         worklist.note_begin()
         _tell_begin(summary, total, options)
         folders = [result.sink.dst for result in routing.results]
-        receivers = Receivers(folders, outputs, targets, routing.sinks, packing)
+        counted = [isinstance(result.layer, SaveMasks) for result in routing.results]
+        receivers = Receivers(folders, outputs, counted, routing.sinks, packing)
         before = summary.images + summary.failed, summary.vanished
         total += before[0]
         recorder = Recorder(summary, report, receivers, worklist, total, options, hooks)

@@ -87,8 +87,8 @@ class Packing:
         sample = outcome.sample
         if sample is not None and sample.is_held:
             assert pool is not None
-            outcome.extent, shard = self.packer.reserve(sample.length)
-            pool.place(outcome, shard)
+            outcome.extent, outcome.shard = self.packer.reserve(sample.length)
+            pool.place(outcome)
             return
         if outcome.kept is not None:
             outcome.extent = self.packer.keep(outcome.kept)
@@ -108,14 +108,14 @@ class Packing:
         journal = self._output.journal
         while self._waiting and self._waiting[0].is_placed and self.problem is None:
             outcome = self._waiting.popleft()
-            item, extent = outcome.item, outcome.extent
-            if extent is not None:
-                journal.places.place(item.dataset, os.fsencode(item.name), extent)
+            extent = outcome.extent
             if outcome.kept is None:
                 record(outcome)
             elif extent is not None:
+                item = outcome.item
+                journal.places.place(item.dataset, os.fsencode(item.name), extent)
                 journal.commit_if_due()
-            if extent is not None and outcome.sample is not None and outcome.sample.is_held:
+            if outcome.shard and extent is not None:
                 self.packer.note_written(extent)
 
     def finish(self, store: Store) -> None:

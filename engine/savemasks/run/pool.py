@@ -22,10 +22,10 @@ class Pool(Protocol):
         is set; `drain` has the rest.
         """
 
-    def place(self, outcome: Outcome, shard: str) -> None:
+    def place(self, outcome: Outcome) -> None:
         """Have the sample of an outcome, which is in a worker's memory, written where it belongs.
 
-        The outcome has its place, in that shard. It is yielded once more when it is there.
+        The outcome says where that is. It is yielded once more when it is there.
         """
 
     def drain(self) -> list[Outcome]:

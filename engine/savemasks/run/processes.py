@@ -48,7 +48,6 @@ class _Worker:
     process: SpawnProcess | FreshProcess
     pipe: Connection
     items: deque[tuple[int, Item]] = field(default_factory=deque)
-
     letters: int = 0  # of the items' paths
     holder: Holder = field(default_factory=Holder)
 
@@ -120,9 +119,9 @@ class ProcessPool:
             elif self._is_exhausted and not self._has_unfinished():
                 return
 
-    def place(self, outcome: Outcome, shard: str) -> None:
+    def place(self, outcome: Outcome) -> None:
         """Have the process that holds the sample of an outcome write it where it belongs."""
-        self._samples.place(outcome, shard)
+        self._samples.place(outcome)
 
     def drain(self) -> list[Outcome]:
         """Cancel the items that have not begun, wait for the others, return their outcomes."""
@@ -241,8 +240,7 @@ class ProcessPool:
 
     def _submit(self, worker: _Worker, batch: list[Item]) -> None:
         """Submit what is to be placed by a process, and items."""
-        placements = [each.packed() for each in worker.holder.next_placements()]
-        if message := [*placements, *batch]:
+        if message := [*worker.holder.next_placements(), *batch]:
             with suppress(OSError):  # a dead process is replaced by `_receive`
                 send(worker.pipe, message)
 

@@ -3,45 +3,50 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..layers.save import SaveSettings
-from ..line.job import Files, Outcome, needs_image
+from ..line.job import Files, Outcome
 from ..results.output import Output
 from ..results.report import Failure, ReportWriter, Summary
 from .log import LOGGER
 from .options import Hooks, RunOptions
 from .packing import Packing
 from .pool import Pool
-from .remaining import Target
 from .worklist import Worklist
 
 
 @dataclass(frozen=True, slots=True)
 class Receivers:
-    """The results of a run, of which each gets its part of every outcome."""
+    """The results of a run, of which each gets its part of every outcome.
+
+    Attributes
+    ----------
+    folders
+        Their folders below the output folder.
+    outputs
+        Where they are.
+    counted
+        Whether classes are counted in the masks of each.
+    sinks
+        By the number of a flow, the results that its inlets lead to.
+    packing
+        The shards of the only one, if it is packed.
+    """
 
     folders: Sequence[str]
     outputs: Sequence[Output]
-    targets: Sequence[Target]
+    counted: Sequence[bool]
     sinks: Sequence[Sequence[int]]
     packing: Packing | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Add an outcome to all results that its item flows into."""
-        item = outcome.item
+        item, counts = outcome.item, outcome.counts
+        results = self.sinks[item.flow]
         for number, (inlet, dataset) in enumerate(item.reached):
-            result = self.sinks[item.flow][inlet]
+            result = results[inlet]
             written = outcome.written[number] if outcome.written else Files()
-            settings = self.targets[result].settings
-            counts = (
-                None if isinstance(settings, SaveSettings) else outcome.counts[number : number + 1]
-            )
-            self.outputs[result].add(
-                outcome,
-                dataset,
-                written,
-                has_image=needs_image(settings),
-                counts=counts[0] if counts else None,
-            )
+            has_counts = self.counted[result] and number < len(counts)
+            own = counts[number] if has_counts else None
+            self.outputs[result].add(outcome, dataset, written, own)
 
     def folders_of(self, outcome: Outcome) -> list[str]:
         """What the names of an outcome's files, place by place, have to be preceded by.
@@ -62,7 +67,10 @@ class Receivers:
     @property
     def is_stuck(self) -> bool:
         """Whether so many rows wait that the run should end."""
-        return any(output.journal.is_stuck for output in self.outputs)
+        for output in self.outputs:  # noqa: SIM110  (after every item; `any` takes thrice as long)
+            if output.journal.is_stuck:
+                return True
+        return False
 
     @property
     def problem(self) -> str | None:
@@ -90,7 +98,8 @@ class Recorder:
         if outcome.error is not None:
             LOGGER.warning("%s", Failure.of(outcome.error, outcome.item))
         self.summary.add(outcome)
-        self.report.add(outcome, self.receivers.folders_of(outcome))
+        if self.report.is_open:
+            self.report.add(outcome, self.receivers.folders_of(outcome))
         self.receivers.add(outcome)
 
     def accept(self, outcome: Outcome, pool: Pool | None = None) -> bool:
@@ -101,6 +110,8 @@ class Recorder:
         if packing := self.receivers.packing:
             if not packing.take(outcome, pool):
                 return False
+            if not outcome.is_placed:
+                return True
             packing.ready(self._record_and_tell)
             if packing.problem:
                 return False

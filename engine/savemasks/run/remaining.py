@@ -22,12 +22,13 @@ from ..line.job import (
     own_folders,
     own_names,
     pack_names,
+    pack_stamps,
 )
 from ..projects.items import Entry, Item, Listing
 from ..projects.locations import OpenFolder
 from ..results.journal import Journal
 from ..results.packer import Packer
-from ..results.record import Record, pack_stamps
+from ..results.record import Record
 from ..store.files import Store
 
 WHOLE_DATASET = b""
@@ -69,7 +70,7 @@ class ResultList:
         self.vanished = 0
         self.vanished_names: list[str] = []
         self._outputs: set[str] = set()
-        self._has_foreign = self.journal.has_foreign()
+        self.has_foreign = not self.packer and self.journal.has_foreign()
         self._foreign_folders: dict[str, bool] = {}
 
     def add_dataset(self, output: str) -> None:
@@ -79,7 +80,7 @@ class ResultList:
 
     def refuse_foreign(self, output: str, entry: Entry) -> None:
         """Raise `WriteError` for an item that would replace a foreign file."""
-        if not self._has_foreign or self.packer:
+        if not self.has_foreign:
             return
         names = [*output_names(entry, self.settings), *own_names(entry, self.settings)]
         for name in own_folders(entry, self.settings):
@@ -133,6 +134,8 @@ class DatasetList:
     ----------
     lists_anew
         Whether an earlier run could not list the data set.
+    is_new
+        Whether all of its items remain, and nothing is in their way.
     """
 
     def __init__(
@@ -154,6 +157,8 @@ class DatasetList:
         self._spares_finished = only_failed
         self._only_failed = only_failed and not self.lists_anew
         self._found = 0
+        is_known = self._known or self.lists_anew or only_failed
+        self.is_new = not (is_known or result.has_foreign)
         self._record: Record | None = None
         self._extent: Extent | None = None
 

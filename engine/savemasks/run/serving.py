@@ -46,7 +46,7 @@ def serve(pipe: Connection, halt: threading.Event | SeenFlag) -> None:
         from ..projects.items import Item
         from ..results.lock import hold_worker_lock
         from ..scratch import Scratch
-        from .held import Placement
+        from ..store.packs import Sample
         from .worker import Worker
 
         job: Job = receive(pipe)
@@ -71,7 +71,7 @@ def serve(pipe: Connection, halt: threading.Event | SeenFlag) -> None:
                     continue
                 items.extend(task for task in message if isinstance(task, Item))
                 if placements := [task for task in message if isinstance(task, tuple)]:
-                    send(pipe, [worker.place(Placement.unpacked(each)) for each in placements])
+                    send(pipe, [worker.place(Sample._make(s), *where) for s, *where in placements])
             item = items.popleft()
             outcome = None if halt.is_set() else worker.export(item, scratch)
             send(pipe, outcome and outcome.packed())

@@ -15,7 +15,6 @@ from typing import TypeVar
 from ..line.job import Job, OnCompile, Outcome
 from ..projects.items import Item
 from ..scratch import Scratch
-from .held import Placement
 from .worker import Worker
 
 T = TypeVar("T")
@@ -57,12 +56,12 @@ class ThreadPool:
             if self._in_flight:
                 yield from self._next_outcome()
 
-    def place(self, outcome: Outcome, shard: str) -> None:
+    def place(self, outcome: Outcome) -> None:
         """Write the sample of an outcome where it belongs."""
-        assert outcome.sample is not None
-        assert outcome.extent is not None
-        placement = Placement(outcome.number, outcome.sample, shard, outcome.extent.offset)
-        outcome.place_problem = self._worker.place(placement)
+        sample, extent = outcome.sample, outcome.extent
+        assert sample is not None
+        assert extent is not None
+        outcome.place_problem = self._worker.place(sample, outcome.shard, extent.offset)
         outcome.is_placed = True
         self._placed.append(outcome)
 

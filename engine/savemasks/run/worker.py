@@ -18,8 +18,7 @@ from ..projects.parts import unfinished_mark
 from ..results.lock import hidden_folder
 from ..scratch import Scratch
 from ..store.files import Store
-from ..store.packs import PackStore
-from .held import Placement
+from ..store.packs import PackStore, Sample
 
 _QUICK_SECONDS = 0.05
 """A sample of an item that took longer is not held in memory, where it would be lost by a kill."""
@@ -60,10 +59,10 @@ class Worker:
         except GivenUp:
             return None
 
-    def place(self, placement: Placement) -> str | None:
+    def place(self, sample: Sample, shard: str, offset: int) -> str | None:
         """Write a sample where it belongs in a shard; return why that has failed, or None."""
         assert self._packs is not None
-        return self._packs.place(placement.sample, placement.shard, placement.offset)
+        return self._packs.place(sample, shard, offset)
 
     def close_shard(self, shard: str) -> None:
         """Close the file of a shard that is whole."""

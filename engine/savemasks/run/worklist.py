@@ -174,6 +174,12 @@ class Worklist:
             DatasetList(result, output, listing, owners, only_failed=self._only_failed)
             for result, output in self._places(dataset)
         ]
+        if all(list_.is_new for list_ in lists):
+            for item in map(listing.item, self._own(dataset, listing)):
+                if self._stop.is_set():
+                    return
+                yield item
+            return
         with (
             closing(open_folder(dataset.folder / "img")) as images,
             closing(open_folder(dataset.folder / "ann")) as annotations,

@@ -37,7 +37,6 @@ from ...scratch import Scratch
 from ...store.files import Store
 from ...store.pack_members import END
 from ...store.packs import NO_ROOM, SPOOL, SPOOL_BYTES
-from ..held import Placement
 from ..worker import Worker
 from .chunks import Chunk, ChunkResult, MarkTask, ResultPart, Work
 from .staging import Staging
@@ -265,8 +264,7 @@ class ChunkWorker:
                 each = self._made(outcome)
                 made.append(each)
                 if (sample := outcome.sample) is not None:
-                    placement = Placement(0, sample, file.path, offset)
-                    if problem := self._worker.place(placement):
+                    if problem := self._worker.place(sample, file.path, offset):
                         raise OutputError(f"{file.path}: cannot be written: {problem}")
                     each.parts[0].extent = Extent(0, offset, sample.length)
                     offset += sample.length
