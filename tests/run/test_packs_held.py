@@ -5,6 +5,7 @@ import pytest
 from savemasks.line.job import Outcome
 from savemasks.run.processes import ProcessPool
 from savemasks.store import packs
+from savemasks.store.packs import PackStore, Sample
 from support.packing import Bench, hidden, shards
 
 pytestmark = pytest.mark.usefixtures("warm")
@@ -76,3 +77,24 @@ def test_where_samples_wait_for_their_place_does_not_matter(
     bench.run()
     assert shards(bench.base / "out") == expected
     assert not hidden(bench.base / "out")
+
+
+def test_a_sample_that_could_not_be_written_in_its_place_does_not_count_as_done(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = PackStore.place
+    left = 5
+
+    def place(store: PackStore, sample: Sample, shard: str, offset: int) -> str | None:
+        nonlocal left
+        left -= 1
+        return "No space left on device" if left < 0 else written(store, sample, shard, offset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PackStore, "place", place)
+        summary = bench.run(workers=1)
+    (problem,) = summary.problems
+    assert problem.endswith("-00001.tar: cannot be written: No space left on device")
+    assert summary.images == 5
+    bench.run()
+    bench.check()

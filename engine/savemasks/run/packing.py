@@ -89,6 +89,8 @@ class Packing:
             assert pool is not None
             outcome.extent, outcome.shard = self.packer.reserve(sample.length)
             pool.place(outcome)
+            if outcome.is_placed:  # threads write it at once
+                self._check_place(outcome)
             return
         if outcome.kept is not None:
             outcome.extent = self.packer.keep(outcome.kept)
