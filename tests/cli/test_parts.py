@@ -50,6 +50,16 @@ def test_a_report_of_an_undivided_result(six: Project) -> None:
     assert "another savemasks is at work here" in text
 
 
+def test_a_report_of_a_run_that_has_ended_early(six: Project) -> None:
+    six.add_bad(b"no picture", annotation(), "0.png")
+    call(*RUN, "--on-error=stop")
+    code, text = call("report", "out")
+    assert code == 1
+    assert text.endswith("experiment001\nthe run is not finished: the same command goes on\n")
+    call(*RUN)
+    assert "not finished" not in call("report", "out")[1]
+
+
 def test_many_failures_are_counted_and_the_first_are_shown(six: Project) -> None:
     for number in range(30):
         six.add_bad(b"no picture", annotation(), f"bad{number:02}.png")

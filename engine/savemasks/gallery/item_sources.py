@@ -121,7 +121,7 @@ class _Journals:
         self.datasets = sorted(names, key=os.fsencode)
         self.is_packed = read_pack(journals[0]) is not None
         self.missing_parts = missing_parts(root)
-        self.is_whole = not self.missing_parts and all(map(_has_ended, journals))
+        self.is_whole = not self.missing_parts and all(journal.has_ended for journal in journals)
         self.wanted = _wanted(journals)
         self._parts = [_Part.of(journal, has_shards=self.is_packed) for journal in journals]
 
@@ -180,11 +180,6 @@ class _Part:
             path_of(journal.folders, shard) if shard else None,
             extent,
         )
-
-
-def _has_ended(journal: Journal) -> bool:
-    """Whether all items were tried; journals of earlier versions know only of killed runs."""
-    return journal.get("open") != b"1" and journal.get("ended") != b"0"
 
 
 def _wanted(journals: Sequence[Journal]) -> int | None:

@@ -143,6 +143,11 @@ class Journal:
         """Store values about the run as a whole in one transaction; raises `OutputError`."""
         self._replace("REPLACE INTO run VALUES (?, ?)", values.items())
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether all items were tried; journals of earlier versions know only of killed runs."""
+        return self.get("open") != b"1" and self.get("ended") != b"0"
+
     def add_foreign(self, names: Iterable[str]) -> None:
         """Store the names of foreign files and links; raises `OutputError`."""
         rows = ((os.fsencode(name),) for name in names)

@@ -86,6 +86,8 @@ def look_over(out: Path | Url) -> Overview:
         if State.AT_WORK in found.states.values():
             return found
     with locked_journals(root) as journals:
+        if not found.states:
+            found.has_ended = all(journal.has_ended for journal in journals)
         found.failed = count_failed(journals)
         rows = sum(journal.count() for journal in journals)
         failed_rows = sum(journal.count(failed=True) for journal in journals)
