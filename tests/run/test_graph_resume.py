@@ -5,12 +5,14 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import orjson
 import pytest
 
 from savemasks.errors import OutputError
+from savemasks.results.journal import Journal
 from savemasks.results.lock import HIDDEN, Lock
 from savemasks.results.verify import verify
 from savemasks.run.export import retry
@@ -127,6 +129,15 @@ def test_a_changed_picture_matters_only_to_results_that_show_it(
     touch(projects[0] / "ds/img/a.png")
     assert done(make(config, projects, out)) == (1, 0, 3, 0)
     assert changed(out, before) == {"copy/ds/img/a.png", "copy/ds/ann/a.png.json"}
+
+
+def test_classes_are_counted_where_there_are_masks_alone(projects: list[Path], out: Path) -> None:
+    make(two_sinks(), projects, out)
+    for name, count in (("masks", 4), ("copy", 0)):
+        opened = Journal(out / name, read_only=True)
+        with closing(opened):
+            opened.generation = 1
+            assert (opened.count(), len([*opened.counts()])) == (4, count)
 
 
 def test_items_that_are_gone_are_told_once(projects: list[Path], out: Path) -> None:

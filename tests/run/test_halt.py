@@ -9,7 +9,7 @@ import pytest
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.run.export import run
 from savemasks.run.options import Hooks, RunOptions
-from support.projects import layer, names
+from support.projects import Project, layer, names
 
 # It would take minutes, and a few kilobytes.
 HUGE = {"size": {"height": 1 << 20, "width": 1 << 20}, "objects": []}
@@ -52,3 +52,17 @@ def test_a_large_picture_is_given_up_and_made_the_next_time(
     summary = run(*arguments, options)
     assert (summary.images, summary.skipped, summary.failures) == (1, 0, [])
     assert len(names(folder)) == 1
+
+
+@pytest.mark.parametrize("processes", [False, True])
+@pytest.mark.usefixtures("warm")
+def test_a_run_that_is_to_end_before_it_begins_makes_nothing(
+    project: Project, tmp_path: Path, processes: bool
+) -> None:
+    project.add("a.png")
+    stop = threading.Event()
+    stop.set()
+    arguments = SaveMasks.from_json(layer()), [project.folder], tmp_path / "out"
+    summary = run(*arguments, RunOptions(workers=1, processes=processes), Hooks(stop=stop))
+    assert (summary.interrupted, summary.images, summary.failed) == (True, 0, 0)
+    assert "ds" not in names(tmp_path / "out/experiment001")

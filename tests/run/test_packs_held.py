@@ -1,12 +1,20 @@
 """Samples in the memory of worker processes, which may die before these are in their shards."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from savemasks.line.job import Outcome
+from savemasks.projects.items import Item
+from savemasks.run import starting
+from savemasks.run.held import HeldSamples, Holder
 from savemasks.run.processes import ProcessPool
 from savemasks.store import packs
 from savemasks.store.packs import PackStore, Sample
 from support.packing import Bench, hidden, shards
+from support.resuming import touch
+from support.spooling import serve_spooling
 
 pytestmark = pytest.mark.usefixtures("warm")
 
@@ -15,11 +23,16 @@ class Killer:
     """Kills the process that holds a sample which is about to be placed, once.
 
     Which samples are held depends on how long items take, so it takes any, after so many others.
+    `then` is told its item before another process makes that once more.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, bench: Bench, after: int = 0) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        after: int = 0,
+        then: Callable[[Item], object] = lambda _: None,
+    ) -> None:
         self.killed = ""
-        self.change = False
         place = ProcessPool.place
         left = after
 
@@ -31,14 +44,22 @@ class Killer:
                 return
             item = outcome.item
             self.killed = f"{item.dataset}/{item.name}"
-            for worker in pool._workers:
-                if outcome.number in worker.holder.held:
-                    worker.process.kill()
-                    worker.process.join()
-            if self.change:
-                bench.add(item.name, item.dataset)
+            self.pool = pool
+            self.kill(outcome.number)
+            then(item)
 
         monkeypatch.setattr(ProcessPool, "place", place_and_kill)
+
+    def kill(self, number: int) -> None:
+        """Kill the process that holds the sample of an item."""
+        for worker in self.pool._workers:
+            if number in worker.holder.held:
+                worker.process.kill()
+                worker.process.join()
+
+
+def _touch_annotation(item: Item) -> None:
+    touch(Path(item.annotation or ""))
 
 
 @pytest.mark.parametrize("after", [0, 1, 4])
@@ -46,18 +67,61 @@ class Killer:
 def test_what_a_dead_process_held_is_made_once_more_and_takes_its_place(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, after: int, workers: int
 ) -> None:
-    killer = Killer(monkeypatch, bench, after)
+    killer = Killer(monkeypatch, after)
     summary = bench.run(processes=True, workers=workers)
     assert killer.killed
     assert (summary.images, summary.failed, summary.problems) == (18, 0, [])
     bench.check()
 
 
+def test_a_second_process_may_die_before_it_has_written_the_same_sample(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = Killer(monkeypatch)
+    add = HeldSamples.add
+    deaths: list[str] = []
+
+    def add_and_kill(samples: HeldSamples, outcome: Outcome, holder: Holder | None) -> bool:
+        is_new = add(samples, outcome, holder)
+        if not is_new and not deaths:
+            deaths.append(outcome.item.name)
+            killer.kill(outcome.number)
+        return is_new
+
+    monkeypatch.setattr(HeldSamples, "add", add_and_kill)
+    summary = bench.run(processes=True)
+    assert deaths
+    assert (summary.images, summary.failed, summary.problems) == (18, 0, [])
+    bench.check()
+
+
+def test_what_takes_long_when_it_is_made_once_more_takes_its_place_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = Killer(
+        monkeypatch, then=lambda _: monkeypatch.setattr(starting, "serve", serve_spooling)
+    )
+    summary = bench.run(processes=True, workers=1)
+    assert killer.killed
+    assert (summary.images, summary.failed, summary.problems) == (18, 0, [])
+    bench.check()
+
+
+def test_what_has_got_another_time_only_takes_its_place_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = Killer(monkeypatch, then=_touch_annotation)
+    summary = bench.run(processes=True)
+    assert killer.killed
+    assert (summary.images, summary.failed, summary.problems) == (18, 0, [])
+    bench.check()
+    assert bench.run().images == 1  # what is known of it is from before that
+
+
 def test_what_is_not_what_it_was_gets_no_place_and_a_later_run_goes_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    killer = Killer(monkeypatch, bench)
-    killer.change = True
+    killer = Killer(monkeypatch, then=lambda item: bench.add(item.name, item.dataset))
     summary = bench.run(processes=True)
     (problem,) = summary.problems
     assert problem.endswith(

@@ -229,7 +229,7 @@ class Journal:
         written: Files,
         counts: bytes | None = None,
     ) -> None:
-        """Add the outcome of an item; the row is written by a later commit.
+        """Add the outcome of an item, and where its sample lies; a later commit writes the rows.
 
         Parameters
         ----------

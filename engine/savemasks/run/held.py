@@ -51,15 +51,13 @@ class HeldSamples:
         `holder` is that of the process that has made it, None if no process could.
         """
         sample = outcome.sample
-        if sample is None or not sample.is_held:
-            holder = None
         first = self._again.pop(outcome.number, None) if self._again else None
         if first is None:
-            if holder:
+            if holder and sample and sample.is_held:
                 self._hold(outcome, holder)
             return True
-        if holder and outcome.written == first.written:
-            first.sample = sample
+        if holder and sample and _files(outcome) == _files(first):
+            first.sample = sample  # its process writes it, even if it is in a spool now
             self._hold(first, holder)
             holder.to_place.append(first)
         else:
@@ -105,6 +103,11 @@ class HeldSamples:
     def _end(self, outcome: Outcome, problem: str | None) -> None:
         outcome.is_placed, outcome.place_problem = True, problem
         self._placed.append(outcome)
+
+
+def _files(outcome: Outcome) -> list[tuple[bytes, bytes]]:
+    """What a sample depends on, in contrast to stamps: names of files, and what they hold."""
+    return [(files.names, files.sums) for files in outcome.written]
 
 
 def _placement(outcome: Outcome) -> Placement:
