@@ -222,6 +222,7 @@ def test_what_cannot_be_read_is_named(bench: Bench, tmp_path: Path) -> None:
         ({"pack": "zip"}, ValueError, 'pack must be "tar", "webdataset" or None, not \'zip\''),
         ({"pack": None}, ValueError, "pack_items is for pack, which is None"),
         ({"pack_items": 0}, ValueError, "pack_items must be at least 1, not 0"),
+        ({"pack_items": 1 << 63}, ValueError, "no archive has more than 92233720368547758"),
         ({"pack_size": True}, TypeError, "pack_size must be a number or None, not True"),
         ({"link": True}, savemasks.OutputError, "there are no hard links into archives"),
     ],
@@ -230,6 +231,11 @@ def test_wrong_arguments_are_named(bench: Bench, options: Any, error: Any, messa
     with pytest.raises(error, match=message):
         _export(bench, **options)
     assert not (bench.base / "out").exists()
+
+
+def test_limits_may_be_numbers_of_numpy(bench: Bench) -> None:
+    _export(bench, pack_items=np.int64(3), pack_size=np.uint32(1 << 30))
+    assert len([*(bench.base / "out" / NAME).glob("*.tar")]) > 1
 
 
 def test_limits_have_defaults(bench: Bench) -> None:
