@@ -4,18 +4,20 @@ import gc
 import json
 import subprocess
 import tarfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import numpy as np
 import pytest
+from PIL import Image
 
 import savemasks
 from savemasks.api import open_shards
 from savemasks.store.pack_members import END, member
 from support.packing import LAYER, NAME, Bench, members
-from support.projects import Project, layer, pixels_of
+from support.projects import HEIGHT, KIWI, WIDTH, Project, annotation, layer, picture, pixels_of
 
 pytestmark = pytest.mark.usefixtures("warm")
 
@@ -130,6 +132,31 @@ def test_types_of_pictures(project: Project, tmp_path: Path) -> None:
         assert isinstance(sample.parts["instances.json"], (dict, list))
 
 
+def test_all_that_a_run_takes_is_read_again(project: Project, tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    file = BytesIO()
+    Image.fromarray(pixels_of(0)).save(file, "JPEG", exif=turned)
+    cut = picture(0, "JPEG")[:-2]
+    pictures = {"a.bmp": picture(0, "BMP"), "b.jpg": cut, "c.jpg": file.getvalue()}
+    notes = {
+        "a.bmp": b"\xef\xbb\xbf" + annotation(KIWI),
+        "b.jpg": annotation(description=float("nan")),
+        "c.jpg": annotation(size={"height": WIDTH, "width": HEIGHT}, description="\ud83d"),
+    }
+    for name, content in pictures.items():
+        project.put(f"ds/img/{name}", content)
+        project.put(f"ds/ann/{name}.json", notes[name])
+    savemasks.export(project.folder, tmp_path / "out", LAYER, pack="webdataset")
+    found = [sample.parts for sample in savemasks.samples(tmp_path / "out" / NAME)]
+    assert (found[0]["bmp"] == pixels_of(0)).all()
+    assert np.isnan(found[1]["json"]["description"])
+    assert found[2]["json"]["description"] == "\ud83d"
+    for parts in found:
+        image = next(parts[part] for part in ("bmp", "jpg") if part in parts)
+        assert image.shape[:2] == parts["machine.png"].shape
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_library_webdataset_reads_the_same(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
@@ -212,6 +239,8 @@ def test_what_cannot_be_read_is_named(bench: Bench, tmp_path: Path) -> None:
     path = tmp_path / "bad.tar"
     path.write_bytes(member("ds/a.png", b"no picture") + END)
     assert "bad.tar: ds/a.png: cannot be decoded" in read(path)
+    path.write_bytes(member("ds/a.json", b"{") + END)
+    assert "bad.tar: ds/a.json: is no JSON that can be read: " in read(path)
     path.write_bytes(member("ds/a.png", bytes(3000))[:1000])
     assert "bad.tar" in read(path)
 
@@ -222,6 +251,7 @@ def test_what_cannot_be_read_is_named(bench: Bench, tmp_path: Path) -> None:
         ({"pack": "zip"}, ValueError, 'pack must be "tar", "webdataset" or None, not \'zip\''),
         ({"pack": None}, ValueError, "pack_items is for pack, which is None"),
         ({"pack_items": 0}, ValueError, "pack_items must be at least 1, not 0"),
+        ({"pack_items": 1 << 63}, ValueError, "no archive has more than 92233720368547758"),
         ({"pack_size": True}, TypeError, "pack_size must be a number or None, not True"),
         ({"link": True}, savemasks.OutputError, "there are no hard links into archives"),
     ],
@@ -230,6 +260,11 @@ def test_wrong_arguments_are_named(bench: Bench, options: Any, error: Any, messa
     with pytest.raises(error, match=message):
         _export(bench, **options)
     assert not (bench.base / "out").exists()
+
+
+def test_limits_may_be_numbers_of_numpy(bench: Bench) -> None:
+    _export(bench, pack_items=np.int64(3), pack_size=np.uint32(1 << 30))
+    assert len([*(bench.base / "out" / NAME).glob("*.tar")]) > 1
 
 
 def test_limits_have_defaults(bench: Bench) -> None:

@@ -1,10 +1,12 @@
 """Packed results that were damaged: every member is told of by name, and `retry` makes it anew."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from savemasks.errors import OutputError
 from savemasks.results.verify import verify
 from support.packing import NAME, Bench, shards
 from support.projects import Project
@@ -102,6 +104,35 @@ def test_shards_that_are_missing_or_cut_are_told_and_made_anew(
     assert any(str(path) in text for text in summary.warnings)
     bench.check()
     assert damage_of(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, getattr(os, "mkfifo", Path.mkdir)], ids=["folder", "pipe"]
+)
+def test_what_is_no_file_is_told_and_never_moved(
+    bench: Bench, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path = sorted((tmp_path / "out" / NAME).glob("*.tar"))[1]
+    path.unlink()
+    make(path)
+    assert damage_of(tmp_path / "out") == [f"{path}: is not a file"]
+    for again in (bench.run, bench.retry):
+        with pytest.raises(OutputError, match=rf"{path.name}: is not a file; move it away$"):
+            again()
+    assert path.exists()
+    path.rename(tmp_path / "away")
+    bench.run()
+    bench.check()
+    assert damage_of(tmp_path / "out") == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders here")
+def test_a_pipe_beside_the_shards_does_not_hold_up(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "out" / NAME / "index.json"
+    path.unlink()
+    os.mkfifo(path)
+    (told,) = damage_of(tmp_path / "out")
+    assert told.startswith(f"{path}: has 0 bytes instead of ")
 
 
 def test_files_beside_the_shards_are_verified(bench: Bench, tmp_path: Path) -> None:

@@ -108,5 +108,9 @@ def test_limits_of_archives_need_archives_and_are_sizes(received: list[RunOption
         assert code == 2
         assert "--pack-items and --pack-size are for --pack." in output
     assert "is not a size" in call(*command, "--pack=tar", "--pack-size=many")[1]
+    for option in (f"--pack-items={1 << 63}", "--pack-size=9999999999G"):
+        code, output = call(*command, "--pack=tar", option)
+        assert code == 2
+        assert "no archive has more than 9223372036854775807" in output
     assert "'zip' is not one of 'tar', 'webdataset'" in call(*command, "--pack=zip")[1]
     assert received == []

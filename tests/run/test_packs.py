@@ -11,6 +11,8 @@ import pytest
 
 from savemasks.errors import OutputError
 from savemasks.line.job import PackKind
+from savemasks.results.journal import Journal
+from savemasks.results.lock import HIDDEN
 from savemasks.results.verify import verify
 from savemasks.run.options import RunOptions
 from support.packing import NAME, Bench, hidden, members, shards
@@ -171,6 +173,16 @@ def test_a_run_after_an_interrupted_retry(bench: Bench) -> None:
     assert samples_in(bench) < 18
     bench.run()
     bench.check()
+
+
+def test_a_retry_of_a_run_that_ended_before_it_began_is_refused_by_name(
+    bench: Bench, tmp_path: Path
+) -> None:
+    root = tmp_path / "killed" / NAME
+    (root / HIDDEN).mkdir(parents=True)
+    Journal(root, None, durable=False).close()
+    with pytest.raises(OutputError, match=f"/{NAME}: the journal is empty: .*; run it again$"):
+        bench.retry("killed")
 
 
 def test_restart_makes_all_anew(any_bench: Bench, tmp_path: Path) -> None:

@@ -10,9 +10,15 @@ from typing import Any
 import numpy as np
 import orjson
 import pyvips
+from numpy.typing import NDArray
 
+from .. import jsontext
 from ..errors import ImageError, OutputError, SavemasksError, printable
 from ..forks import by_libvips
+from ..pictures.decode_jpeg import with_end
+from ..pictures.decode_pillow import open_whole
+from ..pictures.decode_vips import is_turned
+from ..pictures.formats import HEAD, refusal
 from ..projects.locations import Location, as_path, location_of
 from ..remote import Url
 from .open_shards import opened_shard, reason_of
@@ -33,7 +39,7 @@ class PackedSample:
     parts
         By what follows the key and a dot in the names of members, as "jpg", "json", "machine.png":
         pictures as arrays (height, width) or (height, width, channels) of uint8, uint16 or int32,
-        JSON as what it means.
+        EXIF orientation applied, JSON as what it means.
     """
 
     key: str
@@ -57,7 +63,8 @@ def samples(shards: Folder | Iterable[Folder]) -> Iterator[PackedSample]:
     Raises
     ------
     OutputError
-        If a shard cannot be read, is not an archive, or has a tree of files instead of samples.
+        If a shard cannot be read, is not an archive, has a tree of files instead of samples, or
+        JSON that is none.
     ImageError
         If a picture cannot be decoded.
     TypeError
@@ -157,11 +164,28 @@ def _no_samples(path: Location) -> OutputError:
 
 def _decoded(content: bytes, part: str, shown: str) -> Any:
     if part == "json" or part.endswith(".json"):
-        return orjson.loads(content)
+        try:
+            return jsontext.load(content)
+        except ValueError as error:
+            raise OutputError(
+                f"{printable(shown)}: is no JSON that can be read: {error}"
+            ) from error
+    try:
+        return _picture(content)
+    except ImageError as error:
+        raise ImageError(error.message, file=shown) from error
+
+
+def _picture(content: bytes) -> NDArray[Any]:
+    """Decode a picture, also one that libvips leaves to others; raises `ImageError`."""
+    if whole := open_whole(content):
+        return whole.pixels()
     try:
         shape, kind, data = by_libvips(_pixels, content)
     except pyvips.Error as error:
-        raise ImageError(f"cannot be decoded: {error.message.strip()}", file=shown) from error
+        if mended := with_end(content):
+            return _picture(mended)
+        raise refusal(content[:HEAD], error) from error
     pixels = np.frombuffer(data, kind).reshape(shape)
     return pixels if pixels.shape[2] > 1 else pixels[..., 0]
 
@@ -172,6 +196,8 @@ _KINDS = {"uchar": "uint8", "ushort": "uint16", "int": "int32", "uint": "uint32"
 def _pixels(content: bytes) -> tuple[tuple[int, int, int], str, bytearray]:
     """Shape, type and bytes of a picture; of other types than those of pictures, as they are."""
     image = pyvips.Image.new_from_buffer(content, "", fail_on="error")
+    if is_turned(image):  # as the masks are
+        image = image.copy_memory().autorot()
     kind = _KINDS.get(image.format, "float32")
     if image.format not in _KINDS:
         image = image.cast("float")

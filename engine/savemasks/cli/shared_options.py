@@ -175,7 +175,10 @@ def with_pack(
         return options
     from ..line.job import PackRules
 
-    return replace(options, pack=PackRules.of(pack, items, size))
+    try:
+        return replace(options, pack=PackRules.of(pack, items, size))
+    except ValueError as error:
+        raise click.UsageError(f"--pack: {error}.") from None
 
 
 out_option = click.option(

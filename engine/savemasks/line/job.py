@@ -26,6 +26,8 @@ PackKind = Literal["tar", "webdataset"]
 USUAL_SAMPLES = 1000
 """Samples of a shard under keys, if nothing else is said."""
 
+_MOST = (1 << 63) - 1  # that the journal can hold
+
 _SUM = struct.Struct("<QI")
 _STAMPS = struct.Struct("<4q")
 
@@ -116,7 +118,13 @@ class PackRules:
 
     @classmethod
     def of(cls, kind: PackKind, items: int | None = None, size: int | None = None) -> "PackRules":
-        """The rules, with a limit for samples under keys if none is given."""
+        """The rules, with a limit for samples under keys if none is given.
+
+        Raises `ValueError` for limits that no archive can reach.
+        """
+        for limit, unit in ((items, "images"), (size, "bytes")):
+            if limit is not None and limit > _MOST:
+                raise ValueError(f"no archive has more than {_MOST} {unit}: leave out this limit")
         if kind == "webdataset" and items is None and size is None:
             items = USUAL_SAMPLES
         return cls(kind, items, size)

@@ -7,6 +7,7 @@ from isal import isal_zlib
 
 from ..forks import by_libvips, libvips_is_lost
 from ..store.files import Written
+from ..system import READ_AT_ONCE
 
 _CHUNK = 1 << 20  # bytes that are read at once
 
@@ -21,7 +22,7 @@ def find_damage(path: str, written: Written, *, is_mask: bool) -> str | None:
     size = checksum = 0
     chunk = b""
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0, opener=_at_once) as file:
             while size <= written.size and (read := file.read(_CHUNK)):
                 chunk = read
                 size += len(chunk)
@@ -40,6 +41,11 @@ def find_damage(path: str, written: Written, *, is_mask: bool) -> str | None:
         return "is missing"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+
+
+def _at_once(path: str, _: int) -> int:
+    """Open a file; should it be a pipe, without waiting for who writes to it."""
+    return os.open(path, READ_AT_ONCE)
 
 
 def content_damage(content: bytes, written: Written, *, is_mask: bool) -> str | None:

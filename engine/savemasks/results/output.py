@@ -315,7 +315,9 @@ def read_arguments(journal: Journal) -> tuple[Graph, list[Location]]:
     """Return the layers and the projects that an output was begun with; raises `OutputError`."""
     content = journal.get("arguments")
     if content is None:
-        raise OutputError("the journal is empty: the run that made it ended before its first item")
+        raise OutputError(
+            "the journal is empty: the run that made it ended before its first item; run it again"
+        )
     arguments = orjson.loads(content)
     projects = [location_of(os.fsdecode(bytes.fromhex(name))) for name in arguments["projects"]]
     return Graph.from_json(arguments.get("graph") or arguments["layer"]), projects

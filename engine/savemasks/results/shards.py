@@ -1,6 +1,7 @@
 """The files of shards: where they lie, and what a killed run has left of them."""
 
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any
 from ..errors import OutputError, printable
 from ..store.pack_members import END
 from ..store.packs import clear_spools
-from ..system import READ, read_at
+from ..system import READ_AT_ONCE, read_at
 from .journal import Journal
 from .lock import Folders
 from .places import Places, Shard, State
 
 PART = ".part"
 ENDS_BADLY = "is not as long as it was written, or does not end as an archive does"
+NO_FILE = "is not a file"
 
 
 @dataclass(slots=True)
@@ -87,6 +89,8 @@ def _settled(folders: Folders, places: Places) -> Settled:
         if shard.state is State.GONE:
             continue
         damage = damage_of(path_of(folders, shard), shard)
+        if damage == NO_FILE:  # somebody has put it there, so it is not ours to move
+            raise OutputError(f"{printable(path_of(folders, shard))}: {NO_FILE}; move it away")
         if damage == "is missing":
             if shard.state is State.WHOLE:
                 shown = printable(folders.root / shard.name)
@@ -133,13 +137,16 @@ def _set_aside(path: Path, new: Path) -> None:
 def damage_of(path: Path, shard: Shard) -> str | None:
     """What is wrong with the file of a shard, which is at `path`, as a whole, or None."""
     try:
-        file = os.open(path, READ)
+        file = os.open(path, READ_AT_ONCE)
     except FileNotFoundError:
         return "is missing"
     try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            return NO_FILE
         if shard.state is not State.WHOLE:
             return None
-        size = os.fstat(file).st_size
+        size = status.st_size
         if size != shard.size + len(END) or read_at(file, len(END), shard.size) != END:
             return ENDS_BADLY
         return None

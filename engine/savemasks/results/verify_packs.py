@@ -20,7 +20,7 @@ from .journal import Journal
 from .lock import Folders
 from .places import Shard, State
 from .record import Record
-from .shards import damage_of, path_of
+from .shards import NO_FILE, damage_of, path_of
 
 _CHUNK = 1 << 20  # bytes that are read at once
 
@@ -63,7 +63,7 @@ class Sample(Protocol):
 
 
 def find_shards(journal: Journal, on_damage: Callable[[str], None]) -> dict[int, Path | None]:
-    """Files of the shards by number, None for one that is missing; damage is told."""
+    """Files of the shards by number, None for one that is missing or no file; damage is told."""
     found: dict[int, Path | None] = {}
     for shard in journal.places.shards():
         if shard.state is State.GONE:
@@ -74,7 +74,7 @@ def find_shards(journal: Journal, on_damage: Callable[[str], None]) -> dict[int,
             continue
         if damage:
             on_damage(f"{path}: {damage}")
-        found[shard.number] = None if damage == "is missing" else path
+        found[shard.number] = None if damage in {"is missing", NO_FILE} else path
     return found
 
 
