@@ -7,6 +7,7 @@ import pickle
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -18,6 +19,7 @@ import pytest
 
 import savemasks
 from savemasks.layers.save_masks import SaveMasks
+from savemasks.projects import unpacking
 from savemasks.results.report import Summary
 from support.archives import KINDS, edited, pack
 from support.graphs import make, two_sinks, write_project, write_projects
@@ -291,6 +293,47 @@ def test_ctrl_c_ends_unpacking_and_leaves_nothing(
         Opened.open(archive, lambda: next(calls))
     assert [*temporary.iterdir()] == []
     assert next(calls)  # one more was left, so the end came at the second call
+
+
+_OPEN = """
+import sys, time
+from pathlib import Path
+from savemasks.projects.supervisely import Project
+project = Project.open(Path(sys.argv[1]))
+print("opened", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_a_killed_process_has_unpacked_is_removed_by_the_next_one(
+    folder: Path, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = pack(folder, tmp_path / "lemons.tgz")
+    (temporary / "savemasks-others").mkdir()
+    (temporary / "savemasks-others/savemasks.lock").touch()
+    (temporary / "savemasks-others/mine").touch()
+
+    def opened() -> tuple[subprocess.Popen[bytes], set[Path]]:
+        before = {*temporary.iterdir()}
+        process = subprocess.Popen([sys.executable, "-c", _OPEN, archive], stdout=subprocess.PIPE)
+        assert process.stdout
+        assert process.stdout.readline() == b"opened\n"
+        return process, {*temporary.iterdir()} - before
+
+    def end(process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.communicate()
+
+    killed, left = opened()
+    end(killed)
+    alive, used = opened()  # what is left is too new yet
+    try:
+        assert len(left) == len(used) == 1
+        monkeypatch.setattr(unpacking, "_NEW_SECONDS", 0.0)
+        export(archive, tmp_path / "out")
+        assert {*temporary.iterdir()} == {temporary / "savemasks-others", *used}
+    finally:
+        end(alive)
 
 
 def test_a_stop_event_ends_the_reading_of_archives(

@@ -1,16 +1,22 @@
-"""Archives that are compressed as a whole: unpacked once, to a temporary folder."""
+"""Archives that are compressed as a whole: unpacked once, to a temporary folder.
+
+A file in the folder is locked as long as the process lives. What a killed one has left there is
+removed by the next one that unpacks something.
+"""
 
 import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from time import time
 
 from isal import igzip
 
 from ..errors import ProjectError
-from ..system import TEMPORARY
+from ..system import TEMPORARY, FileLock
 from .member_index import Halted
 from .members import InflateError
 from .volumes import OpenVolumes, SeekableFile
@@ -20,7 +26,10 @@ _LOOK_AFTER = 64  # pieces, at the room that is left
 _LEAVES_FREE = 256 << 20  # bytes
 _ALWAYS_TAKES, _MOST_TIMES = 1 << 28, 200  # bytes, and times the compressed size
 
-_folders: dict[str, int] = {}  # temporary ones, with the process that made them
+_TAR, _LOCK = "project.tar", "savemasks.lock"  # all that is in the folder
+_NEW_SECONDS = 60.0  # in which a process has surely locked the folder that it has made
+
+_folders: dict[str, tuple[int, FileLock]] = {}  # temporary ones, with the process that made them
 _lock = threading.Lock()
 
 
@@ -38,13 +47,17 @@ def unpack(
     KeyboardInterrupt
         If `halted` says so.
     """
+    _remove_abandoned()
     try:
         folder = tempfile.mkdtemp(prefix=TEMPORARY)
+        lock = FileLock(Path(folder, _LOCK))
     except OSError as error:
         raise failure(f"cannot be unpacked: {error.strerror}: {error.filename}") from error
+    with suppress(OSError):  # a file system without locks: nobody will call it abandoned
+        lock.take(wait=False)
     with _lock:
-        _folders[folder] = os.getpid()
-    path = Path(folder, "project.tar")
+        _folders[folder] = os.getpid(), lock
+    path = Path(folder, _TAR)
     try:
         return path, _unpack(volumes, size, path, failure, halted)
     except BaseException:
@@ -96,15 +109,38 @@ def _is_nearly_full(folder: Path) -> bool:
 def remove_unpacked(folder: str) -> None:
     """Remove a temporary folder, if this process has made it."""
     with _lock:
-        is_own = _folders.get(folder) == os.getpid()
-        if is_own:
+        process, lock = _folders.get(folder, (None, None))
+        if process == os.getpid():
             del _folders[folder]
-    if is_own:
+    if lock and process == os.getpid():
         shutil.rmtree(folder, ignore_errors=True)
+        lock.close()
 
 
 def remove_all_unpacked() -> None:
     """Remove all temporary folders of this process, without waiting for anybody."""
-    for folder, process in [*_folders.items()]:
+    for folder, (process, _) in [*_folders.items()]:
         if process == os.getpid():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned() -> None:
+    """Remove temporary folders of processes that were killed."""
+    with suppress(OSError):
+        for entry in [*os.scandir(tempfile.gettempdir())]:
+            if entry.name.startswith(TEMPORARY) and entry.is_dir(follow_symlinks=False):
+                with suppress(OSError):  # it is in use, or not ours
+                    _remove_if_abandoned(Path(entry.path))
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    """Remove a temporary folder whose lock nobody holds; may raise `OSError`."""
+    is_ours = {_LOCK} <= {*os.listdir(folder)} <= {_TAR, _LOCK, f"{_LOCK}.sqlite"}
+    if not is_ours or time() - os.stat(folder / _LOCK).st_mtime < _NEW_SECONDS:
+        return
+    lock = FileLock(folder / _LOCK, read_only=True)
+    try:
+        lock.take(wait=False)
+        shutil.rmtree(folder)
+    finally:
+        lock.close()
