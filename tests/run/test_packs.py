@@ -269,6 +269,18 @@ def test_foreign_files_are_never_replaced(bench: Bench, tmp_path: Path) -> None:
     bench.check()
 
 
+def test_a_foreign_index_is_refused_before_anything_is_made(bench: Bench, tmp_path: Path) -> None:
+    root = tmp_path / "out" / NAME
+    root.mkdir(parents=True)
+    (root / "index.json").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"index\.json: exists and is not ours; move it away"):
+        bench.run(force=True)
+    assert shards(tmp_path / "out") == {"index.json": b"mine"}
+    (root / "index.json").unlink()
+    bench.run(force=True)
+    bench.check()
+
+
 def test_a_project_without_images(project: Project, tmp_path: Path) -> None:
     for bench in (Bench(project, tmp_path), Bench(project, tmp_path, "tar", None)):
         summary = bench.run(bench.kind)

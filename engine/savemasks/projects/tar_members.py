@@ -154,7 +154,9 @@ class _Scan:
 
     def _damage(self, at: int) -> Exception:
         if at == 0:
-            return self._index.failure("is no tar archive, nor one of gzip or zip")
+            return self._index.failure(
+                "is no tar archive, nor one of gzip or zip: unpack it, or pack it as one"
+            )
         there = f"at byte {at}, after {self._index.count} members"
         return self._index.failure(f"is damaged {there}; fetch it again")
 

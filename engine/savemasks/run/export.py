@@ -40,7 +40,7 @@ from .in_chunks.chunked import retry_in_chunks, run_in_chunks
 from .legend_making import put_legends
 from .log import LOGGER
 from .options import DEFAULT_OPTIONS, Hooks, RunOptions, goes_in_chunks
-from .packing import Packing, check_packing, remove_packing, take_kept
+from .packing import INDEX, Packing, check_packing, remove_packing, take_kept
 from .pool import Pool, process_items, start_pool
 from .recording import Receivers, Recorder
 from .remaining import Target
@@ -214,6 +214,8 @@ def _begin(
     for result, output, store in zip(results, outputs, stores, strict=True):
         if isinstance(result.layer, SaveMasks):
             output.files.refuse_foreign(LEGEND_FILES)
+        if options.pack:
+            output.files.refuse_foreign([INDEX])
         output.files.put_meta(result.meta, store)
         output.put_options(link=options.link, durable=options.durable)
         if options.restart and not options.pack:
