@@ -1,15 +1,20 @@
 """The first worker process, which starts before it is known what there is to do."""
 
+import multiprocessing
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from savemasks.cli import commands
+from savemasks.cli import commands, program
 from savemasks.cli.demo import CONFIG
 from savemasks.errors import OutputError
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import Flow, Inlet, Job
+from savemasks.run import starting
 from savemasks.run.processes import ProcessPool
 from savemasks.run.starting import Starter, first_process
 from support.projects import call
@@ -83,3 +88,35 @@ def test_a_wrong_configuration_leaves_no_process(
     assert len(starters) == 1
     assert starters[0]._waiting is None
     assert not (tmp_path / "out").exists()
+
+
+def test_a_signal_that_has_waited_for_the_start_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextmanager
+    def interrupted(_: object) -> Iterator[None]:
+        yield
+        raise KeyboardInterrupt
+
+    before = multiprocessing.active_children()
+    monkeypatch.setattr(starting, "signals_wait", interrupted)
+    with pytest.raises(KeyboardInterrupt), first_process(processes=True):
+        pass
+    assert multiprocessing.active_children() == before
+
+
+def test_an_interruption_while_the_program_is_loaded_is_silent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupting:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "savemasks.cli.commands":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "savemasks.cli.commands")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "")

@@ -3,9 +3,13 @@
 Worker processes import the main module of the program once more, so it loads nothing itself.
 """
 
+import sys
+
 
 def main() -> None:
     """Run the command line."""
-    from .commands import main as command
-
+    try:
+        from .commands import main as command
+    except KeyboardInterrupt:  # nothing has begun
+        sys.exit(130)
     command()

@@ -31,7 +31,8 @@ class Starter:
 
     def begin(self) -> None:
         """Start the process that `start` returns first."""
-        self._waiting = self._start()
+        with signals_wait(SIGNALS_OF_PARENT):  # so that `close` knows of it whatever comes
+            self._waiting = self._start()
 
     def start(self) -> Started:
         """Start a process, or take the one that was started before."""
@@ -56,9 +57,15 @@ class Starter:
         process = self._context.Process(
             target=serve, args=(theirs, self.halt), name="savemasks", daemon=True
         )
-        # Signals wait until the process ignores them itself.
-        with signals_wait(SIGNALS_OF_PARENT):
-            process.start()
+        try:
+            # Signals wait until the process ignores them itself.
+            with signals_wait(SIGNALS_OF_PARENT):
+                process.start()
+        except BaseException:  # one that has waited
+            if process.pid is not None:
+                process.kill()
+                process.join()
+            raise
         theirs.close()
         return process, ours
 
