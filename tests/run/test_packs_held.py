@@ -7,6 +7,7 @@ import pytest
 
 from savemasks.line.job import Outcome
 from savemasks.projects.items import Item
+from savemasks.results.report import Summary
 from savemasks.run import starting
 from savemasks.run.held import HeldSamples, Holder
 from savemasks.run.processes import ProcessPool
@@ -58,6 +59,12 @@ class Killer:
                 worker.process.join()
 
 
+def check_whole(bench: Bench, summary: Summary) -> None:
+    """All items must be done, and the shards be those of an undisturbed run."""
+    assert (summary.images, summary.failed, summary.problems) == (18, 0, [])
+    bench.check()
+
+
 def _touch_annotation(item: Item) -> None:
     touch(Path(item.annotation or ""))
 
@@ -70,8 +77,7 @@ def test_what_a_dead_process_held_is_made_once_more_and_takes_its_place(
     killer = Killer(monkeypatch, after)
     summary = bench.run(processes=True, workers=workers)
     assert killer.killed
-    assert (summary.images, summary.failed, summary.problems) == (18, 0, [])
-    bench.check()
+    check_whole(bench, summary)
 
 
 def test_a_second_process_may_die_before_it_has_written_the_same_sample(
@@ -91,8 +97,7 @@ def test_a_second_process_may_die_before_it_has_written_the_same_sample(
     monkeypatch.setattr(HeldSamples, "add", add_and_kill)
     summary = bench.run(processes=True)
     assert deaths
-    assert (summary.images, summary.failed, summary.problems) == (18, 0, [])
-    bench.check()
+    check_whole(bench, summary)
 
 
 def test_what_takes_long_when_it_is_made_once_more_takes_its_place_too(
@@ -103,8 +108,7 @@ def test_what_takes_long_when_it_is_made_once_more_takes_its_place_too(
     )
     summary = bench.run(processes=True, workers=1)
     assert killer.killed
-    assert (summary.images, summary.failed, summary.problems) == (18, 0, [])
-    bench.check()
+    check_whole(bench, summary)
 
 
 def test_what_has_got_another_time_only_takes_its_place_too(
@@ -113,8 +117,7 @@ def test_what_has_got_another_time_only_takes_its_place_too(
     killer = Killer(monkeypatch, then=_touch_annotation)
     summary = bench.run(processes=True)
     assert killer.killed
-    assert (summary.images, summary.failed, summary.problems) == (18, 0, [])
-    bench.check()
+    check_whole(bench, summary)
     assert bench.run().images == 1  # what is known of it is from before that
 
 

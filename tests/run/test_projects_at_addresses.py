@@ -108,10 +108,12 @@ def test_a_slow_bucket_that_refuses_requests(s3: str, fruit: Project, tmp_path: 
         assert done(export(base / "project", base / "out")) == (FINISHED, 0, 0, 0)
         same(made(base / "out"), made(tmp_path / "local"))
         assert requests(slow)["503"]
+        assert requests(slow)["ITEMS"] >= 2 * FINISHED
     with slow_s3(s3) as slow, used(slow):
         assert done(export(base / "project", base / "out")) == (0, 0, FINISHED, 0)
         counts = requests(slow)
-    assert counts["GET"] < 2 * FINISHED  # those of the root, but no picture, no annotation
+    assert counts["ITEMS"] == 0
+    assert counts["GET"] < 2 * FINISHED  # those of the root
     assert counts["LIST"] < 30
 
 

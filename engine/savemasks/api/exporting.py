@@ -213,10 +213,8 @@ def _export_graph(
 
 
 def _rules(kind: object, items: int | None, size: int | None) -> PackRules | None:
-    limits: list[int | None] = []
     for name, limit in (("pack_items", items), ("pack_size", size)):
         if limit is None:
-            limits.append(None)
             continue
         if kind is None:
             raise ValueError(f"{name} is for pack, which is None")
@@ -224,12 +222,13 @@ def _rules(kind: object, items: int | None, size: int | None) -> PackRules | Non
             raise TypeError(f"{name} must be a number or None, not {limit}")
         if index(limit) < 1:
             raise ValueError(f"{name} must be at least 1, not {limit}")
-        limits.append(index(limit))  # it may be of NumPy, which JSON does not know
     if kind is None:
         return None
     if kind not in get_args(PackKind):
         raise ValueError(f'pack must be "tar", "webdataset" or None, not {kind!r}')
-    return PackRules.of(cast("PackKind", kind), *limits)
+    # They may be numbers of NumPy, which JSON does not know.
+    plain = (limit if limit is None else index(limit) for limit in (items, size))
+    return PackRules.of(cast("PackKind", kind), *plain)
 
 
 def _part(part: object) -> Part:

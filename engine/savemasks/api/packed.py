@@ -17,7 +17,7 @@ from ..errors import ImageError, OutputError, SavemasksError, printable
 from ..forks import by_libvips
 from ..pictures.decode_jpeg import with_end
 from ..pictures.decode_pillow import open_whole
-from ..pictures.decode_vips import is_turned
+from ..pictures.decode_vips import upright
 from ..pictures.formats import HEAD, refusal
 from ..projects.locations import Location, as_path, location_of
 from ..remote import Url
@@ -195,9 +195,7 @@ _KINDS = {"uchar": "uint8", "ushort": "uint16", "int": "int32", "uint": "uint32"
 
 def _pixels(content: bytes) -> tuple[tuple[int, int, int], str, bytearray]:
     """Shape, type and bytes of a picture; of other types than those of pictures, as they are."""
-    image = pyvips.Image.new_from_buffer(content, "", fail_on="error")
-    if is_turned(image):  # as the masks are
-        image = image.copy_memory().autorot()
+    image = upright(pyvips.Image.new_from_buffer(content, "", fail_on="error"))  # as masks are
     kind = _KINDS.get(image.format, "float32")
     if image.format not in _KINDS:
         image = image.cast("float")

@@ -42,10 +42,7 @@ def decode(data: bytes, opened: pyvips.Image | None = None) -> NDArray[np.uint8]
 
 def _pixels(image: pyvips.Image) -> NDArray[np.uint8]:
     height, width = upright_size(image)
-    if is_turned(image):
-        # Turning needs the rows in another order than they are stored.
-        image = image.copy_memory().autorot()
-    decoded = to_rgb(image).write_to_memory()
+    decoded = to_rgb(upright(image)).write_to_memory()
     return np.frombuffer(decoded, np.uint8).reshape(height, width, _RGB)
 
 
@@ -58,6 +55,12 @@ def _open(data: bytes) -> pyvips.Image:
 
 def _new_image(data: bytes) -> pyvips.Image:
     return pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="error")
+
+
+def upright(image: pyvips.Image) -> pyvips.Image:
+    """The picture with its EXIF orientation applied."""
+    # Turning needs the rows in another order than they are stored.
+    return image.copy_memory().autorot() if is_turned(image) else image
 
 
 def is_turned(image: pyvips.Image) -> bool:

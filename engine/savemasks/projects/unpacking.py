@@ -49,20 +49,30 @@ def unpack(
     """
     _remove_abandoned()
     try:
-        folder = tempfile.mkdtemp(prefix=TEMPORARY)
-        lock = FileLock(Path(folder, _LOCK))
+        folder = _new_folder()
     except OSError as error:
         raise failure(f"cannot be unpacked: {error.strerror}: {error.filename}") from error
-    with suppress(OSError):  # a file system without locks: nobody will call it abandoned
-        lock.take(wait=False)
-    with _lock:
-        _folders[folder] = os.getpid(), lock
     path = Path(folder, _TAR)
     try:
         return path, _unpack(volumes, size, path, failure, halted)
     except BaseException:
         remove_unpacked(folder)
         raise
+
+
+def _new_folder() -> str:
+    """Make a temporary folder, and hold the lock in it; may raise `OSError`."""
+    folder = tempfile.mkdtemp(prefix=TEMPORARY)
+    try:
+        lock = FileLock(Path(folder, _LOCK))
+    except OSError:
+        os.rmdir(folder)
+        raise
+    with suppress(OSError):  # a file system without locks: nobody will call it abandoned
+        lock.take(wait=False)
+    with _lock:
+        _folders[folder] = os.getpid(), lock
+    return folder
 
 
 def _unpack(
@@ -109,12 +119,12 @@ def _is_nearly_full(folder: Path) -> bool:
 def remove_unpacked(folder: str) -> None:
     """Remove a temporary folder, if this process has made it."""
     with _lock:
-        process, lock = _folders.get(folder, (None, None))
-        if process == os.getpid():
-            del _folders[folder]
-    if lock and process == os.getpid():
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.close()
+        process, lock = _folders.get(folder, (0, None))
+        if lock is None or process != os.getpid():
+            return
+        del _folders[folder]
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.close()
 
 
 def remove_all_unpacked() -> None:

@@ -243,14 +243,15 @@ class Journal:
             What was counted in its masks, or None if nothing is.
         """
         number, name = self._number(dataset), os.fsencode(outcome.item.name)
+        row: tuple[object, ...]
         if outcome.error is not None:
-            error = orjson.dumps(describe(outcome.error, outcome.item))
-            self._added.append((number, name, self.generation, None, None, None, error))
+            row = (None, None, None, orjson.dumps(describe(outcome.error, outcome.item)))
         else:
-            self._added.append((number, name, self.generation, *written, None))
+            row = (*written, None)
             if self._durable and self.before_commit is None:  # else the packer sees to it
                 names = (f"{dataset}/{name}" for name, _ in written.each())
                 self._folders.update(name.rpartition("/")[0] for name in names)
+        self._added.append((number, name, self.generation, *row))
         if counts is not None:
             self._counted.append((number, name, counts))
         if outcome.extent is not None:

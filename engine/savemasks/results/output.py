@@ -316,7 +316,8 @@ def read_arguments(journal: Journal) -> tuple[Graph, list[Location]]:
     content = journal.get("arguments")
     if content is None:
         raise OutputError(
-            "the journal is empty: the run that made it ended before its first item; run it again"
+            f"{printable(journal.folders.root)}: the journal is empty: the run that made it ended"
+            " before its first item; run it again"
         )
     arguments = orjson.loads(content)
     projects = [location_of(os.fsdecode(bytes.fromhex(name))) for name in arguments["projects"]]

@@ -35,4 +35,4 @@ class Record(NamedTuple):
 
     def files(self) -> Iterator[tuple[str, Written]]:
         """Yield its files: the name below the data set's folder, size and checksum."""
-        return Files(self.inputs or b"", self.outputs or b"", self.sums or b"").each()
+        return Files(names=self.outputs or b"", sums=self.sums or b"").each()

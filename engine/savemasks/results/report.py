@@ -331,8 +331,7 @@ class ReportWriter:
 
     def add(self, outcome: Outcome, folders: Sequence[str] = ("",)) -> None:
         """Write one item; `folders` precede the names of its files, place by place."""
-        if self.is_open:
-            self.add_entry(report_entry(outcome, folders))
+        self.add_entry(report_entry(outcome, folders))
 
     def add_entry(self, entry: bytes) -> None:
         """Write what `report_entry` says of one item."""

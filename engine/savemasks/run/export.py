@@ -297,10 +297,7 @@ def retry(
         same = [j for j in journals if not division or _is_part_of(division, j)]
         if not same:
             raise OutputError(f"{root}: no part has begun: there is nothing to retry")
-        try:
-            graph, projects = read_arguments(same[0])
-        except OutputError as error:
-            raise OutputError(f"{root}: {error}") from error
+        graph, projects = read_arguments(same[0])
         pack = read_pack(same[0])
         link, durable = read_options(same[0])
         parts = [journal.part for journal in same]
