@@ -112,7 +112,7 @@ def test_a_slow_bucket_that_refuses_requests(s3: str, fruit: Project, tmp_path: 
     with slow_s3(s3) as slow, used(slow):
         assert done(export(base / "project", base / "out")) == (0, 0, FINISHED, 0)
         counts = requests(slow)
-    assert counts["ITEMS"] == 0
+    assert "ITEMS" not in counts
     assert counts["GET"] < 2 * FINISHED  # those of the root
     assert counts["LIST"] < 30
 

@@ -48,7 +48,7 @@ def slow_s3(
 def requests(endpoint: str) -> dict[str, int]:
     """How many requests there were: by method, listings as LIST, and refused ones by status.
 
-    ITEMS are those that read a picture or an annotation.
+    Those that read a picture or an annotation are counted once more, as ITEMS.
     """
     with urlopen(endpoint + _COUNTS) as answer:  # noqa: S310
         counts: dict[str, int] = orjson.loads(answer.read())
@@ -78,8 +78,8 @@ class _Forward:
             return web.json_response(dict(self._counts))
         is_listing = request.method == "GET" and "list-type" in request.query
         self._counts["LIST" if is_listing else request.method] += 1
-        is_item = "/img/" in request.path or "/ann/" in request.path
-        self._counts["ITEMS"] += request.method == "GET" and is_item
+        if request.method == "GET" and ("/img/" in request.path or "/ann/" in request.path):
+            self._counts["ITEMS"] += 1
         refused = self._random.random() < self._errors
         body = await request.read()
         await asyncio.sleep(self._latency)
