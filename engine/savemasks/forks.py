@@ -107,11 +107,14 @@ class FreshProcess:
 
 
 class Flag:
-    """A flag that this process sets and fresh ones see: a pipe that has something to read."""
+    """A flag that this process sets and those that it has started see.
+
+    It is a pipe that has something to read once it is set. Unlike an event of `multiprocessing` it
+    leaves nothing behind in shared memory when all are killed, and nobody holds a lock of it.
+    """
 
     def __init__(self) -> None:
-        self._reader, self._writer = Pipe(duplex=False)
-        self.seen = SeenFlag(self._reader.fileno())
+        self.reader, self._writer = Pipe(duplex=False)
 
     def set(self) -> None:
         """Set it, for ever."""
@@ -120,18 +123,7 @@ class Flag:
 
     def is_set(self) -> bool:
         """Whether it is set."""
-        return self.seen.is_set()
-
-
-class SeenFlag:
-    """The side of a `Flag` that goes to fresh processes, which inherit its descriptor."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-
-    def is_set(self) -> bool:
-        """Whether it is set, or whoever could set it has died."""
-        return is_readable(self.descriptor)
+        return is_readable(self.reader.fileno())
 
 
 def begin(descriptor: int) -> None:

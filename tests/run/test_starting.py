@@ -5,7 +5,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import synchronize
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -15,9 +17,11 @@ from savemasks.errors import OutputError
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.job import Flow, Inlet, Job
 from savemasks.run import starting
+from savemasks.run.export import run
+from savemasks.run.options import RunOptions
 from savemasks.run.processes import ProcessPool
 from savemasks.run.starting import Starter, first_process
-from support.projects import call
+from support.projects import Project, call
 
 
 @pytest.fixture
@@ -45,6 +49,21 @@ def test_a_pool_takes_the_process_that_has_begun(tmp_path: Path) -> None:
         pool.close()
     assert pids[0] == begun
     assert len({*pids}) == 2
+
+
+def test_a_run_makes_no_semaphores(
+    tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a killed run would stay in shared memory."""
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise AssertionError
+
+    project.add("a.png")
+    monkeypatch.setattr(synchronize.SemLock, "__init__", fail)
+    options = RunOptions(workers=1, processes=True)
+    summary = run(SaveMasks.from_json(CONFIG), [project.folder], tmp_path / "out", options)
+    assert summary.images == 1
 
 
 def test_a_process_that_nobody_takes_is_killed() -> None:

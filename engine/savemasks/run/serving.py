@@ -7,15 +7,15 @@ the first process starts at once: it loads nothing heavy.
 
 import os
 import pickle
-import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from ..forks import SIGNALS_OF_PARENT, SeenFlag
-from ..system import has_message, ignore_signals
+from ..forks import SIGNALS_OF_PARENT
+from ..system import has_message, ignore_signals, is_readable
 from .collecting import collect_rarely
 
 if TYPE_CHECKING:
@@ -32,10 +32,12 @@ def receive(pipe: Connection) -> Any:
     return pickle.loads(pipe.recv_bytes())  # noqa: S301  (from our own process)
 
 
-def serve(pipe: Connection, halt: threading.Event | SeenFlag) -> None:
+def serve(pipe: Connection, halt: Connection) -> None:
     """Work: export the items that come through the pipe, behind the job, until it is closed."""
-    # The parent handles signals and sets `halt`. If it dies, the pipe is closed.
+    # The parent handles signals and sets the flag of which `halt` is the reader. If it dies, both
+    # pipes are closed.
     ignore_signals(SIGNALS_OF_PARENT)
+    halted = partial(is_readable, halt.fileno())
 
     def tell(done: int, total: int) -> None:
         with suppress(ConnectionError):  # the parent is gone, which is seen below
@@ -52,7 +54,7 @@ def serve(pipe: Connection, halt: threading.Event | SeenFlag) -> None:
         job: Job = receive(pipe)
         for root in job.roots:
             hold_worker_lock(root, job.part)
-        worker, scratch = Worker(job, halt.is_set, tell), Scratch()
+        worker, scratch = Worker(job, halted, tell), Scratch()
     except EOFError:  # the parent has no job for it
         os._exit(0)
     except Exception as error:
@@ -73,7 +75,7 @@ def serve(pipe: Connection, halt: threading.Event | SeenFlag) -> None:
                 if placements := [task for task in message if isinstance(task, tuple)]:
                     send(pipe, [worker.place(Sample._make(s), *where) for s, *where in placements])
             item = items.popleft()
-            outcome = None if halt.is_set() else worker.export(item, scratch)
+            outcome = None if halted() else worker.export(item, scratch)
             send(pipe, outcome and outcome.packed())
     except (EOFError, ConnectionError):
         # The parent is gone. A regular exit could wait for threads of libraries.

@@ -26,7 +26,7 @@ class Starter:
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self.halt = Flag() if libvips_is_lost() else self._context.Event()
+        self.halt = Flag()
         self._waiting: Started | None = None
 
     def begin(self) -> None:
@@ -49,13 +49,13 @@ class Starter:
             pipe.close()
 
     def _start(self) -> Started:
-        if isinstance(self.halt, Flag):
-            seen = self.halt.seen
-            fresh = FreshProcess(serve, seen, inherits=(seen.descriptor,))
+        if libvips_is_lost():
+            halt = self.halt.reader.fileno()
+            fresh = FreshProcess(_serve_with_inherited, halt, inherits=(halt,))
             return fresh, fresh.pipe
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=serve, args=(theirs, self.halt), name="savemasks", daemon=True
+            target=serve, args=(theirs, self.halt.reader), name="savemasks", daemon=True
         )
         try:
             # Signals wait until the process ignores them itself.
@@ -68,6 +68,10 @@ class Starter:
             raise
         theirs.close()
         return process, ours
+
+
+def _serve_with_inherited(pipe: Connection, halt: int) -> None:
+    serve(pipe, Connection(halt, writable=False))
 
 
 @contextmanager
