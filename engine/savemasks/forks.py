@@ -21,7 +21,7 @@ from multiprocessing.spawn import get_executable
 from typing import ParamSpec, TypeVar
 
 from .errors import CrashError
-from .system import at_fork, exit_reason, ignore_signals, is_readable, signals_wait
+from .system import at_fork, exit_reason, has_message, ignore_signals, signals_wait
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -123,7 +123,7 @@ class Flag:
 
     def is_set(self) -> bool:
         """Whether it is set."""
-        return is_readable(self.reader.fileno())
+        return has_message(self.reader)
 
 
 def begin(descriptor: int) -> None:

@@ -426,13 +426,6 @@ def exit_reason(code: int) -> str:
     return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def is_readable(descriptor: int) -> bool:
-    """Whether a pipe has something to read, or its other end was closed."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
-
-
 _READ_AT_ONCE = 1 << 18  # bytes
 
 
@@ -455,7 +448,11 @@ def _end_of_message(data: bytearray, at: int) -> tuple[int, int] | None:
 
 def has_message(pipe: "Connection") -> bool:
     """Whether something has come through a pipe, or its other end was closed."""
-    return is_readable(pipe.fileno()) if hasattr(select, "poll") else pipe.poll(0)
+    if not hasattr(select, "poll"):
+        return pipe.poll(0)
+    poll = select.poll()  # takes a quarter of the time of `pipe.poll`
+    poll.register(pipe, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class Pipes:

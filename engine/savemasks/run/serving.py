@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from ..forks import SIGNALS_OF_PARENT
-from ..system import has_message, ignore_signals, is_readable
+from ..system import has_message, ignore_signals
 from .collecting import collect_rarely
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def serve(pipe: Connection, halt: Connection) -> None:
     # The parent handles signals and sets the flag of which `halt` is the reader. If it dies, both
     # pipes are closed.
     ignore_signals(SIGNALS_OF_PARENT)
-    halted = partial(is_readable, halt.fileno())
+    halted = partial(has_message, halt)
 
     def tell(done: int, total: int) -> None:
         with suppress(ConnectionError):  # the parent is gone, which is seen below
