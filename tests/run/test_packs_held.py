@@ -135,6 +135,24 @@ def test_what_is_not_what_it_was_gets_no_place_and_a_later_run_goes_on(
     bench.check()
 
 
+def test_what_cannot_be_made_once_more_says_why(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_annotation(item: Item) -> None:
+        Path(item.annotation or "").write_text("{")
+
+    killer = Killer(monkeypatch, then=break_annotation)
+    summary = bench.run(processes=True)
+    (problem,) = summary.problems
+    dataset, name = killer.killed.split("/")
+    why = f"its process died, and it cannot be made once more: {bench.project.folder}"
+    assert f"cannot be written: {killer.killed}: {why}/{dataset}/ann/{name}.json: " in problem
+    assert problem.endswith(": run the same again")
+    bench.add(name, dataset)
+    bench.run(processes=True)
+    bench.check()
+
+
 @pytest.mark.parametrize("most", [("_LARGEST_HELD", 0), ("_MOST_HELD", 2000)])
 def test_where_samples_wait_for_their_place_does_not_matter(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, most: tuple[str, int]

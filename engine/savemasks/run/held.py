@@ -61,10 +61,7 @@ class HeldSamples:
             self._hold(first, holder)
             holder.to_place.append(first)
         else:
-            shown = printable(f"{first.item.dataset}/{first.item.name}")
-            self._end(
-                first, f"{shown}: its process died, and it is not what it was: run the same again"
-            )
+            self._end(first, _why_lost(outcome))
         return False
 
     def place(self, outcome: Outcome) -> None:
@@ -108,6 +105,15 @@ class HeldSamples:
 def _files(outcome: Outcome) -> list[tuple[bytes, bytes]]:
     """What a sample depends on, in contrast to stamps: names of files, and what they hold."""
     return [(files.names, files.sums) for files in outcome.written]
+
+
+def _why_lost(again: Outcome) -> str:
+    """Why an item whose sample was lost could not be made as it was."""
+    item, error = again.item, again.error
+    why = "is not what it was" if error is None else f"cannot be made once more: {error}"
+    return printable(
+        f"{item.dataset}/{item.name}: its process died, and it {why}: run the same again"
+    )
 
 
 def _placement(outcome: Outcome) -> Placement:
