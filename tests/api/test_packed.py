@@ -4,6 +4,7 @@ import gc
 import json
 import subprocess
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,23 @@ def test_what_cannot_be_read_is_named(bench: Bench, tmp_path: Path) -> None:
     assert "bad.tar: ds/a.json: is no JSON that can be read: " in read(path)
     path.write_bytes(member("ds/a.png", bytes(3000))[:1000])
     assert "bad.tar" in read(path)
+
+
+def test_threads_hear_of_their_own_pictures(tmp_path: Path) -> None:
+    def said_of(name: str) -> str:
+        with pytest.raises(savemasks.ImageError) as caught:
+            [*savemasks.samples(tmp_path / f"{name}.tar")]
+        return str(caught.value)
+
+    file = BytesIO()
+    Image.fromarray(pixels_of(1)).save(file, "WEBP", lossless=True)
+    for name, content in {"webp": file.getvalue()[:60], "none": b"no picture"}.items():
+        (tmp_path / f"{name}.tar").write_bytes(member("ds/a.png", content) + END)
+    names = ["webp", "none"] * 4
+    alone = {name: said_of(name) for name in {*names}}
+    with ThreadPoolExecutor(len(names)) as threads:
+        for _ in range(40):
+            assert [*threads.map(said_of, names)] == [alone[name] for name in names]
 
 
 @pytest.mark.parametrize(

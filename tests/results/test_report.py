@@ -387,5 +387,13 @@ def test_memory_does_not_grow_with_the_number_of_failures() -> None:
     assert [*map(str, summary.failures)] == [str(i) for i in range(1000)]
 
 
+def test_a_problem_that_ends_more_than_one_thing_is_told_once() -> None:
+    summary = Summary(Path())
+    assert summary.problems == []
+    summary.journal_problem = summary.legend_problem = "journal: full"
+    summary.report_problem = "report: full"
+    assert summary.problems == ["report: full", "journal: full"]
+
+
 def test_a_run_that_did_nothing_has_a_rate_of_zero() -> None:
     assert Summary(out=Path()).images_per_s == 0

@@ -4,6 +4,7 @@ import os
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..pictures.decode_jpeg import with_end
 from ..pictures.decode_pillow import open_whole
 from ..pictures.decode_vips import upright
 from ..pictures.formats import HEAD, refusal
+from ..pictures.vips_errors import with_own_message
 from ..projects.locations import Location, as_path, location_of
 from ..remote import Url
 from .open_shards import opened_shard, reason_of
@@ -195,6 +197,10 @@ _KINDS = {"uchar": "uint8", "ushort": "uint16", "int": "int32", "uint": "uint32"
 
 def _pixels(content: bytes) -> tuple[tuple[int, int, int], str, bytearray]:
     """Shape, type and bytes of a picture; of other types than those of pictures, as they are."""
+    return with_own_message(partial(_read_pixels, content))
+
+
+def _read_pixels(content: bytes) -> tuple[tuple[int, int, int], str, bytearray]:
     image = upright(pyvips.Image.new_from_buffer(content, "", fail_on="error"))  # as masks are
     kind = _KINDS.get(image.format, "float32")
     if image.format not in _KINDS:

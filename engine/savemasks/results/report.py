@@ -176,9 +176,9 @@ class Summary:
 
     @property
     def problems(self) -> list[str]:
-        """What could not be written."""
+        """What could not be written, each reason once: that of the journal may end more than it."""
         found = self.report_problem, self.journal_problem, self.legend_problem
-        return [problem for problem in found if problem]
+        return [*dict.fromkeys(problem for problem in found if problem)]
 
     @property
     def images_per_s(self) -> float:
