@@ -72,6 +72,7 @@ def test_archives_that_are_taken_are_named(work: Path, command: tuple[str, ...])
     for name, hint in (
         ("x.tar.xz", " Unpack it, or pack it as one of these."),
         ("x.7z", " Unpack it, or pack it as one of these."),
+        ("x.tar.aa", " Parts of an archive are read if they are numbered, .000, .001 and so on."),
         ("x.txt", order if len(command) > 1 else ""),
     ):
         Path(name).touch()

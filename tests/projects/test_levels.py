@@ -140,15 +140,26 @@ def test_a_folder_without_meta_json(
     assert told == [problem + said.replace("{}", str(folder))]
 
 
-def test_an_archive_of_another_kind_must_be_unpacked(tmp_path: Path) -> None:
-    path = tmp_path / "lemons.tar.XZ"
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "lemons.tar.XZ",
+            "it is an archive, which must be unpacked first, or packed as a .tar, .tar.gz, .tgz or"
+            " .zip",
+        ),
+        (
+            "lemons.tar.aa",
+            "parts of an archive are read if they are numbered, .000, .001 and so on",
+        ),
+    ],
+)
+def test_an_archive_of_another_kind_says_what_to_do(tmp_path: Path, name: str, said: str) -> None:
+    path = tmp_path / name
     path.touch()
     with pytest.raises(ProjectError) as caught:
         OpenedProject.open(path)
-    assert str(caught.value).endswith(
-        "Not a directory; it is an archive, which must be unpacked first, or packed as a .tar,"
-        " .tar.gz, .tgz or .zip"
-    )
+    assert str(caught.value).endswith(f"Not a directory; {said}")
 
 
 def notes(project: Project) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..errors import RemoteError, printable
-from ..projects.volumes import TAKEN, is_archive, is_named_archive
+from ..projects.volumes import NUMBER_PARTS, TAKEN, is_archive, is_lettered_part, is_named_archive
 from ..remote import Url, is_url
 
 EMPTY = "an empty text is no path; is a variable not set?"
@@ -66,6 +66,8 @@ def _no_project(file: str, config: Path | None) -> str:
     problem = f"{shown} is a file; a project is a folder, or a {TAKEN}."
     if is_named_archive(Path(file)):
         return f"{problem} Unpack it, or pack it as one of these."
+    if is_lettered_part(Path(file)):
+        return f"{problem} {NUMBER_PARTS.capitalize()}."
     if config is None:
         return problem
     return f"{problem} CONFIG, the layer's JSON file, comes once, before the projects."

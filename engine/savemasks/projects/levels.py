@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .ignored import is_hidden, is_picture
 from .locations import Place, entries_of, is_there
-from .volumes import TAKEN, is_named_archive
+from .volumes import NUMBER_PARTS, TAKEN, is_lettered_part, is_named_archive
 
 _FOR_IMG = frozenset({"img", "imgs", "image", "images", "jpegimages", "photos", "pictures"})
 _FOR_ANN = frozenset({"ann", "anns", "annotation", "annotations", "json", "label", "labels"})
@@ -84,6 +84,8 @@ def describe_file(path: Path) -> str:
         return ""
     if is_named_archive(path):
         return f"; it is an archive, which must be unpacked first, or packed as a {TAKEN}"
+    if is_lettered_part(path):
+        return f"; {NUMBER_PARTS}"
     return f"; a project is a folder, or a {TAKEN}"
 
 

@@ -20,11 +20,15 @@ from ..system import READ_AT_ONCE, read_at
 _NAME = re.compile(
     r"(?P<stem>.+?)\.(?P<kind>tar|tar\.gz|tgz|zip)(?:\.(?P<number>\d{3}))?", re.I | re.S
 )
+_LETTERED_PART = re.compile(r".+\.(?:tar|tar\.gz|tgz|zip)\.a[a-z]+", re.I | re.S)
 
 _OTHER_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".xz", ".zst")  # which are not read
 
 TAKEN = ".tar, .tar.gz, .tgz or .zip"
 """The archives that are read, for messages."""
+
+NUMBER_PARTS = "parts of an archive are read if they are numbered, .000, .001 and so on"
+"""What to do about a part that is not."""
 
 
 class ChangedError(OSError):
@@ -186,6 +190,11 @@ def is_named_zip(path: Path) -> bool:
 def is_named_archive(path: Path) -> bool:
     """Whether a file is named as an archive is, also one that is not read."""
     return archive_stem(path) is not None or path.name.lower().endswith(_OTHER_ARCHIVES)
+
+
+def is_lettered_part(path: Path) -> bool:
+    """Whether a file is named as `split` names a part if it is not told to number them."""
+    return _LETTERED_PART.fullmatch(path.name) is not None
 
 
 def is_archive(path: Path) -> bool:
