@@ -21,7 +21,8 @@ from multiprocessing.spawn import get_executable
 from typing import ParamSpec, TypeVar
 
 from .errors import CrashError
-from .system import at_fork, exit_reason, has_message, ignore_signals, signals_wait
+from .system.child_processes import at_fork, exit_reason, ignore_signals, signals_wait
+from .system.pipes import has_message
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 import savemasks
 from savemasks.cli.commands import main
 from savemasks.kernels import cache
-from savemasks.system import FileLock
+from savemasks.system.file_locks import FileLock
 
 CODE = ("a-savemasks.kernels.x-1.py311.nbi", "a-savemasks.kernels.x-1.py311.1.nbc")
 LOCKS = ("savemasks-compile.lock", "savemasks-cache.lock")

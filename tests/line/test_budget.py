@@ -4,7 +4,7 @@ from pathlib import Path
 
 from savemasks.layers.save_masks import SaveMasks
 from savemasks.line.budget import Budget
-from savemasks.system import _cgroup_limits, available_memory
+from savemasks.system.hardware import _cgroup_limits, available_memory
 from support.projects import Project, Runner, layer
 
 SETTINGS = SaveMasks.from_json(layer()).settings

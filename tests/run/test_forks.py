@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import savemasks
-from savemasks.system import FileLock
+from savemasks.system.file_locks import FileLock
 from support import TESTS
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
@@ -195,7 +195,7 @@ import os, signal, sys
 from contextlib import closing
 from pathlib import Path
 import savemasks
-from savemasks.system import FileLock
+from savemasks.system.file_locks import FileLock
 
 lock = FileLock(Path(sys.argv[1]))
 lock.take()
@@ -249,7 +249,7 @@ def test_a_child_that_is_forked_during_a_warm_up_keeps_nobody_from_compiling() -
     program = """
     import os, signal
     from savemasks.kernels import cache
-    from savemasks.system import FileLock
+    from savemasks.system.file_locks import FileLock
     with cache.one_process_at_a_time():
         child = os.fork()
         if child == 0:

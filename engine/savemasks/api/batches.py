@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import ItemError
 from ..line.drawings import Labels
 from ..shapes import Shapes
-from ..system import usable_cores
+from ..system.hardware import usable_cores
 from .arguments import Annotation, Window, corner_and_shape
 from .protocols import Painting
 from .views import Size, check_result, scaled_shape

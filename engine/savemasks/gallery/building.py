@@ -11,7 +11,7 @@ from ..errors import OutputError, printable
 from ..projects.locations import Location
 from ..remote import Url
 from ..run.options import Hooks
-from ..system import usable_cores
+from ..system.hardware import usable_cores
 from .contents import Contents, Entry, find_result_at, find_results
 from .figures import Figures
 from .in_order import results_in_order, results_of_processes

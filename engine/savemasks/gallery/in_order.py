@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ..errors import CrashError
 from ..forks import SIGNALS_OF_PARENT
-from ..system import ignore_signals, signals_wait
+from ..system.child_processes import ignore_signals, signals_wait
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -30,7 +30,7 @@ from ..run.routes import Routing, find_routes
 from ..scratch import own_scratch
 from ..shapes import Shapes
 from ..store.files import Store
-from ..system import usable_cores
+from ..system.hardware import usable_cores
 from .figures import Figures
 from .in_order import results_in_order
 

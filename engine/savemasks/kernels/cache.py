@@ -25,7 +25,8 @@ from numba.core.caching import (
 )
 from numba.core.runtime.nrt import rtsys
 
-from ..system import FileLock, is_private, user_number
+from ..system.file_locks import FileLock
+from ..system.users import is_private, user_number
 
 # Beside the package: what is left in a package's folder can be imported after it was removed.
 _BESIDE = Path(__file__).parents[2] / "savemasks-kernels.cache"

@@ -9,7 +9,7 @@ from numba.core import event
 from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
-from ..system import at_fork
+from ..system.child_processes import at_fork
 from .dispatcher import Kernel
 
 Array: TypeAlias = NDArray[Any]

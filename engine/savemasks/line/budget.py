@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..encode.pages import PageStyle
 from ..layers.save import SaveSettings
 from ..layers.save_masks import Settings
-from ..system import available_memory
+from ..system.hardware import available_memory
 
 _DEFAULT_SHARE = 0.5
 

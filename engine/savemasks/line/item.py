@@ -21,7 +21,7 @@ from ..projects.items import Item
 from ..projects.members import Member
 from ..scratch import Scratch
 from ..store.files import Written
-from ..system import READ_AT_ONCE
+from ..system.file_calls import READ_AT_ONCE
 from .counting_classes import ClassCounter
 from .drawings import Motif, drawing
 from .from_archives import contents_of, copy_member, path_of_image, stamp_of

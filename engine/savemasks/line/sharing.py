@@ -14,7 +14,7 @@ from typing import TypeAlias
 from ..forks import FreshProcess, libvips_is_lost
 from ..kernels.cache import cache_folder
 from ..kernels.jit import when_compiling
-from ..system import usable_cores
+from ..system.hardware import usable_cores
 from .job import OnCompile
 
 Step: TypeAlias = Callable[[], object]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pyvips
 
-from ..system import at_fork
+from ..system.child_processes import at_fork
 
 T = TypeVar("T")
 

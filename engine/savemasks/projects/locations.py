@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import OutputError, ProjectError, RemoteError
 from ..remote import Url, is_url
-from ..system import Folder
+from ..system.file_calls import Folder
 from .archives import ArchivePath, MemberFolder
 from .remote_places import RemoteFolder, RemotePath
 

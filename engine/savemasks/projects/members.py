@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
-from ..system import temporary_file, write_all
+from ..system.file_calls import temporary_file, write_all
 from .member_index import DEFLATED, PROBLEMS
 from .volumes import ChangedError, OpenVolumes, Volumes
 

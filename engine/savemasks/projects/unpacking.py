@@ -16,7 +16,8 @@ from time import time
 from isal import igzip
 
 from ..errors import ProjectError
-from ..system import TEMPORARY, FileLock
+from ..system.file_calls import TEMPORARY
+from ..system.file_locks import FileLock
 from .member_index import Halted
 from .members import InflateError
 from .volumes import OpenVolumes, SeekableFile

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ProjectError
-from ..system import READ_AT_ONCE, read_at
+from ..system.file_calls import READ_AT_ONCE, read_at
 
 _NAME = re.compile(
     r"(?P<stem>.+?)\.(?P<kind>tar|tar\.gz|tgz|zip)(?:\.(?P<number>\d{3}))?", re.I | re.S

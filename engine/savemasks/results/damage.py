@@ -7,7 +7,7 @@ from isal import isal_zlib
 
 from ..forks import by_libvips, libvips_is_lost
 from ..store.files import Written
-from ..system import READ_AT_ONCE
+from ..system.file_calls import READ_AT_ONCE
 
 _CHUNK = 1 << 20  # bytes that are read at once
 

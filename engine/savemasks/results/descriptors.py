@@ -4,7 +4,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 
-from ..system import READ
+from ..system.file_calls import READ
 
 _MOST = 64
 

@@ -18,7 +18,8 @@ import orjson
 from ..errors import OutputError, WriteError
 from ..projects.parts import Part, unfinished_mark
 from ..store.files import Store
-from ..system import FileLock, sync_folder
+from ..system.file_calls import sync_folder
+from ..system.file_locks import FileLock
 from .differences import are_same, differences
 from .journal import JOURNAL, Journal
 from .lock import (

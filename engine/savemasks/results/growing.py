@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from ..store.pack_members import END
-from ..system import NEW_TO_READ, READ_AND_WRITE, write_all
+from ..system.file_calls import NEW_TO_READ, READ_AND_WRITE, write_all
 from .places import Shard
 
 

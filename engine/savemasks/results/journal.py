@@ -22,7 +22,7 @@ import orjson
 from ..errors import OutputError
 from ..line.job import Files, Outcome
 from ..projects.parts import Part
-from ..system import sync_folder
+from ..system.file_calls import sync_folder
 from .lock import Folders, write_refusal
 from .places import SCHEMA as PLACES_SCHEMA
 from .places import Places

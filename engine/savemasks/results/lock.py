@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 
 from ..errors import OutputError
 from ..projects.parts import Part, stem_of
-from ..system import FileLock
+from ..system.file_locks import FileLock
 
 HIDDEN = ".savemasks"
 """The folder in an output folder that holds the journal, the errors and the locks."""

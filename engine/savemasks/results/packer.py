@@ -25,7 +25,7 @@ from ..errors import OutputError, printable
 from ..line.job import Extent, PackRules
 from ..store.pack_members import END
 from ..store.packs import Sample
-from ..system import copy_range, read_at, sync_folder, write_all
+from ..system.file_calls import copy_range, read_at, sync_folder, write_all
 from .descriptors import Descriptors
 from .growing import Growing
 from .journal import Journal

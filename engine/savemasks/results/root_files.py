@@ -12,7 +12,7 @@ from isal import isal_zlib
 
 from ..errors import OutputError, WriteError
 from ..store.files import Store, Written
-from ..system import sync_folder
+from ..system.file_calls import sync_folder
 from .journal import Journal
 
 

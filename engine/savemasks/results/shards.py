@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import OutputError, printable
 from ..store.pack_members import END
 from ..store.packs import clear_spools
-from ..system import READ_AT_ONCE, read_at
+from ..system.file_calls import READ_AT_ONCE, read_at
 from .journal import Journal
 from .lock import Folders
 from .places import Places, Shard, State

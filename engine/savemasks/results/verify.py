@@ -14,7 +14,7 @@ from ..errors import printable
 from ..forks import libvips_is_lost
 from ..remote import Url
 from ..store.files import Written
-from ..system import usable_cores
+from ..system.hardware import usable_cores
 from . import verify_packs
 from .damage import find_damage, is_mask
 from .division import is_outdated, locked_journals, missing_parts

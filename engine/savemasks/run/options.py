@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..projects.parts import Part
 from ..remote import Url
-from ..system import usable_cores
+from ..system.hardware import usable_cores
 
 if TYPE_CHECKING:
     from ..line.job import OnCompile, PackRules

@@ -25,7 +25,8 @@ from ..line.job import Job, OnCompile, Outcome
 from ..projects.items import Item
 from ..projects.parts import unfinished_mark
 from ..store.files import remove_unfinished
-from ..system import Pipes, exit_reason
+from ..system.child_processes import exit_reason
+from ..system.pipes import Pipes
 from .held import HeldSamples, Holder
 from .serving import receive, send
 from .starting import Starter

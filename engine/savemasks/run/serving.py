@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from ..forks import SIGNALS_OF_PARENT
-from ..system import has_message, ignore_signals
+from ..system.child_processes import ignore_signals
+from ..system.pipes import has_message
 from .collecting import collect_rarely
 
 if TYPE_CHECKING:

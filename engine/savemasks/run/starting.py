@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from ..forks import SIGNALS_OF_PARENT, Flag, FreshProcess, libvips_is_lost
-from ..system import signals_wait
+from ..system.child_processes import signals_wait
 from .serving import serve
 
 Started = tuple[SpawnProcess | FreshProcess, Connection]

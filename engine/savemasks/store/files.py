@@ -16,7 +16,7 @@ from typing import NamedTuple
 from isal import isal_zlib
 
 from ..errors import WriteError
-from ..system import NEW, READ, copy_all, let_go, write_all
+from ..system.file_calls import NEW, READ, copy_all, let_go, write_all
 
 Part = bytes | memoryview
 """A piece of a file."""

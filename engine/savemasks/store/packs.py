@@ -18,7 +18,7 @@ from typing import NamedTuple
 from isal import isal_zlib
 
 from ..errors import WriteError
-from ..system import NEW, READ, READ_AND_WRITE, copy_range, write_all, write_at
+from ..system.file_calls import NEW, READ, READ_AND_WRITE, copy_range, write_all, write_at
 from .files import Part, UnfinishedFile, Written
 from .pack_members import header, padding
 

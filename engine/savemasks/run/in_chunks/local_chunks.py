@@ -30,7 +30,7 @@ from ...errors import OutputError
 from ...forks import SIGNALS_OF_PARENT
 from ...line.job import OnCompile
 from ...results.lock import hold_worker_lock
-from ...system import ignore_signals, signals_wait
+from ...system.child_processes import ignore_signals, signals_wait
 from ..collecting import collect_rarely
 from .chunks import Chunk, ChunkResult, Work
 
