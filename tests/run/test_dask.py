@@ -8,7 +8,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -205,6 +207,23 @@ def test_workers_of_another_version_are_refused(
     with cluster(tmp_path) as there, pytest.raises(OutputError, match=problem):
         bench.run(cluster=there.address)
     assert not (bench.base / "there").exists()
+
+
+def test_a_worker_of_another_version_that_comes_later_is_named(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(scheduler: Any) -> None:
+        other = replace(scheduler._work, version="9.9")
+        # It raises what those say that are there already.
+        with pytest.raises(OutputError, match=r"but 9\.9 leads"):
+            scheduler._client.register_plugin(dask_chunks.Chunks(other), name=scheduler._plugin)
+
+    monkeypatch.setattr(dask_chunks.DaskScheduler, "start", start)
+    with cluster(tmp_path) as there:
+        summary = bench.run(cluster=there.address)
+    (problem,) = summary.problems
+    assert problem.startswith("a worker of the cluster cannot take part: tcp://")
+    assert problem.endswith(f": savemasks is {chunks.VERSION} here, but 9.9 leads")
 
 
 @pytest.mark.parametrize("pack", [None, PACK])

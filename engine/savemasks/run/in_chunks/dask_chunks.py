@@ -239,14 +239,22 @@ class Chunks(WorkerPlugin):  # type: ignore[misc]  # distributed is not typed
         self._work, self.workers = work, 1
         self._of_thread = local()
         self._folder: str | None = None
+        self._problem = "it has not begun"
         self.worker: ChunkWorker | None = None
 
     def __reduce__(self) -> tuple[type["Chunks"], tuple[Work]]:
         return Chunks, (self._work,)
 
     async def setup(self, worker: "Worker") -> None:
-        """Load the kernels, or compile them, before this worker takes work."""
-        await asyncio.to_thread(self._begin, worker)
+        """Load the kernels, or compile them, before this worker takes work.
+
+        One that cannot, and has joined during the run, stays in the cluster and gets work.
+        """
+        try:
+            await asyncio.to_thread(self._begin, worker)
+        except Exception as error:
+            self._problem = f"{worker.address}: {error}"
+            raise
 
     def _begin(self, worker: "Worker") -> None:
         from .chunk_work import ChunkWorker
@@ -268,10 +276,11 @@ class Chunks(WorkerPlugin):  # type: ignore[misc]  # distributed is not typed
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def make(self, chunk: Chunk) -> ChunkResult:
-        """Make a chunk in this thread."""
+        """Make a chunk in this thread; raises `OutputError` if this worker could not begin."""
         from ...scratch import Scratch
 
-        assert self.worker is not None, "the plugin could not begin: see the worker's log"
+        if self.worker is None:
+            raise OutputError(f"a worker of the cluster cannot take part: {self._problem}")
         scratch = getattr(self._of_thread, "scratch", None)
         if scratch is None:
             scratch = self._of_thread.scratch = Scratch()
