@@ -246,6 +246,24 @@ def test_what_cannot_be_read_is_named(bench: Bench, tmp_path: Path) -> None:
     assert "bad.tar" in read(path)
 
 
+@pytest.mark.parametrize("cut", [0, 100, 512])
+def test_a_shard_whose_rest_is_missing_or_damaged_is_no_whole_one(
+    bench: Bench, tmp_path: Path, cut: int
+) -> None:
+    """`tarfile` calls both the end."""
+    _export(bench, pack_items=None)
+    whole = (tmp_path / "out" / NAME / f"{NAME}-00000.tar").read_bytes()
+    with tarfile.open(fileobj=BytesIO(whole)) as archive:
+        second = archive.getmembers()[4].offset
+    path = tmp_path / "bad.tar"
+    damaged = whole[:second] + b"x" + whole[second + 1 :]
+    path.write_bytes(whole[: second + cut] if cut < 512 else damaged)
+    problem = "damaged" if cut == 512 else "cut off"
+    with pytest.raises(savemasks.OutputError) as caught:
+        [*savemasks.samples(path)]
+    assert str(caught.value) == f"{path}: is not a whole tar archive: {problem} at byte {second}"
+
+
 def test_threads_hear_of_their_own_pictures(tmp_path: Path) -> None:
     def said_of(name: str) -> str:
         with pytest.raises(savemasks.ImageError) as caught:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from savemasks.results.lock import Lock
+from savemasks.results.journal import Journal
+from savemasks.results.lock import HIDDEN, Lock
+from savemasks.run.worklist import Worklist
 from support.projects import Project, annotation, call, files, savemasks
 
 pytestmark = pytest.mark.usefixtures("warm")
@@ -58,6 +60,41 @@ def test_a_report_of_a_run_that_has_ended_early(six: Project) -> None:
     assert text.endswith("experiment001\nthe run is not finished: the same command goes on\n")
     call(*RUN)
     assert "not finished" not in call("report", "out")[1]
+    assert "not finished" not in call("retry", "out")[1]
+
+
+def test_a_retry_of_a_run_that_has_ended_early_says_so(six: Project) -> None:
+    six.add_bad(b"no picture", annotation(), "0.png")
+    call(*RUN, "--on-error=stop")
+    assert "note: the run is not finished: its own command goes on;" in call("retry", "out")[1]
+    assert "the run is not finished: " in call("report", "out")[1]
+
+
+@pytest.mark.parametrize("again", [(), ("--restart",)])
+def test_a_run_that_was_killed_while_it_listed_is_not_finished(
+    six: Project, again: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: Worklist) -> None:
+        raise SystemExit(9)
+
+    if again:
+        call(*RUN)
+    with monkeypatch.context() as patched:
+        patched.setattr(Worklist, "total", killed)
+        call(*RUN, *again)
+    for command in ("report", "retry", "report"):
+        code, text = call(command, "out")
+        assert "the run is not finished: " in text
+        assert code == 1 or command == "retry"
+
+
+def test_a_report_of_a_run_that_was_killed_before_it_began(six: Project) -> None:
+    root = Path("out/experiment001")
+    (root / HIDDEN).mkdir(parents=True)
+    Journal(root, None, durable=False).close()
+    code, text = call("report", "out")
+    assert code == 1
+    assert text.endswith("\nthe run is not finished: the same command goes on\n")
 
 
 def test_many_failures_are_counted_and_the_first_are_shown(six: Project) -> None:

@@ -120,11 +120,13 @@ def test_zip_archives_may_begin_and_end_with_something_else(tmp_path: Path) -> N
 
 def test_names_in_zip_archives_are_those_that_unpacking_gives(tmp_path: Path) -> None:
     old = zipfile.ZipInfo("x" * 9)
-    old.create_system = 0
-    path = zip_of(tmp_path / "a.zip", (old, b"1"), ("img/ä", b"2"))
+    utf8 = zipfile.ZipInfo("img\\kočka.jpg")
+    old.create_system = utf8.create_system = 0
+    path = zip_of(tmp_path / "a.zip", (old, b"1"), ("img/ä", b"2"), (utf8, b"3"))
     content = path.read_bytes().replace(b"x" * 9, b"img\\\x84.jpg")
     path.write_bytes(content)
-    assert contents(Archive.open(path)) == {"img/ä.jpg": b"1", "img/ä": b"2"}
+    expected = {"img/ä.jpg": b"1", "img/ä": b"2", "img/kočka.jpg": b"3"}
+    assert contents(Archive.open(path)) == expected
 
 
 def test_members_are_found_in_any_order(tmp_path: Path) -> None:

@@ -341,6 +341,7 @@ def test_nothing_hidden_stays(bench: Bench, tmp_path: Path) -> None:
 def test_names_that_are_long_or_not_ascii(project: Project, tmp_path: Path) -> None:
     bench = Bench(project, tmp_path)
     names = ["ü.b.png", "x" * 120 + ".png", os.fsdecode(b"\xff\xfe.png"), "a%2Eb.png", "a.b.png"]
+    names.append("dot.")
     for name in names:
         bench.add(name, "__ds.1")
     for bench.kind in ("webdataset", "tar"):
@@ -353,7 +354,8 @@ def test_names_that_are_long_or_not_ascii(project: Project, tmp_path: Path) -> N
             assert {f"__ds.1/img/{name}" for name in names} <= {*found}
         else:
             keys = {name.partition(".")[0] for name in found}
-            stems = ["ü%2Eb", "x" * 120, "\udcff\udcfe", "a%252Eb", "a%2Eb"]
+            stems = ["ü%2Eb", "x" * 120, "\udcff\udcfe", "a%252Eb", "a%2Eb", "dot"]
+            assert "%5F_ds%2E1/dot.image" in found
             assert keys == {f"%5F_ds%2E1/{stem}" for stem in stems}
 
 

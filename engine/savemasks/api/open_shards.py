@@ -25,6 +25,20 @@ def opened_shard(place: Location) -> Iterator[tarfile.TarFile]:
         yield archive
 
 
+def check_end(archive: tarfile.TarFile) -> None:
+    """Raise `tarfile.ReadError` if an archive does not end where its last member was found.
+
+    `tarfile` takes a header that is damaged, cut off or missing for the end.
+    """
+    file = archive.fileobj
+    assert file is not None
+    file.seek(archive.offset)
+    header = file.read(tarfile.BLOCKSIZE)
+    if header.strip(b"\0") or len(header) < tarfile.BLOCKSIZE:
+        problem = "damaged" if len(header) == tarfile.BLOCKSIZE else "cut off"
+        raise tarfile.ReadError(f"{problem} at byte {archive.offset}")
+
+
 def _opened(place: Location) -> io.BufferedReader:
     if isinstance(place, Path):
         return open(place, "rb")

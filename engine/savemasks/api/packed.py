@@ -23,7 +23,7 @@ from ..pictures.formats import HEAD, refusal
 from ..pictures.vips_errors import with_own_message
 from ..projects.locations import Location, as_path, location_of
 from ..remote import Url
-from .open_shards import opened_shard, reason_of
+from .open_shards import check_end, opened_shard, reason_of
 
 Folder = str | os.PathLike[str]
 _INDEX = "index.json"
@@ -154,6 +154,7 @@ def _read(path: Location) -> Iterator[PackedSample]:
                 parts = {}
             key = own
             parts[part] = _decoded(file.read(), part, f"{path}: {info.name}")
+        check_end(archive)
     if parts:
         yield PackedSample(key, parts)
 

@@ -54,7 +54,8 @@ def member_name(kind: PackKind, dataset: str, name: str, stem: str) -> str:
 
 def _ending(file: str) -> str:
     """The ending of a name, without its dot and in small letters; "image" if it has none."""
-    return file.rpartition(".")[2].lower() if "." in file[1:] else "image"
+    _, dot, ending = file[1:].rpartition(".")
+    return (ending if dot else "").lower() or "image"
 
 
 def _without_dots(text: str) -> str:

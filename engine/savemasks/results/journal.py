@@ -146,7 +146,8 @@ class Journal:
     @property
     def has_ended(self) -> bool:
         """Whether all items were tried; journals of earlier versions know only of killed runs."""
-        return self.get("open") != b"1" and self.get("ended") != b"0"
+        is_begun = self.get("arguments") is not None
+        return is_begun and self.get("open") != b"1" and self.get("ended") != b"0"
 
     def add_foreign(self, names: Iterable[str]) -> None:
         """Store the names of foreign files and links; raises `OutputError`."""

@@ -260,11 +260,14 @@ class Output:
         # Until it is written again, a run that ends in whatever way leaves an outdated legend.
         self.files = RootFiles(journal, durable=self._durable)
         self.files.legend_is_due |= self._restart
+        # Also if it is killed while it lists the projects, and retried.
+        unfinished = {"ended": b"0"} if is_new or self._restart else {}
         journal.put(
             arguments=self._arguments,
             generation=b"%d" % generation,
             open=b"1",
             legend_due=b"1",
+            **unfinished,
         )
         journal.generation = generation
         self.errors = ErrorLog(journal.folders.hidden / "errors.jsonl")

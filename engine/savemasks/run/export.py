@@ -179,7 +179,7 @@ def _run(
         )
         total = worklist.total()
         worklist.note_begin()
-        _tell_begin(summary, total, options)
+        _tell_begin(summary, total, options, outputs[0].journal)
         folders = [result.sink.dst for result in routing.results]
         counted = [isinstance(result.layer, SaveMasks) for result in routing.results]
         receivers = Receivers(folders, outputs, counted, routing.sinks, packing)
@@ -222,8 +222,12 @@ def _begin(
             remove_packing(output)
 
 
-def _tell_begin(summary: Summary, total: int, options: RunOptions) -> None:
-    """Log that it begins, and note that there is nothing to do."""
+def _tell_begin(summary: Summary, total: int, options: RunOptions, journal: Journal) -> None:
+    """Log that it begins, and note that there is nothing to do, or more than is done."""
+    if options.only_failed and options.part is None and journal.get("ended") == b"0":
+        summary.warnings.append(
+            "the run is not finished: its own command goes on; retry makes only what has failed"
+        )
     if total == 0 and not options.only_failed:
         whole = "the projects have no images: nothing was exported"
         share = f"no image is in part {options.part}: nothing was exported"
