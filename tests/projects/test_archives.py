@@ -44,6 +44,15 @@ def test_tar_archives_hold_what_tarfile_finds(tmp_path: Path, form: int) -> None
         assert contents(Archive.open(path)) == dict(written)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_an_archive_is_what_its_first_bytes_say(tmp_path: Path, form: int) -> None:
+    written = random_files(("a", "b"))
+    tar = tar_of(tmp_path / "tar.zip", *written, form=form)
+    assert contents(Archive.open(tar)) == dict(written)
+    zipped = zip_of(tmp_path / "zip.tar", *written)
+    assert contents(Archive.open(zipped)) == dict(written)
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_zip_archives_hold_what_zipfile_finds(tmp_path: Path, packed: bool) -> None:
     names = tuple(name for name in NAMES if name != "b/\udcff")

@@ -1,6 +1,7 @@
 """Packed results that were damaged: every member is told of by name, and `retry` makes it anew."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,8 @@ def test_damage_is_told_by_member_and_made_anew(bench: Bench, tmp_path: Path, wh
     assert (shard, found) == (str(path), message)
     if what in ("contents", "padding"):
         assert "machine" in member
+    else:
+        assert re.fullmatch(r"(one|two)/masks_machine/\d\d\.png", member)
     again = verify(tmp_path / "out")
     assert (again.failed, again.damaged) == (1, 0)
     summary = bench.retry()

@@ -19,7 +19,8 @@ from .unpacking import remove_unpacked, unpack
 from .volumes import Volumes, archive_stem, is_named_zip
 from .zip_members import index_zip
 
-_GZIP, _ZIPS = b"\x1f\x8b", (b"PK\3\4", b"PK\5\6")
+_GZIP, _ZIPS, _TAR = b"\x1f\x8b", (b"PK\3\4", b"PK\5\6"), b"ustar"
+_TAR_AT = 257  # where a tar's first header says that it is one
 _LARGE = 1 << 24  # bytes of a picture that is read from a file of its own, by line/item.py
 _MAX_NAMES = 3
 _HEADER = 1 << 18  # bytes
@@ -70,12 +71,13 @@ class Archive:
         unpacked, remove = None, None
         try:
             with volumes.opened() as file:
-                head = file.read(0, 4)
+                head = file.read(0, _TAR_AT + len(_TAR))
                 if head.startswith(_GZIP):
                     tar, size = unpack(file, volumes.size, index.failure, halted)
                     unpacked = str(tar.parent), size
                     volumes = Volumes.of(tar)
-            is_zip = head.startswith(_ZIPS) or (not unpacked and is_named_zip(path))
+            is_tar = unpacked or head.endswith(_TAR)
+            is_zip = head.startswith(_ZIPS) or (not is_tar and is_named_zip(path))
             archive = cls(path, volumes, identity, index, is_zip, unpacked)
             if unpacked:
                 archive._remove = remove = weakref.finalize(archive, remove_unpacked, unpacked[0])

@@ -53,6 +53,9 @@ class Sample(Protocol):
     """What `find_damage` has to know of a sample; `Sampled` explains it."""
 
     @property
+    def dataset(self) -> str: ...  # noqa: D102
+
+    @property
     def path(self) -> Path | None: ...  # noqa: D102
 
     @property
@@ -104,18 +107,21 @@ def samples(journal: Journal, shards: dict[int, Path | None]) -> Iterator[Sample
 
 
 def find_damage(sample: Sample) -> list[str]:
-    """Say what is wrong with members of a sample, as "shard: member: what", each once."""
+    """Say what is wrong with members of a sample, as "shard: member: what", each once.
+
+    A member without a header is called by what it holds, as in a tree.
+    """
     if sample.path is None or sample.extent is None:
         return []  # the shard as a whole was told
     expected = sample.files
-    member = next(iter(name for name, _ in expected), "")
+    member = "/".join([sample.dataset, *(name for name, _ in expected[:1])])
     found: list[str] = []
     try:
         with _opened(sample.path) as (file, content):
             file.seek(sample.extent.offset)
             with closing(_reader(file)) as archive:
                 for name, written in expected:
-                    member = name
+                    member = f"{sample.dataset}/{name}"
                     info = archive.next()
                     if info is None:
                         raise tarfile.ReadError("end of file")

@@ -278,6 +278,11 @@ class _Sample(NamedTuple):
     item: MarkedItem
 
     @property
+    def dataset(self) -> str:
+        """Of the item."""
+        return self.item.dataset
+
+    @property
     def files(self) -> list[tuple[str, Written]]:
         """Names below the data set's folder, and what the members hold."""
         begin = len(self.item.dataset) + 1
