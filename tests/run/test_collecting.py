@@ -3,7 +3,7 @@
 import gc
 from contextlib import suppress
 
-from savemasks.run.collecting import collect_rarely, usual_collection_after
+from savemasks.run.collecting import collect_rarely, uncollected, usual_collection_after
 
 
 def test_collection_is_rare_until_the_end() -> None:
@@ -23,3 +23,12 @@ def test_a_command_leaves_the_collector_as_it_was() -> None:
         collect_rarely()
         dict[str, int]()["missing"]
     assert gc.get_threshold() == before
+
+
+def test_nothing_is_collected_while_modules_are_loaded() -> None:
+    with usual_collection_after():
+        with suppress(ImportError), uncollected():
+            assert not gc.isenabled()
+            raise ImportError
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 1000

@@ -11,6 +11,17 @@ from contextlib import contextmanager
 _THRESHOLD = 100_000  # objects more than before
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no cycles while modules are loaded, nor ever among what they make: it stays."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def collect_rarely() -> None:
     """Look for cycles rarely, and never among what is there by now."""
     gc.freeze()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..forks import SIGNALS_OF_PARENT
 from ..system.child_processes import ignore_signals
 from ..system.pipes import has_message
-from .collecting import collect_rarely
+from .collecting import collect_rarely, uncollected
 
 if TYPE_CHECKING:
     from ..line.job import Job
@@ -46,11 +46,12 @@ def serve(pipe: Connection, halt: Connection) -> None:
 
     try:
         # Only workers load NumPy and Numba.
-        from ..projects.items import Item
-        from ..results.lock import hold_worker_lock
-        from ..scratch import Scratch
-        from ..store.packs import Sample
-        from .worker import Worker
+        with uncollected():
+            from ..projects.items import Item
+            from ..results.lock import hold_worker_lock
+            from ..scratch import Scratch
+            from ..store.packs import Sample
+            from .worker import Worker
 
         job: Job = receive(pipe)
         for root in job.roots:

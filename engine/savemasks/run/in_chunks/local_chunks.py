@@ -31,7 +31,7 @@ from ...forks import SIGNALS_OF_PARENT
 from ...line.job import OnCompile
 from ...results.lock import hold_worker_lock
 from ...system.child_processes import ignore_signals, signals_wait
-from ..collecting import collect_rarely
+from ..collecting import collect_rarely, uncollected
 from .chunks import Chunk, ChunkResult, Work
 
 if TYPE_CHECKING:
@@ -216,7 +216,8 @@ def _begin_process(work: Work, folder: Path) -> None:
     ignore_signals(SIGNALS_OF_PARENT)
     own = tempfile.mkdtemp(dir=folder)
     Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
-    from .chunk_work import ChunkWorker
+    with uncollected():
+        from .chunk_work import ChunkWorker
 
     for root in work.roots:
         if root.folder is not None:
