@@ -76,8 +76,8 @@ def test_a_second_run_into_one_of_the_results_is_refused(work: Path) -> None:
 
 @pytest.fixture
 def many(work: Path) -> Path:
-    """The same with a project of 200 items."""
-    write_project(work / "many", (f"ds/{number:03}.png" for number in range(200)))
+    """The same with a project of 400 items."""
+    write_project(work / "many", (f"ds/{number:03}.png" for number in range(400)))
     config = [
         data("many", "$0"),
         save_masks("$0", "masks", masks_human=True, gt_machine_color=COLORS, gt_human_color=COLORS),
@@ -110,10 +110,10 @@ def test_a_run_that_ends_on_the_way_is_completed(many: Path, how: signal.Signals
     if how == signal.SIGINT:
         assert journal(many / "out/masks").keys() == journal(many / "out/copy").keys()
     done = {name: len(journal(many / "out" / name)) for name in ("masks", "copy")}
-    assert 0 <= min(done.values()) <= max(done.values()) < 200
+    assert 0 <= min(done.values()) <= max(done.values()) < 400
     code, text = call("run", "config.json", "many", "--out=out", "--workers=2")
     assert code == 0
-    assert f"{200 - min(done.values())} images exported, 0 failed" in text
+    assert f"{400 - min(done.values())} images exported, 0 failed" in text
     config = json.loads((many / "config.json").read_bytes())
     make(config, [many / "many"], many / "quiet")
     same(files(many / "out"), files(many / "quiet"))

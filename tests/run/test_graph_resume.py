@@ -88,15 +88,16 @@ def test_only_what_one_result_lacks_is_made(
 
 
 def test_a_run_that_stopped_is_completed_in_all_results(
-    projects: list[Path], tmp_path: Path, out: Path
+    projects: list[Path], tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("savemasks.run.threads._IN_FLIGHT_PER_WORKER", 1)
     expected = each_alone(two_sinks(), projects, tmp_path / "alone")
     stop = threading.Event()
     hooks = Hooks(stop=stop, on_progress=lambda *_: stop.set())
     first = make(two_sinks(), projects, out, hooks, workers=1)
     assert first.interrupted
     assert items(out, "masks") == items(out, "copy")
-    assert 1 <= len(items(out, "masks")) < 4
+    assert 1 <= len(items(out, "masks")) <= 2  # the second may have begun
     before = times(out)
     second = make(two_sinks(), projects, out)
     assert done(second) == (4 - first.images, 0, first.images, 0)
