@@ -99,7 +99,7 @@ def test_a_second_run_writes_nothing(any_bench: Bench, tmp_path: Path) -> None:
 def test_a_run_that_is_stopped_goes_on(any_bench: Bench, count: int, workers: int) -> None:
     summary = any_bench.run_some(count, workers=workers)
     assert summary.interrupted
-    assert summary.images < 18 or count == 17
+    assert summary.images < 18 or count + 4 * workers > 18  # so many may be in hand
     summary = any_bench.run()
     assert summary.images <= 18 - count
     any_bench.check()
