@@ -184,7 +184,7 @@ def _picture(content: bytes) -> NDArray[Any]:
     if whole := open_whole(content):
         return whole.pixels()
     try:
-        shape, kind, data = by_libvips(_pixels, content)
+        shape, kind, data = by_libvips(with_own_message, partial(_pixels, content))
     except pyvips.Error as error:
         if mended := with_end(content):
             return _picture(mended)
@@ -198,10 +198,6 @@ _KINDS = {"uchar": "uint8", "ushort": "uint16", "int": "int32", "uint": "uint32"
 
 def _pixels(content: bytes) -> tuple[tuple[int, int, int], str, bytearray]:
     """Shape, type and bytes of a picture; of other types than those of pictures, as they are."""
-    return with_own_message(partial(_read_pixels, content))
-
-
-def _read_pixels(content: bytes) -> tuple[tuple[int, int, int], str, bytearray]:
     image = upright(pyvips.Image.new_from_buffer(content, "", fail_on="error"))  # as masks are
     kind = _KINDS.get(image.format, "float32")
     if image.format not in _KINDS:

@@ -17,10 +17,9 @@ from typing import Any, NamedTuple
 from ..errors import ProjectError
 from ..system.file_calls import READ_AT_ONCE, read_at
 
-_NAME = re.compile(
-    r"(?P<stem>.+?)\.(?P<kind>tar|tar\.gz|tgz|zip)(?:\.(?P<number>\d{3}))?", re.I | re.S
-)
-_LETTERED_PART = re.compile(r".+\.(?:tar|tar\.gz|tgz|zip)\.a[a-z]+", re.I | re.S)
+_KINDS = r"tar|tar\.gz|tgz|zip"
+_NAME = re.compile(rf"(?P<stem>.+?)\.(?P<kind>{_KINDS})(?:\.(?P<number>\d{{3}}))?", re.I | re.S)
+_LETTERED_PART = re.compile(rf".+\.(?:{_KINDS})\.a[a-z]+", re.I | re.S)
 
 _OTHER_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".xz", ".zst")  # which are not read
 

@@ -136,10 +136,9 @@ def _wide(extra: bytes, numbers: list[int]) -> Iterator[int]:
 def _name(raw: bytes, flags: int, system: int) -> str:
     """A member's name as unpacking makes it."""
     raw = raw.split(b"\0", 1)[0]
-    if system == _UNIX:
-        return raw.decode("utf-8", "surrogateescape")
-    name = raw.decode("utf-8", "surrogateescape") if flags & _UTF8 else raw.decode("cp437")
-    return name if "/" in name else name.replace("\\", "/")
+    encoding = "utf-8" if flags & _UTF8 or system == _UNIX else "cp437"
+    name = raw.decode(encoding, "surrogateescape")
+    return name if "/" in name or system == _UNIX else name.replace("\\", "/")
 
 
 def _kind(flags: int, mode: int, method: int, member: Found) -> int:

@@ -147,7 +147,12 @@ class Journal:
     def has_ended(self) -> bool:
         """Whether all items were tried; journals of earlier versions know only of killed runs."""
         is_begun = self.get("arguments") is not None
-        return is_begun and self.get("open") != b"1" and self.get("ended") != b"0"
+        return is_begun and self.get("open") != b"1" and not self.has_untried
+
+    @property
+    def has_untried(self) -> bool:
+        """Whether runs have noted items that none of them tried, as one that is at work has."""
+        return self.get("ended") == b"0"
 
     def add_foreign(self, names: Iterable[str]) -> None:
         """Store the names of foreign files and links; raises `OutputError`."""

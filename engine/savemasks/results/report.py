@@ -178,7 +178,7 @@ class Summary:
     def problems(self) -> list[str]:
         """What could not be written, each reason once: that of the journal may end more than it."""
         found = self.report_problem, self.journal_problem, self.legend_problem
-        return [*dict.fromkeys(problem for problem in found if problem)]
+        return [*dict.fromkeys(filter(None, found))]
 
     @property
     def images_per_s(self) -> float:

@@ -224,7 +224,7 @@ def _begin(
 
 def _tell_begin(summary: Summary, total: int, options: RunOptions, journal: Journal) -> None:
     """Log that it begins, and note that there is nothing to do, or more than is done."""
-    if options.only_failed and options.part is None and journal.get("ended") == b"0":
+    if options.only_failed and options.part is None and journal.has_untried:
         summary.warnings.append(
             "the run is not finished: its own command goes on; retry makes only what has failed"
         )
